@@ -1,0 +1,125 @@
+"""The two modules that become engines: picture to groups, and words to embeddings."""
+
+from __future__ import annotations
+
+import copy
+from typing import Final, cast
+
+import torch
+from torch import Tensor, nn
+
+from groupvit_export.errors import ExportError
+from groupvit_export.graph.assign import RegroupedAssign
+from groupvit_export.model.grouping import TokenAssign
+from groupvit_export.model.groupvit import GroupViTModel, group_masks
+from groupvit_export.model.vision import VisionStage
+
+IMAGE_INPUT: Final = "pixel_values"
+TEXT_INPUT: Final = "input_ids"
+TEXT_OUTPUT: Final = "text_embeds"
+IMAGE_OUTPUTS: Final = ("image_embeds", "group_embeds", "masks")
+
+
+class ImageEncoder(nn.Module):
+    """Pictures of one fixed size to group embeddings and masks.
+
+    The position embedding is interpolated here, once, by PyTorch: the bicubic kernel of other
+    runtimes is another one, and a graph that resizes at run time is wrong in silence.
+
+    Args:
+        model: the reference, in evaluation mode; it is copied, not changed.
+        image_size: (height, width) in pixels, multiples of the patch size.
+
+    Raises:
+        ExportError: the size does not fit the patches.
+    """
+
+    def __init__(self, model: GroupViTModel, image_size: tuple[int, int]) -> None:
+        super().__init__()
+        patch = model.config.vision_config.patch_size
+        if any(side < patch or side % patch for side in image_size):
+            raise ExportError(
+                "the image size does not divide into patches",
+                got=f"{image_size[0]}x{image_size[1]}",
+                expected=f"sides that are multiples of {patch}",
+                fix=f"--image-size {max(patch, round(image_size[0] / patch) * patch)}",
+            )
+        self.image_size = image_size
+        self.vision_model = copy.deepcopy(model.vision_model).eval()
+        self.visual_projection = copy.deepcopy(model.visual_projection).eval()
+        self._bake_positions((image_size[0] // patch, image_size[1] // patch))
+        for block in self.grouping_blocks():
+            block.add_module("assign", RegroupedAssign(block.assign))
+
+    def _bake_positions(self, grid: tuple[int, int]) -> None:
+        embeddings = self.vision_model.embeddings
+        with torch.no_grad():
+            positions = embeddings.positions(grid).clone()
+        embeddings.position_embeddings = nn.Parameter(positions, requires_grad=False)
+        embeddings.trained_grid = grid
+
+    def grouping_blocks(self) -> list[TokenAssign]:
+        """The grouping blocks, first stage first."""
+        stages = cast(list[VisionStage], list(self.vision_model.encoder.stages))
+        return [stage.downsample for stage in stages if stage.downsample is not None]
+
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the outputs in order; stages count from 1 as in the paper."""
+        stages = range(1, len(self.grouping_blocks()) + 1)
+        return (
+            *IMAGE_OUTPUTS,
+            *(f"soft_map_{stage}" for stage in stages),
+            *(f"assignment_{stage}" for stage in stages),
+        )
+
+    def forward(self, pixel_values: Tensor) -> tuple[Tensor, ...]:
+        """Encode normalised pictures.
+
+        Args:
+            pixel_values: [B, 3, H, W] float32.
+
+        Returns:
+            image_embeds [B, P] and group_embeds [B, G, P], unit vectors; masks [B, G, H/p, W/p], the
+            product of the soft maps over the stages; then for every stage its soft map [B, G_s, N_s],
+            and for every stage its assignment [B, N_s] int64.
+        """
+        vision = self.vision_model(pixel_values, output_attentions=True)
+        batch, groups, channels = vision.last_hidden_state.shape
+        tokens = vision.last_hidden_state.reshape(batch * groups, channels)
+        group_embeds = self.visual_projection(tokens).reshape(batch, groups, -1)
+        image_embeds = self.visual_projection(vision.pooler_output)
+        return (
+            _normalise(image_embeds),
+            _normalise(group_embeds),
+            group_masks(vision.attentions, vision.grid),
+            *vision.attentions,
+            *vision.assignments,
+        )
+
+
+class TextEncoder(nn.Module):
+    """Token ids to text embeddings that are not normalised yet (templates are averaged first).
+
+    No attention mask: attention is causal and the sentence is read off at its end-of-text token,
+    so what stands behind that token cannot be seen.
+    """
+
+    def __init__(self, model: GroupViTModel) -> None:
+        super().__init__()
+        self.text_model = copy.deepcopy(model.text_model).eval()
+        self.text_projection = copy.deepcopy(model.text_projection).eval()
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        """Encode sentences.
+
+        Args:
+            input_ids: [B, L] int64, filled up with anything that is not pooled at.
+
+        Returns:
+            [B, P] float32.
+        """
+        return self.text_projection(self.text_model(input_ids).pooler_output)
+
+
+def _normalise(embeds: Tensor) -> Tensor:
+    return embeds / torch.linalg.vector_norm(embeds, dim=-1, keepdim=True)

@@ -1,0 +1,68 @@
+"""The ONNX function body of `groupvit::GroupingAttention`.
+
+A node whose operator has a model-local function runs everywhere: a runtime without a kernel of
+that name inlines the body, one with a kernel uses the kernel. Tools that know no functions get the
+same file with the body inlined by `inlined`.
+"""
+
+from __future__ import annotations
+
+import onnx
+from onnx import inliner
+
+from groupvit_kernels.contract import DOMAIN, OP_NAME, OPSET_VERSION
+
+# ArgMax + Equal rather than Hardmax (no CUDA kernel in ONNX Runtime, another tie rule in OpenVINO)
+# and rather than ReduceMax + Equal (a tied token would join two groups). The casts put half-precision
+# inputs on float32 logits; on float32 they are removed by every optimiser.
+_BODY = """
+<domain: "{domain}", opset_import: ["" : {opset}]>
+{name} <eps> (query, tokens, bias) => (means, soft, index, count)
+{{
+    query32 = Cast <to: int = 1> (query)
+    tokens32 = Cast <to: int = 1> (tokens)
+    bias32 = Cast <to: int = 1> (bias)
+    last = Constant <value_ints: ints = [-1]> ()
+    tokens_by_channel = Transpose <perm: ints = [0, 2, 1]> (tokens32)
+    products = MatMul (query32, tokens_by_channel)
+    bias_column = Unsqueeze (bias32, last)
+    logits = Add (products, bias_column)
+    soft = Softmax <axis: int = 1> (logits)
+    winner = ArgMax <axis: int = 1, keepdims: int = 1, select_last_index: int = 0> (logits)
+    groups_axis = Constant <value_ints: ints = [1]> ()
+    index = Squeeze (winner, groups_axis)
+    group_count = Shape <start: int = 1, end: int = 2> (query)
+    groups_scalar = Squeeze (group_count)
+    zero = Constant <value_int: int = 0> ()
+    one = Constant <value_int: int = 1> ()
+    groups = Range (zero, groups_scalar, one)
+    groups_column = Unsqueeze (groups, last)
+    is_winner = Equal (winner, groups_column)
+    hard = Cast <to: int = 1> (is_winner)
+    count = ReduceSum <keepdims: int = 0> (hard, last)
+    sums = MatMul (hard, tokens32)
+    epsilon = Constant <value_float: float = @eps> ()
+    denominator = Add (count, epsilon)
+    denominator_column = Unsqueeze (denominator, last)
+    means = Div (sums, denominator_column)
+}}
+"""
+
+
+def grouping_attention_function(opset: int) -> onnx.FunctionProto:
+    """The function body in operators of the default domain at `opset` (18 or newer)."""
+    text = _BODY.format(domain=DOMAIN, name=OP_NAME, opset=opset)
+    return onnx.parser.parse_function(text)
+
+
+def attach(model: onnx.ModelProto) -> None:
+    """Add the function to a captured model that has nodes of the operator."""
+    opset = next(entry.version for entry in model.opset_import if entry.domain == "")
+    model.functions.append(grouping_attention_function(opset))
+    if all(entry.domain != DOMAIN for entry in model.opset_import):
+        model.opset_import.append(onnx.helper.make_opsetid(DOMAIN, OPSET_VERSION))
+
+
+def inlined(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model with every function body in place of its call."""
+    return inliner.inline_local_functions(model)

@@ -1,0 +1,65 @@
+"""What an ONNX file says about itself, so that it explains itself without the bundle around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import onnx
+
+TOOLKIT = "groupvit-export"
+
+
+def describe(
+    model: onnx.ModelProto,
+    *,
+    title: str,
+    text: str,
+    version: str,
+    properties: Mapping[str, str],
+    tensors: Mapping[str, str],
+) -> None:
+    """Fill every metadata field of `model` in place.
+
+    Args:
+        title: name of the graph.
+        text: documentation of the model.
+        version: of the toolkit.
+        properties: key-value pairs that tools such as Netron show.
+        tensors: documentation of every input and output by name.
+    """
+    model.producer_name = TOOLKIT
+    model.producer_version = version
+    model.domain = "groupvit"
+    model.model_version = 1
+    model.doc_string = text
+    model.graph.name = title
+    model.graph.doc_string = text
+    onnx.helper.set_model_props(model, dict(properties))
+    for value in (*model.graph.input, *model.graph.output):
+        value.doc_string = tensors[value.name]
+
+
+IMAGE_TENSORS = {
+    "pixel_values": "float32 [batch, 3, H, W]: RGB, scaled and normalised as the manifest says",
+    "image_embeds": "float32 [batch, P]: embedding of the whole picture, unit length",
+    "group_embeds": "float32 [batch, G, P]: embedding of every group, unit length",
+    "masks": "float32 [batch, G, H/p, W/p]: product of the soft maps; sums to 1 over the groups",
+}
+TEXT_TENSORS = {
+    "input_ids": "int64 [batch, length]: token ids with start and end; anything may follow the end",
+    "text_embeds": "float32 [batch, P]: embedding of the sentence, not normalised (average templates first)",
+}
+
+
+def tensor_documentation(name: str) -> str:
+    """Documentation of an input or output of either encoder.
+
+    Raises:
+        KeyError: the name is of neither.
+    """
+    stage = name.rsplit("_", 1)[-1]
+    if name.startswith("soft_map_"):
+        return f"float32 [batch, G, N]: softmax over the groups of stage {stage}, for every token entering it"
+    if name.startswith("assignment_"):
+        return f"int64 [batch, N]: group that every token of stage {stage} joins; lowest index on ties"
+    return {**IMAGE_TENSORS, **TEXT_TENSORS}[name]
