@@ -1,0 +1,122 @@
+"""What executes an engine file: one small protocol and one explicit table of implementations."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groupvit_runtime.errors import EngineError, MissingDependencyError
+from groupvit_runtime.manifest import EngineInfo
+
+Tensors = Mapping[str, NDArray[np.generic]]
+
+
+class Engine(Protocol):
+    """A loaded engine. `run` may be called from several threads at once."""
+
+    @property
+    def description(self) -> str:
+        """Runtime, version, device and precision that are really in use, for people and logs."""
+        ...
+
+    def run(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
+        """Execute once.
+
+        Args:
+            inputs: C-contiguous arrays by input name, of the dtypes and shapes in the manifest.
+
+        Returns:
+            Arrays by output name, owned by the caller.
+
+        Raises:
+            EngineError: the runtime refused.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How to run: `device` is "cpu" or "cuda", `threads` None for the runtime's own choice."""
+
+    device: str = "cpu"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.device not in ("cpu", "cuda"):
+            raise EngineError("unknown device", got=self.device, expected="cpu or cuda")
+        if self.threads is not None and self.threads < 1:
+            raise EngineError("a number of threads must be positive", got=self.threads, expected="1 or more")
+
+
+@dataclass(frozen=True)
+class EngineKind:
+    """Where a target's engine lives, what it needs, and the devices it can run on."""
+
+    module: str
+    class_name: str
+    package: str
+    extra: str
+    devices: tuple[str, ...]
+
+
+ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
+    {
+        "onnx": EngineKind(
+            module="groupvit_runtime.engines.onnxruntime",
+            class_name="OnnxRuntimeEngine",
+            package="onnxruntime",
+            extra="onnxruntime",
+            devices=("cpu", "cuda"),
+        ),
+        "openvino": EngineKind(
+            module="groupvit_runtime.engines.openvino",
+            class_name="OpenVINOEngine",
+            package="openvino",
+            extra="openvino",
+            devices=("cpu",),
+        ),
+    }
+)
+
+
+def load_engine(info: EngineInfo, root: Path, options: EngineOptions) -> Engine:
+    """Verify the engine's files and load it.
+
+    Raises:
+        BundleError: a file is missing or was changed.
+        MissingDependencyError: the package that executes this target is not installed.
+        EngineError: the target or device is unknown, or the runtime refused the file.
+    """
+    kind = ENGINES.get(info.target)
+    if kind is None:
+        raise EngineError(
+            "the bundle is for a target that this runtime does not know",
+            got=info.target,
+            expected=", ".join(ENGINES),
+            fix="install the version of the toolkit that exported it",
+        )
+    if options.device not in kind.devices:
+        raise EngineError(
+            f"the {info.target} engine does not run on this device",
+            got=options.device,
+            expected=" or ".join(kind.devices),
+            fix="export for another target: groupvit export --target onnx",
+        )
+    paths = [file.verify(root) for file in info.files]
+    try:
+        module = importlib.import_module(kind.module)
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"the {info.target} engine needs the package {kind.package}",
+            got=str(error),
+            fix=f"pip install 'groupvit-export[{kind.extra}]'",
+        ) from error
+    engine: Engine = getattr(module, kind.class_name)(info, paths[0], options)
+    return engine

@@ -1,0 +1,92 @@
+"""ONNX Runtime, on the CPU or through CUDA."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from groupvit_runtime.engines import EngineOptions, Tensors
+from groupvit_runtime.errors import EngineError
+from groupvit_runtime.manifest import EngineInfo
+
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+# TF32 keeps 10 bits of mantissa; assignments with a small margin would flip.
+_PROVIDER_OPTIONS: dict[str, dict[str, str]] = {"cpu": {}, "cuda": {"use_tf32": "0"}}
+
+
+class OnnxRuntimeEngine:
+    """An `InferenceSession`; `Session::Run` is thread-safe, so one is shared by all threads."""
+
+    def __init__(self, info: EngineInfo, path: Path, options: EngineOptions) -> None:
+        self._info = info
+        self._device = options.device
+        provider = _PROVIDERS[options.device]
+        if provider not in ort.get_available_providers():
+            raise _no_provider(provider, ort.get_available_providers())
+        session_options = ort.SessionOptions()
+        session_options.log_severity_level = 3
+        if options.threads is not None:
+            session_options.intra_op_num_threads = options.threads
+        try:
+            self._session = ort.InferenceSession(
+                path, session_options, providers=[(provider, _PROVIDER_OPTIONS[options.device])]
+            )
+        except Exception as error:
+            raise EngineError(
+                "ONNX Runtime refused the engine",
+                got=f"ONNX Runtime {ort.__version__}: {_first_line(error)}",
+                expected=f"a file exported with {info.versions}",
+                fix=f"pip install 'onnxruntime>={info.versions.get('onnxruntime', ort.__version__)}', "
+                "or export the bundle again",
+            ) from error
+        # Asked for CUDA, ONNX Runtime falls back to the CPU with a warning only.
+        active = self._session.get_providers()
+        if active[0] != provider:
+            raise _no_provider(provider, active)
+        self._outputs = [output.name for output in info.outputs]
+
+    @property
+    def description(self) -> str:
+        return f"ONNX Runtime {ort.__version__}, {self._session.get_providers()[0]}, {self._info.precision}"
+
+    def run(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
+        try:
+            if self._device == "cpu":
+                values = self._session.run(self._outputs, dict(inputs))
+            else:
+                values = self._run_bound(inputs)
+        except Exception as error:
+            shapes = {name: (array.dtype.name, array.shape) for name, array in inputs.items()}
+            raise EngineError(
+                "ONNX Runtime could not run the engine",
+                got=f"{shapes}: {_first_line(error)}",
+                expected={tensor.name: (tensor.dtype, tensor.shape) for tensor in self._info.inputs},
+            ) from error
+        return dict(zip(self._outputs, values, strict=True))
+
+    def _run_bound(self, inputs: Tensors) -> list[NDArray[np.generic]]:
+        binding = self._session.io_binding()
+        for name, array in inputs.items():
+            binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(array, self._device, 0))
+        for name in self._outputs:
+            binding.bind_output(name, self._device, 0)
+        self._session.run_with_iobinding(binding)
+        values: list[NDArray[np.generic]] = binding.copy_outputs_to_cpu()
+        return values
+
+
+def _no_provider(provider: str, available: list[str]) -> EngineError:
+    return EngineError(
+        "ONNX Runtime has no such execution provider here; it would have fallen back silently",
+        got=", ".join(available),
+        expected=provider,
+        fix="pip install onnxruntime-gpu (and its CUDA libraries), or use device='cpu'",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return re.sub(r"\s+", " ", str(error))[:300]

@@ -1,0 +1,104 @@
+"""OpenVINO on the CPU."""
+
+from __future__ import annotations
+
+import queue
+import re
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+from groupvit_runtime.engines import EngineOptions, Tensors
+from groupvit_runtime.errors import EngineError
+from groupvit_runtime.manifest import EngineInfo
+
+_PRECISION_HINTS = {"fp32": ov.Type.f32}
+
+
+class OpenVINOEngine:
+    """A compiled model with a pool of infer requests, one for each call in flight."""
+
+    def __init__(self, info: EngineInfo, path: Path, options: EngineOptions) -> None:
+        self._info = info
+        hint = _PRECISION_HINTS.get(info.precision)
+        if hint is None:
+            raise EngineError(
+                "this runtime has no OpenVINO setting for the engine's precision",
+                got=info.precision,
+                expected=" or ".join(_PRECISION_HINTS),
+            )
+        _check_version(info)
+        properties = {
+            # Left alone, OpenVINO computes in bf16 where the CPU has it, and hundreds of tokens change group.
+            "INFERENCE_PRECISION_HINT": hint,
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        if options.threads is not None:
+            properties["INFERENCE_NUM_THREADS"] = options.threads
+        try:
+            core = ov.Core()
+            self._compiled = core.compile_model(path, "CPU", properties)
+        except RuntimeError as error:
+            raise EngineError(
+                "OpenVINO refused the engine",
+                got=f"OpenVINO {_runtime_version()}: {_first_line(error)}",
+                expected=f"a file exported with {info.versions}",
+                fix="export the bundle again on this machine",
+            ) from error
+        active = self._compiled.get_property("INFERENCE_PRECISION_HINT")
+        if active != hint:
+            raise EngineError(
+                "OpenVINO runs in another precision than was asked for", got=active, expected=hint
+            )
+        self._outputs = [output.name for output in info.outputs]
+        self._idle: queue.SimpleQueue[ov.InferRequest] = queue.SimpleQueue()
+
+    @property
+    def description(self) -> str:
+        active = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        return f"OpenVINO {_runtime_version()}, CPU, {active}"
+
+    def run(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
+        try:
+            request = self._idle.get_nowait()
+        except queue.Empty:
+            request = self._compiled.create_infer_request()
+        try:
+            request.infer(dict(inputs), share_inputs=True)
+            # Copied: the tensors belong to the request, which the next call overwrites.
+            return {name: request.get_tensor(name).data.copy() for name in self._outputs}
+        except RuntimeError as error:
+            shapes = {name: (array.dtype.name, array.shape) for name, array in inputs.items()}
+            raise EngineError(
+                "OpenVINO could not run the engine",
+                got=f"{shapes}: {_first_line(error)}",
+                expected={tensor.name: (tensor.dtype, tensor.shape) for tensor in self._info.inputs},
+            ) from error
+        finally:
+            self._idle.put(request)
+
+
+def _runtime_version() -> str:
+    return str(ov.__version__).split("-")[0]
+
+
+def _check_version(info: EngineInfo) -> None:
+    """IR is read by the version that wrote it and by newer ones; older ones may misread it."""
+    built = info.versions.get("openvino", "")
+    if _numbers(built)[:2] > _numbers(_runtime_version())[:2]:
+        raise EngineError(
+            "the engine was built by a newer OpenVINO than this one",
+            got=f"OpenVINO {_runtime_version()} here",
+            expected=f"OpenVINO {built} or newer",
+            fix=f"pip install 'openvino>={built}', or export the bundle again with the version you have",
+        )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
+
+
+def _first_line(error: Exception) -> str:
+    return re.sub(r"\s+", " ", str(error))[:300]

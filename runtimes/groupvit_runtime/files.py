@@ -1,0 +1,108 @@
+"""Writing whole or not at all: beside the target first, then a rename."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from groupvit_runtime.errors import GroupViTError
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write `data` to `path`; a reader sees the old contents or the new, never a part.
+
+    Raises:
+        GroupViTError: the folder is missing or cannot be written.
+    """
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise _unwritable(path.parent, error) from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        # mkstemp makes private files; what is written here is meant to be read by an application.
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException as error:
+        Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _unwritable(path.parent, error) from error
+        raise
+
+
+@contextmanager
+def staged_folder(target: Path, *, force: bool) -> Iterator[Path]:
+    """Give a folder beside `target` that becomes `target` when the block ends without an error.
+
+    Raises:
+        GroupViTError: `target` exists and `force` is not set, is no bundle, or cannot be written.
+    """
+    check_replaceable(target, force=force)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    except OSError as error:
+        raise _unwritable(target.parent, error) from error
+    try:
+        yield stage
+        stage.chmod(0o755)
+        _swap(stage, target)
+    except BaseException:
+        shutil.rmtree(stage, ignore_errors=True)
+        raise
+
+
+def check_replaceable(target: Path, *, force: bool) -> None:
+    """Refuse a target that would overwrite something.
+
+    Raises:
+        GroupViTError: `target` exists without `force`, or is something that is not a bundle.
+    """
+    if not (target.exists() or target.is_symlink()):
+        return
+    if not force:
+        raise GroupViTError(
+            "the output exists already",
+            got=str(target),
+            expected="a path where nothing is",
+            fix="choose another with -o, or add --force to replace it",
+        )
+    # --force is a word for bundles; it must not become a way to delete a home folder.
+    is_bundle = target.is_dir() and (target / "manifest.json").is_file()
+    is_empty = target.is_dir() and not any(target.iterdir())
+    if target.is_symlink() or not (is_bundle or is_empty):
+        raise GroupViTError(
+            "--force replaces bundles only",
+            got=f"{target} has no manifest.json",
+            expected="a bundle or an empty folder",
+            fix="remove it yourself, or choose another output with -o",
+        )
+
+
+def _swap(stage: Path, target: Path) -> None:
+    if not target.exists():
+        stage.rename(target)
+        return
+    retired = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.old."))
+    target.rename(retired / "bundle")
+    try:
+        stage.rename(target)
+    except OSError:
+        (retired / "bundle").rename(target)
+        raise
+    finally:
+        shutil.rmtree(retired, ignore_errors=True)
+
+
+def _unwritable(folder: Path, error: OSError) -> GroupViTError:
+    return GroupViTError(
+        "the output cannot be written",
+        got=f"{folder}: {error.strerror or error}",
+        expected="a folder that exists and may be written, with space left",
+        fix="choose another place with -o",
+    )

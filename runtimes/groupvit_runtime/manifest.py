@@ -1,0 +1,327 @@
+"""`manifest.json`: everything a bundle says about itself, as frozen dataclasses.
+
+The engine files beside it stay byte-pure; whatever a runtime must know to use them is here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Final, Literal
+
+from groupvit_runtime.contract import PaperDecode, Preprocessing
+from groupvit_runtime.errors import BundleError
+from groupvit_runtime.serialize import from_json, to_json
+
+SCHEMA_VERSION: Final = 1
+MANIFEST_NAME: Final = "manifest.json"
+MAX_MANIFEST_BYTES: Final = 4 << 20
+
+DecodeName = Literal["hf", "paper"]
+Role = Literal["image", "text"]
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """A file of the bundle: path relative to the bundle with forward slashes, sha256 and size."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+    def __post_init__(self) -> None:
+        path = PurePosixPath(self.path)
+        if (
+            not self.path
+            or path.is_absolute()
+            or ".." in path.parts
+            or "\\" in self.path
+            or ":" in self.path
+            or "\0" in self.path
+        ):
+            raise BundleError(
+                "the manifest names a file outside the bundle",
+                got=repr(self.path),
+                expected="a relative path without '..'",
+                fix="do not use this bundle; get it again from where it was exported",
+            )
+
+    @staticmethod
+    def of(root: Path, path: str) -> FileInfo:
+        """Describe `root / path`."""
+        file = root / path
+        return FileInfo(path=path, sha256=sha256_of(file), bytes=file.stat().st_size)
+
+    def locate(self, root: Path) -> Path:
+        """Full path after checking that the file is inside `root`, there, and of the right size.
+
+        Raises:
+            BundleError: it is none of these.
+        """
+        file = root / self.path
+        if not file.resolve().is_relative_to(root.resolve()):
+            raise BundleError(
+                "a file of the bundle is a link that leaves it",
+                got=f"{self.path} -> {file.resolve()}",
+                expected=f"a file below {root}",
+                fix="copy the bundle with its files, not links to them",
+            )
+        if not file.is_file():
+            raise BundleError(
+                "a file of the bundle is missing",
+                got=f"no {file}",
+                expected=f"{self.path}, {self.bytes} bytes",
+                fix="copy the whole folder, or export it again",
+            )
+        size = file.stat().st_size
+        if size != self.bytes:
+            raise BundleError(
+                "a file of the bundle is truncated or was changed",
+                got=f"{file} has {size} bytes",
+                expected=f"{self.bytes} bytes",
+                fix="copy the bundle again, or export it again",
+            )
+        return file
+
+    def verify(self, root: Path) -> Path:
+        """Like `locate`, and compares the contents with the recorded hash.
+
+        Raises:
+            BundleError: the file is missing, truncated or not the one that was exported.
+        """
+        file = self.locate(root)
+        digest = sha256_of(file)
+        if digest != self.sha256:
+            raise BundleError(
+                "a file of the bundle is not the one that was exported",
+                got=f"{file} has sha256 {digest}",
+                expected=f"sha256 {self.sha256}",
+                fix="copy the bundle again, or export it again",
+            )
+        return file
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """An input or output: name, NumPy dtype name, shape with -1 for a dimension chosen at run time."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """One engine: what it computes, what executes it, and what it was built with.
+
+    `files[0]` is the file that the target's runtime opens; the rest are what it refers to.
+    `versions` has the exact version of every tool that had a part in it.
+    """
+
+    role: Role
+    target: str
+    precision: str
+    files: tuple[FileInfo, ...]
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    versions: dict[str, str]
+    hardware: str
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """Where the weights came from; `fingerprint` is the sha256 of the canonical state dict."""
+
+    source: str
+    format: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Dimensions that a runtime needs.
+
+    `image_size` and `grid` are (height, width) in pixels and patches; `groups` has the number of
+    groups of every grouping block; `logit_scale` is the learned parameter, of which the model takes the
+    exponential; `text_pad_id` fills up short sentences.
+    """
+
+    image_size: tuple[int, int]
+    patch_size: int
+    grid: tuple[int, int]
+    groups: tuple[int, ...]
+    projection_dim: int
+    logit_scale: float
+    text_max_length: int
+    text_pad_id: int
+
+
+@dataclass(frozen=True)
+class Preprocessings:
+    """The preprocessing of either decode (they differ in mean, std and how a picture is resized)."""
+
+    hf: Preprocessing
+    paper: Preprocessing
+
+
+@dataclass(frozen=True)
+class DecodeInfo:
+    """`default` is the decode used when none is asked for; `paper` holds that decode's constants."""
+
+    default: DecodeName
+    paper: PaperDecode
+
+
+@dataclass(frozen=True)
+class VocabularyInfo:
+    """A cached vocabulary inside the bundle: `size` class names under the name `name`."""
+
+    name: str
+    size: int
+    file: FileInfo
+
+
+@dataclass(frozen=True)
+class OutputParity:
+    """Largest absolute difference of one output from the reference, and its tolerance."""
+
+    name: str
+    max_error: float
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class StageParity:
+    """Assignments of one grouping block: tokens compared, flips, and flips beyond the margin.
+
+    `flips_beyond_margin` counts tokens that joined another group than in the reference although
+    the reference's two best logits were further apart than twice the logit budget.
+    """
+
+    stage: int
+    tokens: int
+    flips: int
+    flips_beyond_margin: int
+    logit_error: float
+    logit_budget: float
+
+
+@dataclass(frozen=True)
+class ParitySummary:
+    """Comparison with the PyTorch reference made at export; `cases` says what was run."""
+
+    verdict: Literal["PASS", "FAIL"]
+    cases: tuple[str, ...]
+    outputs: tuple[OutputParity, ...]
+    stages: tuple[StageParity, ...]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The whole manifest. `prompts` are the default templates, each with one `{}`."""
+
+    schema_version: int
+    name: str
+    created: str
+    command: str
+    toolkit_version: str
+    checkpoint: CheckpointInfo
+    model: ModelInfo
+    engines: tuple[EngineInfo, ...]
+    tokenizer: FileInfo | None
+    prompts: tuple[str, ...]
+    preprocessing: Preprocessings
+    decode: DecodeInfo
+    passes: tuple[str, ...] = ()
+    vocabularies: tuple[VocabularyInfo, ...] = ()
+    parity: dict[str, ParitySummary] = field(default_factory=dict)
+
+    def engine(self, role: Role) -> EngineInfo:
+        """The engine of `role`.
+
+        Raises:
+            BundleError: the bundle has none.
+        """
+        for engine in self.engines:
+            if engine.role == role:
+                return engine
+        raise BundleError(
+            f"the bundle has no {role} engine",
+            got=[engine.role for engine in self.engines],
+            expected=role,
+            fix="export the bundle again",
+        )
+
+    def to_text(self) -> str:
+        """The JSON text that `read_manifest` reads."""
+        return json.dumps(to_json(self), indent=2, ensure_ascii=False) + "\n"
+
+
+def read_manifest(root: Path) -> Manifest:
+    """Read and check `manifest.json` of the bundle at `root`; no engine file is opened.
+
+    Raises:
+        BundleError: `root` is no bundle, or its manifest is damaged or of another schema.
+    """
+    path = root / MANIFEST_NAME
+    try:
+        if path.stat().st_size > MAX_MANIFEST_BYTES:
+            raise BundleError(
+                "the manifest is too large to be one",
+                got=f"{path.stat().st_size} bytes",
+                expected=f"at most {MAX_MANIFEST_BYTES}",
+                fix="export the bundle again",
+            )
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise BundleError(
+            "this is not a bundle",
+            got=f"no {MANIFEST_NAME} in {root}",
+            expected="a folder (or .zip) written by `groupvit export`",
+            fix="groupvit export --target openvino -o my-bundle",
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BundleError(
+            "the manifest cannot be read", got=f"{path}: {error}", fix="export the bundle again"
+        ) from error
+    return parse_manifest(text, where=str(path))
+
+
+def parse_manifest(text: str, where: str) -> Manifest:
+    """Decode the text of a manifest; `where` names it in messages.
+
+    Raises:
+        BundleError: it is no JSON, of another schema version, or breaks the schema.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(
+            "the manifest is not JSON", got=f"{where}: {error}", fix="copy or export the bundle again"
+        ) from error
+    version = value.get("schema_version") if isinstance(value, dict) else None
+    if version != SCHEMA_VERSION:
+        raise BundleError(
+            "the bundle has a schema version that this runtime does not know",
+            got=f"schema_version {version!r} in {where}",
+            expected=SCHEMA_VERSION,
+            fix="export the bundle again with this toolkit, or install the version that wrote it",
+        )
+    manifest = from_json(Manifest, value, "manifest")
+    roles = [engine.role for engine in manifest.engines]
+    if len(set(roles)) != len(roles) or any(not engine.files for engine in manifest.engines):
+        raise BundleError(
+            "the engines of the manifest contradict each other",
+            got=roles,
+            expected="one image and one text engine, each with its files",
+            fix="export the bundle again",
+        )
+    return manifest
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal sha256 of a file's contents."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

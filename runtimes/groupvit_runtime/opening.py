@@ -1,0 +1,90 @@
+"""A bundle's folder, or the same folder zipped."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from groupvit_runtime.errors import BundleError
+from groupvit_runtime.manifest import MANIFEST_NAME, Manifest, read_manifest
+
+MAX_UNPACKED_BYTES: Final = 16 << 30
+
+
+@dataclass(frozen=True, eq=False)
+class OpenBundle:
+    """A bundle on disk: its folder and manifest. Sizes of all files are checked, contents not yet.
+
+    A zipped bundle lies in a temporary folder for as long as this object lives.
+    """
+
+    root: Path
+    manifest: Manifest
+
+
+def open_bundle(path: str | Path) -> OpenBundle:
+    """Open the bundle at `path`.
+
+    Raises:
+        BundleError: it is none, damaged, incomplete, or of another schema.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return _open_folder(path)
+    scratch = Path(tempfile.mkdtemp(prefix="groupvit-bundle-"))
+    try:
+        bundle = _open_folder(_unpack(path, scratch))
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    weakref.finalize(bundle, shutil.rmtree, scratch, ignore_errors=True)
+    return bundle
+
+
+def _open_folder(root: Path) -> OpenBundle:
+    manifest = read_manifest(root)
+    files = [file for engine in manifest.engines for file in engine.files]
+    files += [vocabulary.file for vocabulary in manifest.vocabularies]
+    if manifest.tokenizer is not None:
+        files.append(manifest.tokenizer)
+    for file in files:
+        file.locate(root)
+    return OpenBundle(root=root, manifest=manifest)
+
+
+def _unpack(path: Path, scratch: Path) -> Path:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            total = sum(entry.file_size for entry in entries)
+            if total > MAX_UNPACKED_BYTES:
+                raise BundleError(
+                    "the zipped bundle is too large",
+                    got=f"{total} bytes unpacked",
+                    expected=f"at most {MAX_UNPACKED_BYTES}",
+                )
+            for entry in entries:
+                # ZipFile.extract drops '..' silently; a bundle with one was not made by this toolkit.
+                if ".." in PurePosixPath(entry.filename).parts or entry.filename.startswith("/"):
+                    raise BundleError(
+                        "the zipped bundle has a file that leaves it",
+                        got=entry.filename,
+                        fix="do not use this bundle; get it again from where it was exported",
+                    )
+                archive.extract(entry, scratch)
+    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        raise BundleError(
+            "this file is not a zipped bundle",
+            got=f"{path}: {error}",
+            expected="a folder written by `groupvit export`, or that folder zipped",
+            fix="copy the bundle again, or export it again",
+        ) from error
+    if (scratch / MANIFEST_NAME).is_file():
+        return scratch
+    inner = [folder for folder in scratch.iterdir() if (folder / MANIFEST_NAME).is_file()]
+    return inner[0] if len(inner) == 1 else scratch

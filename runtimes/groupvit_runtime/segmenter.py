@@ -1,0 +1,345 @@
+"""`Segmenter`: pictures and words in, label maps out."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast, get_args, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groupvit_runtime.decode import hf_decode, hf_groups
+from groupvit_runtime.engines import EngineOptions, load_engine
+from groupvit_runtime.errors import EngineError, LabelError, UsageError
+from groupvit_runtime.manifest import DecodeName, Manifest
+from groupvit_runtime.opening import OpenBundle, open_bundle
+from groupvit_runtime.paper import paper_decode
+from groupvit_runtime.preprocess import prepare_whole, prepare_windows
+from groupvit_runtime.prompts import check_labels, resolve_templates
+from groupvit_runtime.read_image import ImageSource, read_image
+from groupvit_runtime.result import Segmentation
+from groupvit_runtime.vocabulary import Vocabulary
+from groupvit_runtime.window_groups import window_groups
+
+if TYPE_CHECKING:
+    from groupvit_runtime.text_encoder import TextEncoder
+
+Picture = ImageSource
+Pictures = list[Picture] | tuple[Picture, ...]
+Labels = Sequence[str] | Vocabulary
+
+IMAGE_INPUT: Final = "pixel_values"
+BACKGROUND: Final = "background"
+
+_REMEMBERED_VOCABULARIES = 16
+
+
+class Segmenter:
+    """Segments pictures with a bundle. One object may be used by many threads at once.
+
+    The image engine is loaded by `load`; the text engine and tokenizer only when words come that are
+    not in a cached vocabulary.
+    """
+
+    def __init__(
+        self, bundle: OpenBundle, options: EngineOptions, decode: DecodeName | None, batch_size: int
+    ) -> None:
+        self._bundle = bundle
+        self._options = options
+        self._decode: DecodeName = _check_decode(decode or bundle.manifest.decode.default)
+        if batch_size < 1:
+            raise UsageError("the batch size must be positive", got=batch_size, expected="1 or more")
+        self._batch_size = batch_size
+        self._image_engine = load_engine(bundle.manifest.engine("image"), bundle.root, options)
+        self._text: TextEncoder | None = None
+        self._vocabularies: OrderedDict[tuple[tuple[str, ...], tuple[str, ...]], Vocabulary] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @staticmethod
+    def load(
+        bundle: str | PathLike[str],
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+        decode: DecodeName | None = None,
+        batch_size: int = 8,
+    ) -> Segmenter:
+        """Open a bundle, verify its image engine's hash and load it.
+
+        Args:
+            bundle: folder or .zip written by `groupvit export`.
+            device: "cpu", or "cuda" where the target has it. There is no silent fallback.
+            threads: of the engine; None for its own choice.
+            decode: "hf" or "paper"; None for the bundle's default.
+            batch_size: most pictures, or windows of one picture, that run at once.
+
+        Raises:
+            BundleError: the bundle is damaged or of another schema.
+            EngineError: the engine cannot run here as asked.
+        """
+        options = EngineOptions(device=device, threads=threads)
+        return Segmenter(open_bundle(Path(bundle)), options, decode, batch_size)
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the bundle says about itself."""
+        return self._bundle.manifest
+
+    @property
+    def engine_description(self) -> str:
+        """Runtime, version, device and precision that are really in use."""
+        return self._image_engine.description
+
+    def vocabulary(self, labels: Labels | str, *, templates: str | Sequence[str] | None = None) -> Vocabulary:
+        """Encode class names, or look them up.
+
+        Args:
+            labels: names; or the name of a vocabulary inside the bundle; or a vocabulary, returned as is.
+            templates: a set's name, one template or several; None for the bundle's own.
+
+        Returns:
+            The vocabulary; the last few are remembered.
+
+        Raises:
+            LabelError: the labels or templates cannot be used, or the vocabulary is another model's.
+        """
+        if isinstance(labels, str):
+            return self._cached_vocabulary(labels)
+        if isinstance(labels, Vocabulary):
+            self._check_fits(labels)
+            return labels
+        names = check_labels(labels)
+        resolved = self.manifest.prompts if templates is None else resolve_templates(templates)
+        key = (names, resolved)
+        with self._lock:
+            known = self._vocabularies.get(key)
+            if known is not None:
+                self._vocabularies.move_to_end(key)
+                return known
+            text = self._text = self._text or self._load_text_encoder()
+        made = text.encode(names, resolved)
+        with self._lock:
+            self._vocabularies[key] = made
+            while len(self._vocabularies) > _REMEMBERED_VOCABULARIES:
+                self._vocabularies.popitem(last=False)
+        return made
+
+    @overload
+    def __call__(
+        self,
+        picture: Picture,
+        labels: Labels | str,
+        *,
+        templates: str | Sequence[str] | None = None,
+        decode: DecodeName | None = None,
+        background_threshold: float | None = None,
+    ) -> Segmentation: ...
+
+    @overload
+    def __call__(
+        self,
+        picture: Pictures,
+        labels: Labels | str,
+        *,
+        templates: str | Sequence[str] | None = None,
+        decode: DecodeName | None = None,
+        background_threshold: float | None = None,
+    ) -> list[Segmentation]: ...
+
+    def __call__(
+        self,
+        picture: Picture | Pictures,
+        labels: Labels | str,
+        *,
+        templates: str | Sequence[str] | None = None,
+        decode: DecodeName | None = None,
+        background_threshold: float | None = None,
+    ) -> Segmentation | list[Segmentation]:
+        """Segment one picture, or a list of them.
+
+        Args:
+            picture: path, PIL image or array (uint8 [H, W, 3] RGB, [H, W, 4] or [H, W]), or a list.
+            labels: class names, a `Vocabulary`, or the name of a vocabulary inside the bundle.
+            templates: prompt templates for names; None for the bundle's own.
+            decode: "hf" or "paper"; None for the one chosen at `load`.
+            background_threshold: `paper` only: below it a pixel is background, which then is label 0
+                of the result (the paper: 0.95 for PASCAL VOC and COCO-Object, 0.35 for Context).
+
+        Returns:
+            A `Segmentation` for a picture, a list of them for a list.
+
+        Raises:
+            ImageError: a picture cannot be used.
+            LabelError: the labels cannot be used.
+            UsageError: `background_threshold` with the `hf` decode, or an unknown decode.
+            EngineError: the engine failed.
+        """
+        chosen = _check_decode(decode or self._decode)
+        vocabulary = self.vocabulary(labels, templates=templates)
+        if chosen == "hf":
+            if background_threshold is not None:
+                raise UsageError(
+                    "the hf decode has no background",
+                    got=f"a background threshold of {background_threshold}",
+                    expected="decode='paper', or 'background' as one of the labels",
+                    fix="decode='paper' (on the command line: --decode paper)",
+                )
+            if isinstance(picture, (list, tuple)):
+                return self._segment_whole(picture, vocabulary)
+            return self._segment_whole([picture], vocabulary)[0]
+        if background_threshold is not None and BACKGROUND in vocabulary.names:
+            raise LabelError(
+                "background is both a label and what the threshold makes",
+                got=f"label {BACKGROUND!r} with background_threshold={background_threshold}",
+                expected="one of the two",
+                fix="remove the label, or the threshold",
+            )
+        if isinstance(picture, (list, tuple)):
+            return [self._segment_windows(item, vocabulary, background_threshold) for item in picture]
+        return self._segment_windows(picture, vocabulary, background_threshold)
+
+    def _segment_whole(self, pictures: Sequence[Picture], vocabulary: Vocabulary) -> list[Segmentation]:
+        results: list[Segmentation] = []
+        model, spec = self.manifest.model, self.manifest.preprocessing.hf
+        for start in range(0, len(pictures), self._batch_size):
+            images = [read_image(picture) for picture in pictures[start : start + self._batch_size]]
+            pixel_values = np.stack([prepare_whole(rgb, model.image_size, spec) for rgb in images])
+            outputs = self._encode(pixel_values)
+            for index, rgb in enumerate(images):
+                size = (rgb.shape[0], rgb.shape[1])
+                masks = outputs.masks[index]
+                labels = hf_decode(
+                    masks, outputs.group_embeds[index], vocabulary.embeddings, model.image_size, size
+                )
+                results.append(
+                    Segmentation(
+                        labels=labels,
+                        names=vocabulary.names,
+                        scores=self._scores(outputs.image_embeds[index : index + 1], vocabulary, None),
+                        image=rgb,
+                        decode="hf",
+                        background=_index_of_background(vocabulary.names),
+                        _group_map=partial(hf_groups, masks, model.image_size, size),
+                    )
+                )
+        return results
+
+    def _segment_windows(
+        self, picture: Picture, vocabulary: Vocabulary, background_threshold: float | None
+    ) -> Segmentation:
+        rgb = read_image(picture)
+        size = (rgb.shape[0], rgb.shape[1])
+        settings = replace(self.manifest.decode.paper, background_threshold=background_threshold)
+        windows = prepare_windows(rgb, self.manifest.preprocessing.paper, settings.window)
+        parts = [
+            self._encode(windows.pixel_values[start : start + self._batch_size])
+            for start in range(0, len(windows.boxes), self._batch_size)
+        ]
+        outputs = _ImageOutputs.joined(parts)
+        result = paper_decode(
+            windows,
+            outputs.masks,
+            outputs.group_embeds,
+            outputs.image_embeds,
+            vocabulary.embeddings,
+            self.manifest.model.logit_scale,
+            settings,
+            size,
+        )
+        return Segmentation(
+            labels=result.labels,
+            names=(BACKGROUND, *vocabulary.names) if result.background else vocabulary.names,
+            scores=self._scores(outputs.image_embeds, vocabulary, settings.max_logit_scale),
+            image=rgb,
+            decode="paper",
+            background=0 if result.background else _index_of_background(vocabulary.names),
+            _group_map=partial(window_groups, windows, outputs.masks, size),
+        )
+
+    def _encode(self, pixel_values: NDArray[np.float32]) -> _ImageOutputs:
+        outputs = self._image_engine.run({IMAGE_INPUT: pixel_values})
+        try:
+            return _ImageOutputs(*(_float32(outputs[name]) for name in _ImageOutputs.__annotations__))
+        except KeyError as error:
+            raise EngineError(
+                "the image engine lacks an output",
+                got=sorted(outputs),
+                expected=", ".join(_ImageOutputs.__annotations__),
+                fix="export the bundle again",
+            ) from error
+
+    def _scores(
+        self, image_embeds: NDArray[np.float32], vocabulary: Vocabulary, max_scale: float | None
+    ) -> dict[str, float]:
+        scale = float(np.exp(self.manifest.model.logit_scale))
+        logits = image_embeds.astype(np.float64) @ vocabulary.embeddings.T.astype(np.float64)
+        logits *= scale if max_scale is None else min(scale, max_scale)
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        shares = (exponentials / exponentials.sum(axis=1, keepdims=True)).mean(axis=0)
+        return dict(zip(vocabulary.names, shares.tolist(), strict=True))
+
+    def _load_text_encoder(self) -> TextEncoder:
+        # Imported here: a cached vocabulary needs neither the tokenizers library nor the text engine.
+        from groupvit_runtime.text_encoder import TextEncoder
+
+        return TextEncoder(self._bundle, self._options)
+
+    def _cached_vocabulary(self, name: str) -> Vocabulary:
+        for info in self.manifest.vocabularies:
+            if info.name == name:
+                vocabulary = Vocabulary.load(info.file.verify(self._bundle.root))
+                self._check_fits(vocabulary)
+                return vocabulary
+        raise LabelError(
+            "the bundle has no vocabulary of this name",
+            got=repr(name),
+            expected=", ".join(info.name for info in self.manifest.vocabularies) or "none is cached in it",
+            fix='give a list of labels, or: groupvit vocab BUNDLE --labels "..." --add ' + name,
+        )
+
+    def _check_fits(self, vocabulary: Vocabulary) -> None:
+        expected = self.manifest.checkpoint.fingerprint
+        if vocabulary.fingerprint != expected:
+            raise LabelError(
+                "the vocabulary was made with other weights; its embeddings mean nothing to this model",
+                got=f"fingerprint {vocabulary.fingerprint[:16]}...",
+                expected=f"{expected[:16]}...",
+                fix="groupvit vocab BUNDLE --labels ... -o FILE",
+            )
+
+
+@dataclass(frozen=True)
+class _ImageOutputs:
+    """What decoding needs of the image engine's outputs; the fields carry the outputs' names."""
+
+    image_embeds: NDArray[np.float32]
+    group_embeds: NDArray[np.float32]
+    masks: NDArray[np.float32]
+
+    @staticmethod
+    def joined(parts: Sequence[_ImageOutputs]) -> _ImageOutputs:
+        return _ImageOutputs(
+            image_embeds=np.concatenate([part.image_embeds for part in parts]),
+            group_embeds=np.concatenate([part.group_embeds for part in parts]),
+            masks=np.concatenate([part.masks for part in parts]),
+        )
+
+
+def _float32(array: NDArray[np.generic]) -> NDArray[np.float32]:
+    return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def _check_decode(decode: str) -> DecodeName:
+    if decode not in get_args(DecodeName):
+        raise UsageError("unknown decode", got=repr(decode), expected="'hf' or 'paper'")
+    return cast(DecodeName, decode)
+
+
+def _index_of_background(names: tuple[str, ...]) -> int | None:
+    return names.index(BACKGROUND) if BACKGROUND in names else None

@@ -1,0 +1,108 @@
+"""Frozen dataclasses to and from JSON values, strictly: a field too many or of another type is an error."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from groupvit_runtime.errors import BundleError
+
+T = TypeVar("T")
+
+
+def to_json(value: Any) -> Any:
+    """Turn a (nested) dataclass into what `json.dumps` takes; tuples become lists."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(item) for item in value]
+    return value
+
+
+def from_json(cls: type[T], value: Any, where: str) -> T:
+    """Build `cls` from decoded JSON.
+
+    Args:
+        cls: a dataclass, `tuple[X, ...]`, fixed-length tuple, `dict[str, X]`, `X | None`,
+            `Literal`, str, int, float or bool.
+        value: what `json.loads` gave.
+        where: dotted path of `value`, for messages.
+
+    Raises:
+        BundleError: a field is missing, unknown or of another type; the message has its path.
+    """
+    return typing.cast(T, _decode(cls, value, where))
+
+
+def _decode(kind: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return _decode_dataclass(kind, value, where)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        (inner,) = [argument for argument in arguments if argument is not type(None)]
+        return _decode(inner, value, where)
+    if origin is typing.Literal:
+        if value not in arguments:
+            raise _mismatch(where, " or ".join(map(repr, arguments)), value)
+        return value
+    if origin is tuple:
+        _require(isinstance(value, list), where, "a list", value)
+        if arguments[-1] is Ellipsis:
+            return tuple(_decode(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+        _require(len(value) == len(arguments), where, f"a list of {len(arguments)}", value)
+        return tuple(
+            _decode(argument, item, f"{where}[{i}]")
+            for i, (argument, item) in enumerate(zip(arguments, value, strict=True))
+        )
+    if origin in (dict, Mapping):
+        _require(isinstance(value, dict), where, "an object", value)
+        return {key: _decode(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+    if kind is float:
+        _require(isinstance(value, (int, float)) and not isinstance(value, bool), where, "a number", value)
+        return float(value)
+    _require(type(value) is kind, where, kind.__name__, value)
+    return value
+
+
+def _decode_dataclass(kind: type, value: Any, where: str) -> Any:
+    _require(isinstance(value, dict), where, "an object", value)
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    unknown = sorted(set(value) - set(fields))
+    missing = sorted(
+        name
+        for name, field in fields.items()
+        if name not in value
+        and field.default is dataclasses.MISSING
+        and field.default_factory is dataclasses.MISSING
+    )
+    if unknown or missing:
+        raise BundleError(
+            f"the fields of {where} are not those of this schema",
+            got=f"unknown {unknown}, missing {missing}",
+            expected=sorted(fields),
+            fix="export the bundle again with this version of the toolkit",
+        )
+    hints = typing.get_type_hints(kind)
+    return kind(**{name: _decode(hints[name], item, f"{where}.{name}") for name, item in value.items()})
+
+
+def _require(condition: bool, where: str, expected: str, value: Any) -> None:
+    if not condition:
+        raise _mismatch(where, expected, value)
+
+
+def _mismatch(where: str, expected: str, value: Any) -> BundleError:
+    shown = repr(value)
+    return BundleError(
+        f"{where} has another type than the schema says",
+        got=shown if len(shown) <= 80 else shown[:77] + "...",
+        expected=expected,
+        fix="export the bundle again; a manifest is not edited by hand",
+    )

@@ -1,0 +1,91 @@
+"""Sentences to token ids, by the `tokenizers` library and the checkpoint's own tokenizer.json."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer as _Tokenizer
+
+from groupvit_runtime.errors import BundleError, LabelError
+
+
+class Tokenizer:
+    """Encodes sentences for the text engine. Immutable after construction, safe between threads.
+
+    Args:
+        path: a `tokenizer.json`.
+        max_length: longest sequence that the text engine takes, special tokens included.
+        pad_id: fills up shorter sequences. Causal attention and pooling at the end-of-text token
+            make what follows it invisible, so the value matters only in that it must not be
+            pooled at: the end-of-text token itself is always right (the first one is taken).
+
+    Raises:
+        BundleError: the file is no tokenizer.
+    """
+
+    def __init__(self, path: Path, *, max_length: int, pad_id: int) -> None:
+        try:
+            self._tokenizer = _Tokenizer.from_file(str(path))
+        except Exception as error:
+            raise BundleError(
+                "the tokenizer cannot be read",
+                got=f"{path}: {error}",
+                expected="a tokenizer.json of the tokenizers library",
+                fix="export the bundle again",
+            ) from error
+        # Truncation would silently drop the end of a label, and with it the end-of-text token.
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self.max_length = max_length
+        self.pad_id = pad_id
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of ids, added tokens included."""
+        return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
+
+    def encode(self, sentences: Sequence[str]) -> NDArray[np.int64]:
+        """Encode and pad to the longest of `sentences`.
+
+        Returns:
+            int64 [n, L], L at most `max_length`.
+
+        Raises:
+            LabelError: a sentence is too long, or has a word that a word-level tokenizer does not know.
+        """
+        encodings = [self._encode_one(sentence) for sentence in sentences]
+        length = max(map(len, encodings))
+        ids = np.full((len(encodings), length), self.pad_id, dtype=np.int64)
+        for row, encoding in zip(ids, encodings, strict=True):
+            row[: len(encoding)] = encoding
+        return ids
+
+    def _encode_one(self, sentence: str) -> list[int]:
+        try:
+            ids: list[int] = self._tokenizer.encode(sentence).ids
+        except Exception as error:
+            raise LabelError(
+                "a label has a word that this model's tokenizer does not know",
+                got=f"{_shorten(sentence)!r} ({error})",
+                expected=self._known_words(),
+                fix="use words of the vocabulary the model was trained with",
+            ) from error
+        if len(ids) > self.max_length:
+            raise LabelError(
+                "a label is too long for the text encoder",
+                got=f"{len(ids)} tokens: {_shorten(sentence)!r}",
+                expected=f"at most {self.max_length} tokens, start and end included",
+                fix="shorten the label; nothing is cut off silently, because the end would be lost",
+            )
+        return ids
+
+    def _known_words(self) -> str:
+        words = sorted(word for word in self._tokenizer.get_vocab() if not word.startswith("<"))
+        return " ".join(words[:60]) + (" ..." if len(words) > 60 else "")
+
+
+def _shorten(sentence: str) -> str:
+    return sentence if len(sentence) <= 60 else f"{sentence[:57]}..."

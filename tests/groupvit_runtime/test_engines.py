@@ -1,0 +1,125 @@
+"""Engines refuse what they cannot do instead of doing something else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from groupvit_runtime.engines import ENGINES, EngineOptions, load_engine
+from groupvit_runtime.errors import EngineError, MissingDependencyError
+from groupvit_runtime.manifest import read_manifest
+
+
+def image_engine(bundle: Path, options: EngineOptions | None = None):
+    return load_engine(read_manifest(bundle).engine("image"), bundle, options or EngineOptions())
+
+
+def test_every_target_has_an_engine() -> None:
+    from groupvit_export.targets import TARGETS
+
+    assert set(TARGETS) == set(ENGINES)
+
+
+def test_it_says_what_is_really_in_use(demo_bundles: Mapping[str, Path]) -> None:
+    assert "CPUExecutionProvider" in image_engine(demo_bundles["onnx"]).description
+    assert image_engine(demo_bundles["openvino"]).description.endswith("CPU, f32")
+
+
+def test_cuda_is_never_silently_the_cpu(demo_bundles: Mapping[str, Path]) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this machine has the CUDA provider")
+    with pytest.raises(EngineError, match="fallen back silently(.|\n)*CUDAExecutionProvider"):
+        image_engine(demo_bundles["onnx"], EngineOptions(device="cuda"))
+
+
+def test_a_provider_that_was_not_granted_is_noticed(
+    demo_bundles: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnxruntime
+
+    # What an onnxruntime-gpu wheel without CUDA libraries does: it lists CUDA, then gives the CPU.
+    monkeypatch.setattr(
+        onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    )
+    with pytest.raises(EngineError, match="fallen back silently|refused the engine"):
+        image_engine(demo_bundles["onnx"], EngineOptions(device="cuda"))
+
+
+def test_openvino_has_no_cuda(demo_bundles: Mapping[str, Path]) -> None:
+    with pytest.raises(EngineError, match="does not run on this device"):
+        image_engine(demo_bundles["openvino"], EngineOptions(device="cuda"))
+
+
+@pytest.mark.parametrize("options", [{"device": "tpu"}, {"threads": 0}])
+def test_options_that_mean_nothing_are_refused(options: dict) -> None:
+    with pytest.raises(EngineError):
+        EngineOptions(**options)
+
+
+def test_one_thread_gives_the_same_decisions(demo_bundle: Path) -> None:
+    pixels = np.random.default_rng(0).normal(size=(2, 3, 112, 112)).astype(np.float32)
+    default = image_engine(demo_bundle).run({"pixel_values": pixels})
+    single = image_engine(demo_bundle, EngineOptions(threads=1)).run({"pixel_values": pixels})
+    np.testing.assert_array_equal(default["assignment_1"], single["assignment_1"])
+    np.testing.assert_allclose(default["masks"], single["masks"], atol=1e-4)
+
+
+def test_outputs_belong_to_the_caller(demo_bundle: Path) -> None:
+    engine = image_engine(demo_bundle)
+    random = np.random.default_rng(0)
+    first_input, second_input = (random.normal(size=(1, 3, 112, 112)).astype(np.float32) for _ in range(2))
+    first = engine.run({"pixel_values": first_input})
+    kept = {name: value.copy() for name, value in first.items()}
+    engine.run({"pixel_values": second_input})
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, kept[name])
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 96, 112), (1, 1, 112, 112), (3, 112, 112)])
+def test_a_wrong_shape_is_an_error_that_names_both(demo_bundle: Path, shape: tuple[int, ...]) -> None:
+    with pytest.raises(EngineError, match="could not run(.|\n)*112"):
+        image_engine(demo_bundle).run({"pixel_values": np.zeros(shape, np.float32)})
+
+
+def test_an_engine_of_a_newer_openvino_is_refused(demo_bundles: Mapping[str, Path]) -> None:
+    bundle = demo_bundles["openvino"]
+    info = read_manifest(bundle).engine("image")
+    newer = replace(info, versions={**info.versions, "openvino": "2099.1.0"})
+    with pytest.raises(EngineError, match="newer OpenVINO(.|\n)*2099.1.0"):
+        load_engine(newer, bundle, EngineOptions())
+
+
+def test_an_unknown_target_or_precision_is_refused(demo_bundles: Mapping[str, Path]) -> None:
+    bundle = demo_bundles["openvino"]
+    info = read_manifest(bundle).engine("image")
+    with pytest.raises(EngineError, match="target that this runtime does not know"):
+        load_engine(replace(info, target="abacus"), bundle, EngineOptions())
+    with pytest.raises(EngineError, match="precision"):
+        load_engine(replace(info, precision="fp4"), bundle, EngineOptions())
+
+
+def test_a_file_that_is_no_engine_is_refused(demo_bundles: Mapping[str, Path], tmp_path: Path) -> None:
+    from groupvit_runtime.manifest import FileInfo
+
+    for target, name in (("onnx", "image.onnx"), ("openvino", "image.xml")):
+        (tmp_path / name).write_text("garbage")
+        info = replace(
+            read_manifest(demo_bundles[target]).engine("image"), files=(FileInfo.of(tmp_path, name),)
+        )
+        with pytest.raises(EngineError, match="refused the engine"):
+            load_engine(info, tmp_path, EngineOptions())
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it(
+    demo_bundles: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "groupvit_runtime.engines.openvino", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'groupvit-export\[openvino\]'"):
+        image_engine(demo_bundles["openvino"])

@@ -1,0 +1,77 @@
+"""A deployment needs no PyTorch: to the processes started here it is not installed, nor are its kin."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_BLOCK = """
+import sys
+
+ABSENT = {"torch", "onnx", "onnxscript", "transformers", "triton", "groupvit_kernels", "scipy", "skimage"}
+
+class Hide:
+    def __init__(self, finder):
+        self.finder = finder
+    def find_spec(self, name, path=None, target=None):
+        return None if name.split(".")[0] in ABSENT else self.finder.find_spec(name, path, target)
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
+sys.meta_path[:] = [Hide(finder) for finder in sys.meta_path]
+"""
+
+
+def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", _BLOCK + code, *arguments], capture_output=True, text=True, timeout=120
+    )
+
+
+def test_the_block_works() -> None:
+    assert "No module named 'torch'" in run("import torch").stderr
+
+
+def test_segmenting_needs_no_pytorch(demo_bundle: Path, scenes, demo_labels: list[str]) -> None:
+    code = """
+from groupvit_runtime import Segmenter
+segmenter = Segmenter.load(sys.argv[1])
+for decode in ("hf", "paper"):
+    result = segmenter(sys.argv[2], sys.argv[3].split(","), decode=decode)
+    result.overlay()
+print(result.labels.shape)
+"""
+    done = run(code, str(demo_bundle), str(scenes.picture(0)), ",".join(demo_labels))
+    assert done.stdout.strip() == "(112, 112)", done.stderr
+
+
+@pytest.mark.parametrize("verb", ["segment", "vocab", "inspect", "doctor"])
+def test_the_verbs_of_a_deployment_need_no_pytorch(
+    demo_bundle: Path, scenes, tmp_path: Path, verb: str
+) -> None:
+    arguments = {
+        "segment": [str(demo_bundle), str(scenes.picture(0)), "--labels", "background", "-o", str(tmp_path)],
+        "vocab": [str(demo_bundle), "--labels", "background", "-o", str(tmp_path / "v.safetensors")],
+        "inspect": [str(demo_bundle)],
+        "doctor": [],
+    }[verb]
+    done = run("from groupvit_export.cli import main; sys.exit(main(sys.argv[1:]))", verb, *arguments)
+    assert done.returncode == 0, done.stderr
+
+
+def test_exporting_without_pytorch_says_what_to_install() -> None:
+    code = "from groupvit_export.cli import main; sys.exit(main(sys.argv[1:]))"
+    done = run(code, "export", "--target", "onnx")
+    assert done.returncode == 1
+    assert "groupvit-export[export]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_importing_the_runtime_loads_no_engine() -> None:
+    code = (
+        "import groupvit_runtime; print(sorted({'openvino', 'onnxruntime', 'tokenizers'} & set(sys.modules)))"
+    )
+    assert run(code).stdout.strip() == "[]"

@@ -1,0 +1,187 @@
+"""Manifests: what is read is what was written, and everything else is refused with a reason."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from groupvit_runtime.errors import BundleError
+from groupvit_runtime.manifest import FileInfo, parse_manifest, read_manifest
+from groupvit_runtime.opening import open_bundle
+from groupvit_runtime.segmenter import Segmenter
+
+
+@pytest.fixture
+def copy(demo_bundles: dict[str, Path], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(demo_bundles["openvino"], tmp_path / "bundle"))
+
+
+def edit(bundle: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    path = bundle / "manifest.json"
+    value = json.loads(path.read_text())
+    change(value)
+    path.write_text(json.dumps(value))
+
+
+def test_a_manifest_survives_a_round_trip(demo_bundle: Path) -> None:
+    manifest = read_manifest(demo_bundle)
+    assert parse_manifest(manifest.to_text(), "here") == manifest
+
+
+def test_it_says_everything_a_runtime_needs(demo_bundle: Path) -> None:
+    manifest = read_manifest(demo_bundle)
+    assert manifest.model.image_size == (112, 112)
+    assert manifest.model.groups == (16, 8)
+    assert {engine.role for engine in manifest.engines} == {"image", "text"}
+    assert all(engine.versions and engine.inputs and engine.outputs for engine in manifest.engines)
+    assert {role: summary.verdict for role, summary in manifest.parity.items()} == {
+        "image": "PASS",
+        "text": "PASS",
+    }
+    assert all(summary.cases for summary in manifest.parity.values())
+    assert str(Path.home()) not in manifest.to_text()
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None])
+def test_another_schema_version_is_refused(copy: Path, version: object) -> None:
+    edit(copy, lambda value: value.update(schema_version=version))
+    with pytest.raises(BundleError, match="schema version"):
+        open_bundle(copy)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda value: value.pop("model"),
+        lambda value: value.update(surprise=1),
+        lambda value: value["model"].update(image_size="112"),
+        lambda value: value["model"].update(image_size=[112]),
+        lambda value: value["model"].update(logit_scale="big"),
+        lambda value: value["model"].update(patch_size=True),
+        lambda value: value["decode"].update(default="best"),
+        lambda value: value["preprocessing"]["hf"].update(filter="psychic"),
+        lambda value: value["decode"]["paper"]["window"].update(stride=0),
+        lambda value: value["engines"].append(value["engines"][0]),
+        lambda value: value["engines"][0].update(files=[]),
+        lambda value: value.update(engines=3),
+    ],
+)
+def test_a_manifest_that_breaks_the_schema_is_refused(
+    copy: Path, change: Callable[[dict[str, Any]], None]
+) -> None:
+    edit(copy, change)
+    with pytest.raises(BundleError):
+        open_bundle(copy)
+
+
+@pytest.mark.parametrize(
+    "path", ["../secret", "/etc/passwd", "a/../../b", "C:\\x", "..\\x", "", "c:/x", "a\0b"]
+)
+def test_a_path_that_leaves_the_bundle_is_refused(copy: Path, path: str) -> None:
+    edit(copy, lambda value: value["engines"][0]["files"][0].update(path=path))
+    with pytest.raises(BundleError, match="outside the bundle"):
+        open_bundle(copy)
+
+
+def test_a_link_that_leaves_the_bundle_is_refused(copy: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.xml"
+    (copy / "image.xml").rename(outside)
+    (copy / "image.xml").symlink_to(outside)
+    with pytest.raises(BundleError, match="link that leaves"):
+        open_bundle(copy)
+
+
+@pytest.mark.parametrize("name", ["image.bin", "text.xml", "tokenizer.json"])
+def test_a_missing_file_is_named(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    with pytest.raises(BundleError, match=f"missing(.|\n)*{name}"):
+        open_bundle(copy)
+
+
+@pytest.mark.parametrize("name", ["image.bin", "text.bin"])
+def test_a_truncated_file_is_named(copy: Path, name: str) -> None:
+    data = (copy / name).read_bytes()
+    (copy / name).write_bytes(data[: len(data) // 2])
+    with pytest.raises(BundleError, match=f"truncated(.|\n)*{name}"):
+        open_bundle(copy)
+
+
+def test_one_flipped_bit_of_the_engine_is_noticed_before_it_runs(copy: Path) -> None:
+    data = bytearray((copy / "image.bin").read_bytes())
+    data[len(data) // 2] ^= 1
+    (copy / "image.bin").write_bytes(data)
+    with pytest.raises(BundleError, match="not the one that was exported"):
+        Segmenter.load(copy)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000, '"x"'])
+def test_a_manifest_that_is_no_json_object_is_refused(copy: Path, text: str) -> None:
+    (copy / "manifest.json").write_text(text)
+    with pytest.raises(BundleError):
+        open_bundle(copy)
+
+
+def test_bytes_that_are_no_text_are_refused(copy: Path) -> None:
+    (copy / "manifest.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BundleError, match="cannot be read"):
+        open_bundle(copy)
+
+
+@pytest.mark.parametrize("make", [lambda p: p.mkdir(), lambda p: None, lambda p: p.write_bytes(b"PK no zip")])
+def test_what_is_no_bundle_is_refused(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "thing")
+    with pytest.raises(BundleError, match="bundle"):
+        open_bundle(tmp_path / "thing")
+
+
+@pytest.mark.parametrize("inside", ["", "folder/"])
+def test_a_zipped_bundle_works_like_its_folder(
+    copy: Path, tmp_path: Path, inside: str, demo_labels: list[str], scenes: Any
+) -> None:
+    archive = tmp_path / "bundle.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in sorted(copy.iterdir()):
+            file.write(path, inside + path.name)
+    zipped, folder = Segmenter.load(archive), Segmenter.load(copy)
+    picture = scenes.picture(0)
+    assert (zipped(picture, demo_labels).labels == folder(picture, demo_labels).labels).all()
+
+
+def test_a_zip_that_leaves_its_folder_is_refused(tmp_path: Path) -> None:
+    archive = tmp_path / "bundle.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("../evil", "x")
+    with pytest.raises(BundleError, match="leaves it"):
+        open_bundle(archive)
+    assert not (tmp_path.parent / "evil").exists()
+
+
+def test_the_temporary_folder_of_a_zipped_bundle_goes_with_it(copy: Path, tmp_path: Path) -> None:
+    archive = Path(shutil.make_archive(str(tmp_path / "zipped"), "zip", copy))
+    bundle = open_bundle(archive)
+    root = bundle.root
+    assert root.is_dir()
+    del bundle
+    assert not root.exists()
+
+
+def test_every_message_says_what_and_how_to_mend_it(copy: Path) -> None:
+    (copy / "image.bin").unlink()
+    with pytest.raises(BundleError) as caught:
+        open_bundle(copy)
+    error = caught.value
+    assert error.what and error.got and error.expected and error.fix
+
+
+def test_file_info_describes_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(b"abc")
+    info = FileInfo.of(tmp_path, "a.bin")
+    assert info.bytes == 3
+    assert info.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert info.verify(tmp_path) == tmp_path / "a.bin"

@@ -1,0 +1,439 @@
+"""Reading pictures, and turning them into tensors, against Pillow, PyTorch and transformers."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+from groupvit_runtime.contract import (
+    CLIP_MEAN,
+    CLIP_STD,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Preprocessing,
+    SlidingWindow,
+)
+from groupvit_runtime.errors import ImageError
+from groupvit_runtime.preprocess import prepare_whole, prepare_windows, read_image, resize_picture
+
+WHOLE = Preprocessing(resize="whole", antialias=True, mean=CLIP_MEAN, std=CLIP_STD)
+SHORT_SIDE = Preprocessing(resize="short_side", antialias=False, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+PLAIN: dict[str, Any] = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0), "rescale": 1.0}
+WINDOW = SlidingWindow(size=448, stride=224, long_side_max=2048)
+PIL_FILTERS = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
+
+
+def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def cat() -> np.ndarray:
+    return skimage.data.chelsea()
+
+
+class TestReadImage:
+    def test_a_lossless_file_comes_back(self, tmp_path: Path) -> None:
+        pixels = noise(5, 7)
+        Image.fromarray(pixels).save(tmp_path / "a.png")
+        for source in (tmp_path / "a.png", str(tmp_path / "a.png"), Image.fromarray(pixels), pixels):
+            result = read_image(source)
+            assert result.dtype == np.uint8
+            assert result.flags.c_contiguous
+            np.testing.assert_array_equal(result, pixels)
+
+    @pytest.mark.parametrize("suffix", ["jpg", "webp", "bmp", "gif", "tif", "ppm"])
+    def test_formats(self, suffix: str, tmp_path: Path, cat: np.ndarray) -> None:
+        path = tmp_path / f"a.{suffix}"
+        Image.fromarray(cat).save(path)
+        with Image.open(path) as image:
+            np.testing.assert_array_equal(read_image(path), np.asarray(image.convert("RGB")))
+
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    @pytest.mark.parametrize("suffix", ["png", "tif", "jpg"])
+    def test_pictures_are_turned_upright(self, orientation: int, suffix: str, tmp_path: Path) -> None:
+        # Numbered quadrants, large enough to survive JPEG.
+        upright = np.repeat(np.repeat(np.array([[0, 80], [160, 240], [40, 120]], np.uint8), 16, 0), 16, 1)
+        stored = {
+            1: upright,
+            2: upright[:, ::-1],
+            3: upright[::-1, ::-1],
+            4: upright[::-1],
+            5: upright.T,
+            6: np.rot90(upright, 1),
+            7: upright[::-1, ::-1].T,
+            8: np.rot90(upright, -1),
+        }[orientation]
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        path = tmp_path / f"a.{suffix}"
+        Image.fromarray(np.ascontiguousarray(stored)).save(path, exif=exif)
+        result = read_image(path)
+        assert result.shape == (48, 32, 3)
+        np.testing.assert_allclose(result[8::16, 8::16, 0], upright[8::16, 8::16], atol=2)
+
+    def test_an_opened_image_is_turned_upright_too(self, tmp_path: Path) -> None:
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        Image.fromarray(noise(4, 9)).save(tmp_path / "a.png", exif=exif)
+        with Image.open(tmp_path / "a.png") as image:
+            assert read_image(image).shape == (9, 4, 3)
+
+    def test_damaged_exif_does_not_cost_the_picture(self, tmp_path: Path) -> None:
+        Image.fromarray(noise(4, 9)).save(tmp_path / "a.jpg", exif=b"Exif\x00\x00MM\x00\x2a\xff\xff\xff")
+        assert read_image(tmp_path / "a.jpg").shape == (4, 9, 3)
+
+    def test_alpha_lies_over_white(self) -> None:
+        rgba = np.array([[[10, 20, 30, 255], [10, 20, 30, 0], [0, 100, 200, 128]]], np.uint8)
+        expected = [[10, 20, 30], [255, 255, 255], [127, 177, 227]]
+        np.testing.assert_array_equal(read_image(rgba)[0], expected)
+        np.testing.assert_array_equal(read_image(Image.fromarray(rgba))[0], expected)
+
+    def test_grey_with_alpha_lies_over_white(self) -> None:
+        image = Image.new("LA", (2, 1))
+        image.putdata([(40, 255), (40, 0)])
+        np.testing.assert_array_equal(read_image(image)[0], [[40] * 3, [255] * 3])
+
+    @pytest.mark.parametrize("mode", ["L", "RGB", "P"])
+    def test_a_transparent_colour_lies_over_white(self, mode: str, tmp_path: Path) -> None:
+        image = Image.new(mode, (2, 1))
+        if mode == "P":
+            image.putpalette([0, 0, 0, 9, 9, 9])
+        image.putpixel((1, 0), (9, 9, 9) if mode == "RGB" else 9 if mode == "L" else 1)
+        transparency = (0, 0, 0) if mode == "RGB" else 0
+        image.save(tmp_path / "a.png", transparency=transparency)
+        np.testing.assert_array_equal(read_image(tmp_path / "a.png")[0], [[255] * 3, [9] * 3])
+
+    def test_palette_grey_and_bits(self, tmp_path: Path, cat: np.ndarray) -> None:
+        for mode in ("P", "L", "1"):
+            image = Image.fromarray(cat).convert(mode)
+            image.save(tmp_path / "a.png")
+            np.testing.assert_array_equal(read_image(tmp_path / "a.png"), np.asarray(image.convert("RGB")))
+
+    @pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "LAB", "HSV"])
+    def test_other_colour_spaces_become_rgb(self, mode: str, cat: np.ndarray) -> None:
+        if mode == "LAB":
+            from PIL import ImageCms
+
+            lab = ImageCms.createProfile("LAB")
+            image = ImageCms.profileToProfile(
+                Image.fromarray(cat), ImageCms.createProfile("sRGB"), lab, outputMode="LAB"
+            )
+        else:
+            image = Image.fromarray(cat).convert(mode)
+        assert image.mode == mode
+        difference = np.abs(read_image(image).astype(int) - cat)
+        assert difference.mean() < 3
+
+    def test_cmyk_jpeg(self, tmp_path: Path, cat: np.ndarray) -> None:
+        Image.fromarray(cat).convert("CMYK").save(tmp_path / "a.jpg", quality=95)
+        assert np.abs(read_image(tmp_path / "a.jpg").astype(int) - cat).mean() < 4
+
+    @pytest.mark.parametrize("suffix", ["png", "tif"])
+    def test_sixteen_bits_are_scaled_not_clipped(self, suffix: str, tmp_path: Path) -> None:
+        values = np.array([[0, 128, 129, 256, 1000, 32768, 65406, 65407, 65535]], np.uint16)
+        Image.fromarray(values).save(tmp_path / f"a.{suffix}")
+        expected = np.rint(values / 257).astype(np.uint8)
+        for source in (tmp_path / f"a.{suffix}", values, Image.fromarray(values.astype(np.int32))):
+            np.testing.assert_array_equal(read_image(source), np.stack([expected] * 3, axis=-1))
+
+    def test_sixteen_bit_colour_arrays(self) -> None:
+        values = np.random.default_rng(0).integers(0, 65536, (4, 5, 3), dtype=np.uint16)
+        np.testing.assert_array_equal(read_image(values), np.rint(values / 257))
+        opaque = np.concatenate([values, np.full((4, 5, 1), 65535, np.uint16)], axis=2)
+        np.testing.assert_array_equal(read_image(opaque), np.rint(values / 257))
+
+    def test_integers_beyond_sixteen_bits_are_refused(self) -> None:
+        for values in ([[-1, 5]], [[0, 65536]]):
+            with pytest.raises(ImageError, match="beyond 16 bits"):
+                read_image(Image.fromarray(np.array(values, np.int32)))
+
+    def test_grey_arrays(self) -> None:
+        grey = noise(3, 4)[:, :, 0]
+        np.testing.assert_array_equal(read_image(grey), np.stack([grey] * 3, axis=-1))
+
+    def test_arrays_that_are_not_contiguous(self) -> None:
+        pixels = noise(6, 8)[::2, ::-1]
+        result = read_image(pixels)
+        assert result.flags.c_contiguous
+        np.testing.assert_array_equal(result, pixels)
+
+    def test_the_first_frame_is_read(self, tmp_path: Path) -> None:
+        frames = [Image.new("RGB", (4, 3), color) for color in ("red", "blue")]
+        frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+        assert read_image(tmp_path / "a.gif")[0, 0].tolist() == [255, 0, 0]
+
+    def test_one_pixel(self) -> None:
+        assert read_image(Image.new("RGB", (1, 1), "red")).tolist() == [[[255, 0, 0]]]
+
+
+class TestRefusedImages:
+    def refused(self, source: Any, *words: str, **options: Any) -> ImageError:
+        with pytest.raises(ImageError) as caught:
+            read_image(source, **options)
+        for word in words:
+            assert word in str(caught.value)
+        return caught.value
+
+    def test_missing(self, tmp_path: Path) -> None:
+        error = self.refused(tmp_path / "gone.png", "gone.png", "nothing", str(Path.cwd()))
+        assert error.fix
+        assert error.expected
+
+    def test_directory(self, tmp_path: Path) -> None:
+        self.refused(tmp_path, str(tmp_path), "a directory")
+
+    def test_empty_file(self, tmp_path: Path) -> None:
+        (tmp_path / "a.png").touch()
+        self.refused(tmp_path / "a.png", "a.png", "empty file")
+
+    @pytest.mark.parametrize(
+        "content", [b"hello, this is text", b"\x00" * 100, b"\xff\xd8\xff\xe0", b"GIF89a"]
+    )
+    def test_not_a_picture(self, content: bytes, tmp_path: Path) -> None:
+        (tmp_path / "a.png").write_bytes(content)
+        self.refused(tmp_path / "a.png", "a.png", "JPEG, PNG", "image viewer")
+
+    @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tif", "webp", "gif"])
+    @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+    def test_truncated(self, suffix: str, share: float, tmp_path: Path) -> None:
+        path = tmp_path / f"a.{suffix}"
+        Image.fromarray(noise(64, 64)).save(path)
+        content = path.read_bytes()
+        path.write_bytes(content[: int(len(content) * share)])
+        self.refused(path, str(path))
+
+    def test_a_broken_checksum(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.png"
+        Image.fromarray(noise(64, 64)).save(path)
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 0xFF
+        path.write_bytes(content)
+        self.refused(path, str(path))
+
+    def test_postscript_is_never_run(self, tmp_path: Path) -> None:
+        Image.fromarray(noise(4, 4)).save(tmp_path / "a.eps")
+        self.refused(tmp_path / "a.eps", "a.eps")
+
+    def test_a_bomb_is_refused_before_it_is_decoded(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Image.new("1", (5000, 4000)).save(tmp_path / "a.png")
+
+        def explode(*_: object) -> None:
+            raise AssertionError("the picture was decoded")
+
+        monkeypatch.setattr("PIL.ImageFile.ImageFile.load", explode)
+        self.refused(tmp_path / "a.png", "a.png", "20,000,000", "max_pixels", max_pixels=19_999_999)
+        self.refused(Image.new("1", (5, 4)), "20 pixels", max_pixels=19)
+        self.refused(noise(5, 4), "20 pixels", max_pixels=19)
+
+    def test_the_limit_itself_is_allowed(self) -> None:
+        assert read_image(noise(5, 4), max_pixels=20).shape == (5, 4, 3)
+
+    def test_pillows_own_limit(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        Image.new("1", (30, 10)).save(tmp_path / "a.png")
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+        self.refused(tmp_path / "a.png", "a.png", "too large", "MAX_IMAGE_PIXELS")
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            self.refused(tmp_path / "a.png", "a.png", "too large")
+
+    def test_globals_are_left_alone(self, tmp_path: Path) -> None:
+        Image.new("1", (30, 10)).save(tmp_path / "a.png")
+        before = Image.MAX_IMAGE_PIXELS, list(warnings.filters)
+        seen: list[int | None] = []
+        threads = [
+            threading.Thread(
+                target=lambda: (read_image(tmp_path / "a.png"), seen.append(Image.MAX_IMAGE_PIXELS))
+            )
+            for _ in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert seen == [before[0]] * 8
+        assert list(warnings.filters) == before[1]
+
+    def test_float_pictures(self, tmp_path: Path) -> None:
+        Image.new("F", (3, 2), 0.5).save(tmp_path / "a.tif")
+        self.refused(tmp_path / "a.tif", "a.tif", "floating-point", "0-255")
+
+    def test_unreadable(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        Image.fromarray(noise(4, 4)).save(tmp_path / "a.png")
+
+        # The tests may run as root, whom no permission stops.
+        def denied(*_: object, **__: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(Path, "open", denied)
+        self.refused(tmp_path / "a.png", "a.png", "may not be read")
+
+    @pytest.mark.parametrize(
+        ("array", "word"),
+        [
+            (np.zeros((4, 4, 3), np.float32), "* 255"),
+            (np.zeros((4, 4, 3), np.int64), "astype"),
+            (np.zeros((4, 4), bool), "bool"),
+            (np.zeros((3, 8, 9), np.uint8), "transpose(1, 2, 0)"),
+            (np.zeros((4, 4, 2), np.uint8), "[4, 4, 2]"),
+            (np.zeros((1, 4, 4, 3), np.uint8), "[1, 4, 4, 3]"),
+            (np.zeros(4, np.uint8), "[4]"),
+            (np.zeros((0, 4, 3), np.uint8), "no pixels"),
+            (np.zeros((4, 0), np.uint16), "no pixels"),
+        ],
+    )
+    def test_arrays(self, array: np.ndarray, word: str) -> None:
+        self.refused(array, word)
+
+    def test_zero_sized_image(self) -> None:
+        self.refused(Image.new("RGB", (0, 4)), "no pixels")
+
+    def test_other_types(self) -> None:
+        self.refused(b"\x89PNG", "bytes")
+        self.refused(None, "NoneType")
+
+
+class TestPrepareWhole:
+    @pytest.mark.parametrize("name", ["bilinear", "bicubic", "lanczos", "nearest", "box", "hamming"])
+    @pytest.mark.parametrize("size", [(224, 224), (112, 112), (320, 512)])
+    def test_is_transformers_image_processor(self, name: Any, size: tuple[int, int], cat: np.ndarray) -> None:
+        processor = CLIPImageProcessorPil(
+            size={"height": size[0], "width": size[1]},
+            do_center_crop=False,
+            resample=PIL_FILTERS[name],
+            image_mean=list(CLIP_MEAN),
+            image_std=list(CLIP_STD),
+        )
+        expected = processor(Image.fromarray(cat), return_tensors="np")["pixel_values"][0]
+        spec = Preprocessing(
+            resize="whole", antialias=name != "nearest", filter=name, mean=CLIP_MEAN, std=CLIP_STD
+        )
+        result = prepare_whole(cat, size, spec)
+        assert result.dtype == np.float32
+        assert result.shape == (3, *size)
+        np.testing.assert_allclose(result, expected, atol=1e-6, rtol=0)
+
+    def test_values_are_rounded_once(self) -> None:
+        picture = np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2)
+        result = prepare_whole(picture, (16, 16), WHOLE)
+        for channel in range(3):
+            exact = (np.arange(256) * WHOLE.rescale - CLIP_MEAN[channel]) / CLIP_STD[channel]
+            np.testing.assert_array_equal(result[channel].ravel(), exact.astype(np.float32))
+
+    def test_bgr(self, cat: np.ndarray) -> None:
+        bgr = Preprocessing(resize="whole", antialias=True, color_order="BGR", mean=CLIP_MEAN, std=CLIP_STD)
+        np.testing.assert_array_equal(
+            prepare_whole(cat, (32, 48), bgr), prepare_whole(cat[:, :, ::-1].copy(), (32, 48), WHOLE)
+        )
+
+    @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (2, 3)])
+    def test_tiny_pictures(self, size: tuple[int, int]) -> None:
+        result = prepare_whole(np.full((*size, 3), 51, np.uint8), (224, 224), WHOLE)
+        expected = (0.2 - np.array(CLIP_MEAN)) / np.array(CLIP_STD)
+        np.testing.assert_allclose(result, np.broadcast_to(expected[:, None, None], result.shape), atol=1e-6)
+
+
+sides = st.integers(1, 120)
+
+
+class TestTwoTapResize:
+    @settings(deadline=None)
+    @given(sides, sides, sides, sides, st.integers(0, 1000))
+    def test_is_torchs_rounded(self, height: int, width: int, h: int, w: int, seed: int) -> None:
+        picture = noise(height, width, seed)
+        tensor = torch.from_numpy(picture).permute(2, 0, 1)[None].double()
+        exact = F.interpolate(tensor, size=(h, w), mode="bilinear", align_corners=False)
+        exact = exact[0].permute(1, 2, 0).numpy()
+        result = resize_picture(picture, (h, w), SHORT_SIDE)
+        assert result.dtype == np.uint8
+        # Float32 may tip a value that lies on a half to either side, and no other.
+        np.testing.assert_allclose(result, exact, atol=0.5 + 1e-3, rtol=0)
+
+    @pytest.mark.parametrize("size", [(448, 796), (64, 2048), (2048, 64), (100, 77)])
+    def test_large_pictures_in_blocks_of_rows(self, size: tuple[int, int]) -> None:
+        self.test_is_torchs_rounded.hypothesis.inner_test(self, 720, 1280, *size, 0)
+
+    def test_halves_go_to_even(self) -> None:
+        picture = np.array([0, 1, 2, 3], np.uint8).reshape(1, 4, 1).repeat(3, axis=2)
+        # Halving the width reads exactly between two pixels: 0.5 and 2.5.
+        assert resize_picture(picture, (1, 2), SHORT_SIDE)[0, :, 0].tolist() == [0, 2]
+
+    def test_shrinking_does_not_antialias(self) -> None:
+        stripes = np.zeros((1, 300, 3), np.uint8)
+        stripes[:, 1::3] = 255
+        # One third's centre pixel is sampled alone; antialiasing would mix in its neighbours.
+        assert (resize_picture(stripes, (1, 100), SHORT_SIDE) == 255).all()
+
+
+class TestPrepareWindows:
+    @pytest.mark.parametrize(
+        ("picture", "size", "padded"),
+        [
+            ((720, 1280), (448, 796), (448, 796)),
+            ((480, 640), (448, 597), (448, 597)),
+            ((448, 448), (448, 448), (448, 448)),
+            ((112, 112), (448, 448), (448, 448)),
+            ((1, 1), (448, 448), (448, 448)),
+            ((1, 3000), (1, 2048), (448, 2048)),
+            ((3000, 1), (2048, 1), (2048, 448)),
+            ((1, 10_000), (1, 2048), (448, 2048)),
+            ((300, 2000), (307, 2048), (448, 2048)),
+        ],
+    )
+    def test_sizes(self, picture: tuple[int, int], size: tuple[int, int], padded: tuple[int, int]) -> None:
+        windows = prepare_windows(np.zeros((*picture, 3), np.uint8), SHORT_SIDE, WINDOW)
+        assert windows.size == size
+        assert windows.padded_size == padded
+        assert windows.pixel_values.shape == (len(windows.boxes), 3, 448, 448)
+        assert windows.pixel_values.dtype == np.float32
+
+    def test_boxes_of_a_wide_picture(self) -> None:
+        windows = prepare_windows(noise(720, 1280), SHORT_SIDE, WINDOW)
+        assert windows.boxes == ((0, 0), (0, 224), (0, 348))
+
+    @settings(deadline=None, max_examples=60)
+    @given(
+        st.integers(1, 90), st.integers(1, 90), st.integers(1, 16), st.integers(1, 16), st.integers(16, 80)
+    )
+    def test_windows_are_the_resized_picture(
+        self, height: int, width: int, size: int, stride: int, long_side_max: int
+    ) -> None:
+        window = SlidingWindow(size=size, stride=min(stride, size), long_side_max=long_side_max)
+        picture = noise(height, width)
+        spec = Preprocessing(resize="short_side", antialias=False, **PLAIN)
+        windows = prepare_windows(picture, spec, window)
+
+        h, w = windows.size
+        assert max(h, w) <= max(long_side_max, 1)
+        assert windows.padded_size == (max(h, size), max(w, size))
+        resized = resize_picture(picture, (h, w), spec)
+        covered = np.zeros(windows.padded_size, bool)
+        for values, (top, left) in zip(windows.pixel_values, windows.boxes, strict=True):
+            assert 0 <= top <= windows.padded_size[0] - size
+            assert 0 <= left <= windows.padded_size[1] - size
+            rows = np.minimum(np.arange(top, top + size), h - 1)
+            columns = np.minimum(np.arange(left, left + size), w - 1)
+            np.testing.assert_array_equal(values.transpose(1, 2, 0), resized[rows][:, columns])
+            covered[top : top + size, left : left + size] = True
+        assert covered.all()
+        assert len(set(windows.boxes)) == len(windows.boxes)
+        assert list(windows.boxes) == sorted(windows.boxes)
+
+    def test_proportions_are_kept(self, cat: np.ndarray) -> None:
+        windows = prepare_windows(cat, SHORT_SIDE, WINDOW)
+        assert windows.size[0] / windows.size[1] == pytest.approx(cat.shape[0] / cat.shape[1], rel=2e-3)

@@ -1,0 +1,253 @@
+"""Label PNGs that programs read back, and overlays that people can read."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageFont
+
+from groupvit_runtime.errors import LabelError, UsageError
+from groupvit_runtime.legend import LegendEntry, draw_legend
+from groupvit_runtime.render import label_png, overlay, palette
+
+
+def stripes(height: int, width: int, classes: int) -> np.ndarray:
+    """Vertical stripes of equal width."""
+    row = (np.arange(width) * classes // width).astype(np.uint16)
+    return np.broadcast_to(row, (height, width)).copy()
+
+
+class TestPalette:
+    @pytest.mark.parametrize("n", [1, 2, 21, 60, 171, 256, 1500, 65_536])
+    @pytest.mark.parametrize("background", [None, 0])
+    def test_colours_are_distinct(self, n: int, background: int | None) -> None:
+        colors = palette(n, background=background)
+        assert colors.shape == (n, 3)
+        assert colors.dtype == np.uint8
+        assert len(np.unique(colors, axis=0)) == n
+
+    def test_few_classes_differ_strongly(self) -> None:
+        colors = palette(20).astype(int)
+        distance = np.sqrt(((colors[:, None] - colors[None]) ** 2).sum(axis=-1))
+        assert distance[~np.eye(20, dtype=bool)].min() > 50
+        assert distance[:6, :6][~np.eye(6, dtype=bool)].min() > 90
+
+    def test_a_larger_palette_begins_with_the_smaller(self) -> None:
+        np.testing.assert_array_equal(palette(300)[:25], palette(25))
+
+    def test_the_background_is_black_and_uses_up_no_colour(self) -> None:
+        for background in (0, 3, 7):
+            colors = palette(8, background=background)
+            assert colors[background].tolist() == [0, 0, 0]
+            np.testing.assert_array_equal(np.delete(colors, background, axis=0), palette(7))
+
+    def test_no_class_is_grey_or_dark(self) -> None:
+        colors = palette(500).astype(int)
+        assert (colors.max(axis=1) >= 96).all()
+        assert ((colors.max(axis=1) - colors.min(axis=1))[20:] >= 64).all()
+
+    def test_shared_results_cannot_be_written(self) -> None:
+        with pytest.raises(ValueError, match="read-only"):
+            palette(4)[0] = 0
+
+    def test_nothing_has_no_palette(self) -> None:
+        with pytest.raises(UsageError):
+            palette(0)
+
+
+class TestLabelPng:
+    @pytest.mark.parametrize(
+        ("n", "mode"), [(1, "P"), (21, "P"), (256, "P"), (257, "I;16"), (65_536, "I;16")]
+    )
+    def test_values_come_back(self, n: int, mode: str, tmp_path: Path) -> None:
+        labels = np.random.default_rng(n).integers(0, n, (13, 17)).astype(np.uint16)
+        labels[0, 0] = n - 1
+        label_png(labels, tmp_path / "a.png", n)
+        with Image.open(tmp_path / "a.png") as image:
+            assert image.format == "PNG"
+            assert image.mode == mode
+            np.testing.assert_array_equal(np.asarray(image), labels)
+
+    def test_the_palette_is_the_overlays(self) -> None:
+        labels = stripes(4, 40, 5)
+        file = io.BytesIO()
+        label_png(labels, file, 5, background=0)
+        with Image.open(file) as image:
+            np.testing.assert_array_equal(np.asarray(image.convert("RGB")), palette(5, background=0)[labels])
+
+    @pytest.mark.parametrize(
+        "labels",
+        [
+            np.full((2, 2), 5, np.uint16),
+            np.full((2, 2), -1, np.int64),
+            np.zeros((2, 2), np.float32),
+            np.zeros(4, np.uint16),
+            np.zeros((0, 4), np.uint16),
+        ],
+    )
+    def test_maps_that_do_not_fit_are_refused(self, labels: np.ndarray, tmp_path: Path) -> None:
+        with pytest.raises(LabelError):
+            label_png(labels, tmp_path / "a.png", 5)
+        assert not (tmp_path / "a.png").exists()
+
+
+class TestOverlay:
+    def test_colours_are_mixed_by_opacity(self) -> None:
+        rgb = np.full((500, 600, 3), 200, np.uint8)
+        labels = stripes(500, 600, 2)
+        for opacity in (0.0, 0.25, 1.0):
+            picture = np.asarray(overlay(rgb, labels, ["a", "b"], opacity=opacity))
+            for x, index in ((100, 0), (500, 1)):
+                expected = 200 + opacity * (palette(2)[index].astype(float) - 200)
+                np.testing.assert_allclose(picture[250, x], expected, atol=1)
+
+    def test_the_background_stays_as_it_is(self) -> None:
+        rgb = skimage.data.astronaut()
+        labels = stripes(512, 512, 2)
+        picture = np.asarray(overlay(rgb, labels, ["background", "b"], background=0))
+        np.testing.assert_array_equal(picture[:512, :256], rgb[:, :256])
+        assert (picture[:512, 260:512] != rgb[:, 260:]).any()
+
+    def test_borders_are_drawn_in_full_colour(self) -> None:
+        rgb = np.full((500, 600, 3), 200, np.uint8)
+        picture = np.asarray(overlay(rgb, stripes(500, 600, 2), ["a", "b"], opacity=0.2))
+        assert picture[250, 299].tolist() == palette(2)[0].tolist()
+        assert picture[250, 300].tolist() == palette(2)[1].tolist()
+        assert picture[250, 290].tolist() != palette(2)[0].tolist()
+
+    @pytest.mark.parametrize(
+        ("size", "picture"), [((112, 112), (560, 560)), ((480, 640), (480, 640)), ((300, 900), (600, 1800))]
+    )
+    def test_small_pictures_are_enlarged(self, size: tuple[int, int], picture: tuple[int, int]) -> None:
+        result = overlay(np.zeros((*size, 3), np.uint8), np.zeros(size, np.uint16), ["a"])
+        assert result.width == picture[1]
+        assert picture[0] < result.height < picture[0] + result.width // 10
+
+    @pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (7, 5)])
+    def test_extreme_sizes(self, size: tuple[int, int]) -> None:
+        result = overlay(np.zeros((*size, 3), np.uint8), np.zeros(size, np.uint16), ["a very long name " * 9])
+        assert result.width >= 480
+        assert max(result.size) <= 3200
+
+    def test_arguments_are_left_alone(self) -> None:
+        rgb, labels = np.full((50, 60, 3), 9, np.uint8), stripes(50, 60, 3)
+        rgb.setflags(write=False)
+        labels.setflags(write=False)
+        overlay(rgb, labels, ["a", "b", "c"], background=1)
+
+    def test_refusals(self) -> None:
+        rgb, labels = np.zeros((5, 6, 3), np.uint8), np.ones((5, 6), np.uint16)
+        with pytest.raises(LabelError, match="0 to 0"):
+            overlay(rgb, labels, ["only one"])
+        with pytest.raises(LabelError, match="same height"):
+            overlay(rgb, labels.T, ["a", "b"])
+        for opacity in (-0.1, 1.1, float("nan")):
+            with pytest.raises(UsageError, match="opacity"):
+                overlay(rgb, labels, ["a", "b"], opacity=opacity)
+
+
+class Written:
+    """What is written on an image, where; recorded in place of drawing."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.texts: list[str] = []
+        self.boxes: list[tuple[float, float, float, float]] = []
+        from PIL import ImageDraw
+
+        draw = ImageDraw.ImageDraw.text
+
+        def text(canvas, position, content, *args, **options):  # type: ignore[no-untyped-def]
+            self.texts.append(content)
+            font = options.get("font") or args[1]
+            self.boxes.append(canvas.textbbox(position, content, font, anchor=options["anchor"]))
+            return draw(canvas, position, content, *args, **options)
+
+        monkeypatch.setattr(ImageDraw.ImageDraw, "text", text)
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> Written:
+    return Written(monkeypatch)
+
+
+class TestLegend:
+    def test_only_classes_that_occur_by_their_share(self, written: Written) -> None:
+        labels = np.full((500, 500), 3, np.uint16)
+        labels[:, :50] = 1
+        labels[0, 499] = 4
+        overlay(np.zeros((500, 500, 3), np.uint8), labels, list("abcde"))
+        assert written.texts == ["d", "90.0 %", "b", "10.0 %", "e", "< 0.1 %"]
+
+    def test_a_swatch_has_the_colour_of_its_class(self) -> None:
+        rgb = np.full((500, 600, 3), 128, np.uint8)
+        legend = np.asarray(overlay(rgb, stripes(500, 600, 3), ["a", "b", "c"], opacity=0))[500:]
+        for color in palette(3):
+            assert (legend == color).all(axis=-1).sum() > 100
+
+    @settings(deadline=None, max_examples=40)
+    @given(st.lists(st.text(max_size=60), min_size=1, max_size=90), st.integers(1, 1500), st.booleans())
+    def test_nothing_overflows(self, names: list[str], width: int, square: bool) -> None:
+        entries = [LegendEntry(i, name, 1 / len(names), (9, 9, 9)) for i, name in enumerate(names)]
+        picture = Image.new("RGB", (width, width if square else 40))
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            written = Written(monkeypatch)
+            result = draw_legend(picture, entries)
+        for left, top, right, bottom in written.boxes:
+            assert left >= 0
+            assert right <= result.width
+            # An accent stacked on an accent may rise above its line, not out of the picture.
+            assert top >= 0
+            assert bottom <= result.height + 4
+
+    def test_a_name_never_runs_into_its_number(self, written: Written) -> None:
+        names = ["a photo of a very long label indeed that goes on", *(f"class {i}" for i in range(20))]
+        draw_legend(
+            Image.new("RGB", (640, 480)), [LegendEntry(i, n, 0.04, (1, 2, 3)) for i, n in enumerate(names)]
+        )
+        pairs = list(zip(written.boxes[::2], written.boxes[1::2], strict=True))
+        assert len(pairs) == 21
+        for name, number in pairs:
+            assert name[2] < number[0]
+        assert written.texts[0].startswith("a photo of a very")
+        assert written.texts[0].endswith("…")
+        # Nor a number into the next column's swatch.
+        columns = sorted({round(name[0]) for name, _ in pairs})
+        assert len(columns) >= 2
+        first_numbers = [number[2] for name, number in pairs if round(name[0]) == columns[0]]
+        assert max(first_numbers) < columns[1] - 16
+
+    def test_many_classes_are_summed_up(self, written: Written) -> None:
+        entries = [LegendEntry(i, f"class {i}", 1 / 171, (9, 9, 9)) for i in range(171)]
+        result = draw_legend(Image.new("RGB", (640, 480)), entries)
+        assert written.texts[-1] == "and 111 more, 64.9 % together"
+        assert result.height < 3 * 480
+
+    def test_text_grows_with_the_picture(self) -> None:
+        entries = [LegendEntry(0, "cat", 1.0, (9, 9, 9))]
+        heights = [draw_legend(Image.new("RGB", (w, 10)), entries).height - 10 for w in (480, 1200, 4000)]
+        assert heights[0] < heights[1] < heights[2]
+
+    def test_names_in_other_scripts_are_shown_with_their_index(self, written: Written) -> None:
+        entries = [
+            LegendEntry(i, n, 0.2, None) for i, n in enumerate(["猫", "кошка", "naïve café", "🐈", "a\nb"])
+        ]
+        draw_legend(Image.new("RGB", (640, 480)), entries)
+        assert written.texts[::2] == ["#0 猫", "#1 кошка", "naive cafe", "#3 🐈", "a b"]
+
+    def test_a_font_of_ones_own(self, tmp_path: Path) -> None:
+        entries = [LegendEntry(0, "cat", 1.0, (9, 9, 9))]
+        default = ImageFont.load_default(14)
+        assert isinstance(default, ImageFont.FreeTypeFont)
+        (tmp_path / "font.ttf").write_bytes(default.font_bytes)
+        own = draw_legend(Image.new("RGB", (480, 10)), entries, tmp_path / "font.ttf")
+        default_size = draw_legend(Image.new("RGB", (480, 10)), entries).size
+        assert own.size == default_size
+        assert (np.asarray(own)[10:] < 60).all(axis=-1).sum() > 20
+        with pytest.raises(OSError, match=r"resource|font|open"):
+            draw_legend(Image.new("RGB", (480, 10)), entries, tmp_path / "gone.ttf")

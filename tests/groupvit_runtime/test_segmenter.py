@@ -1,0 +1,204 @@
+"""`Segmenter` on the demo: equal to transformers, whole through threads, batches, and both decodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import GroupViTModel as HFGroupViTModel
+
+from groupvit_export.demo import DEMO_CHECKPOINT
+from groupvit_runtime import LabelError, Segmentation, Segmenter, UsageError, Vocabulary
+from groupvit_runtime.preprocess import prepare_whole
+from groupvit_runtime.read_image import read_image
+
+
+@pytest.fixture(scope="module")
+def segmenters(demo_bundles: Mapping[str, Path]) -> dict[str, Segmenter]:
+    return {target: Segmenter.load(path) for target, path in demo_bundles.items()}
+
+
+@pytest.fixture(params=["onnx", "openvino"])
+def segmenter(request: pytest.FixtureRequest, segmenters: dict[str, Segmenter]) -> Segmenter:
+    return segmenters[request.param]
+
+
+@pytest.fixture(scope="module")
+def hugging_face() -> HFGroupViTModel:
+    return HFGroupViTModel.from_pretrained(DEMO_CHECKPOINT, dtype=torch.float32).eval()
+
+
+def same(first: Segmentation, second: Segmentation) -> bool:
+    return np.array_equal(first.labels, second.labels) and first.names == second.names
+
+
+@pytest.mark.parametrize("size", [(112, 112), (97, 203)])
+def test_hf_decode_equals_transformers(
+    segmenter: Segmenter,
+    hugging_face: HFGroupViTModel,
+    scenes: Any,
+    demo_labels: list[str],
+    size: tuple[int, int],
+) -> None:
+    rgb = read_image(Image.open(scenes.picture(1)).resize(size[::-1]))
+    result = segmenter(rgb, demo_labels)
+
+    manifest = segmenter.manifest
+    pixels = prepare_whole(rgb, manifest.model.image_size, manifest.preprocessing.hf)
+    ids = torch.from_numpy(
+        np.asarray(
+            [
+                [1, *_words(f"a photo of {label}"), 20] + [20] * (3 - len(label.split()))
+                for label in demo_labels
+            ]
+        )
+    )
+    with torch.no_grad():
+        out = hugging_face(
+            input_ids=ids, pixel_values=torch.from_numpy(pixels)[None], output_segmentation=True
+        )
+        logits = torch.nn.functional.interpolate(out.segmentation_logits, size=size, mode="bilinear")[0]
+    best = logits.topk(2, dim=0)
+    certain = (best.values[0] - best.values[1] > 1e-3 * logits.abs().max()).numpy()
+    assert certain.mean() > 0.9
+    np.testing.assert_array_equal(result.labels[certain], best.indices[0].numpy()[certain])
+    np.testing.assert_allclose(list(result.scores.values()), out.logits_per_image[0].softmax(-1), atol=1e-5)
+
+
+def _words(sentence: str) -> list[int]:
+    vocabulary = (
+        "<pad> <bos> a photo of and background shape circle square triangle star cross ring red green blue "
+    )
+    table = (vocabulary + "yellow purple orange <eos>").split()
+    return [table.index(word) for word in sentence.split()]
+
+
+def test_the_result_covers_the_picture(segmenter: Segmenter, scenes: Any, demo_labels: list[str]) -> None:
+    picture = Image.open(scenes.picture(2)).resize((301, 97))
+    result = segmenter(picture, demo_labels)
+    assert result.labels.shape == result.groups.shape == (97, 301)
+    assert result.labels.dtype == result.groups.dtype == np.uint16
+    assert result.groups.max() < 8
+    assert list(result.scores) == list(result.names) == demo_labels
+    assert sum(result.scores.values()) == pytest.approx(1, abs=1e-5)
+    assert sum(result.shares().values()) == pytest.approx(1)
+    assert result.mask("a red shape").dtype == bool
+    assert min(result.overlay().size) >= 480
+    with pytest.raises(KeyError, match="a dog"):
+        result.mask("a dog")
+
+
+def test_a_path_an_image_and_an_array_give_the_same(
+    segmenter: Segmenter, scenes: Any, demo_labels: list[str]
+) -> None:
+    path = scenes.picture(3)
+    first = segmenter(path, demo_labels)
+    assert same(first, segmenter(str(path), demo_labels))
+    assert same(first, segmenter(Image.open(path), demo_labels))
+    assert same(first, segmenter(np.asarray(Image.open(path).convert("RGB")), demo_labels))
+
+
+@pytest.mark.parametrize("decode", ["hf", "paper"])
+def test_a_batch_decides_like_its_pictures_alone(
+    segmenter: Segmenter, scenes: Any, demo_labels: list[str], decode: Any
+) -> None:
+    paths = [scenes.picture(i) for i in range(11)]
+    together = segmenter(paths, demo_labels, decode=decode)
+    assert isinstance(together, list)
+    agreement = [
+        np.mean(result.labels == segmenter(path, demo_labels, decode=decode).labels)
+        for path, result in zip(paths, together, strict=True)
+    ]
+    # Another batch size may round differently in the last bit of a tie between two pixels' classes.
+    assert min(agreement) > 0.999
+    assert segmenter([], demo_labels, decode=decode) == []
+
+
+def test_many_threads_use_one_object(segmenter: Segmenter, scenes: Any, demo_labels: list[str]) -> None:
+    paths = [scenes.picture(i % 10) for i in range(40)]
+    alone = [segmenter(path, demo_labels) for path in paths[:10]]
+    fresh = Segmenter.load(segmenter._bundle.root)
+    with ThreadPoolExecutor(8) as pool:
+        # A fresh object, so that the text engine is loaded and the words encoded under contention too.
+        results = list(pool.map(lambda path: fresh(path, demo_labels), paths))
+    for index, result in enumerate(results):
+        assert same(result, alone[index % 10])
+
+
+def test_the_targets_agree(segmenters: dict[str, Segmenter], scenes: Any, demo_labels: list[str]) -> None:
+    for index in range(10):
+        maps = [s(scenes.picture(index), demo_labels).labels for s in segmenters.values()]
+        assert np.mean(maps[0] == maps[1]) > 0.999
+
+
+def test_paper_decode_with_background(segmenter: Segmenter, scenes: Any, demo_labels: list[str]) -> None:
+    words = [label for label in demo_labels if label != "background"]
+    picture = Image.open(scenes.picture(1)).resize((260, 112))
+    result = segmenter(picture, words, decode="paper", background_threshold=0.9)
+    assert result.names == ("background", *words)
+    assert result.background == 0
+    assert (result.labels == 0).any() and (result.labels != 0).any()
+    assert list(result.scores) == words
+    assert result.groups.shape == (112, 260)
+    assert result.groups.max() >= 8, "every window has groups of its own"
+
+
+def test_a_threshold_is_for_the_paper_decode_only(
+    segmenter: Segmenter, scenes: Any, demo_labels: list[str]
+) -> None:
+    with pytest.raises(UsageError, match="hf decode has no background"):
+        segmenter(scenes.picture(0), demo_labels, background_threshold=0.5)
+    with pytest.raises(LabelError, match="both a label and"):
+        segmenter(scenes.picture(0), demo_labels, decode="paper", background_threshold=0.5)
+    with pytest.raises(UsageError, match="unknown decode"):
+        segmenter(scenes.picture(0), demo_labels, decode="best")  # type: ignore[call-overload]
+
+
+def test_templates_change_the_embeddings_and_words_are_remembered(segmenter: Segmenter) -> None:
+    plain = segmenter.vocabulary(["red circle", "background"])
+    assert segmenter.vocabulary(["red circle", "background"]) is plain
+    other = segmenter.vocabulary(["red circle", "background"], templates=["a photo of a {}", "photo of {}"])
+    assert other.templates == ("a photo of a {}", "photo of {}")
+    assert not np.allclose(plain.embeddings, other.embeddings)
+    np.testing.assert_allclose(np.linalg.norm(other.embeddings, axis=1), 1, atol=1e-6)
+
+
+def test_a_cached_vocabulary_gives_the_same_and_needs_no_text_engine(
+    segmenter: Segmenter, scenes: Any, demo_labels: list[str], tmp_path: Path
+) -> None:
+    segmenter.vocabulary(demo_labels).save(tmp_path / "v.safetensors")
+    fresh = Segmenter.load(segmenter._bundle.root)
+    result = fresh(scenes.picture(0), Vocabulary.load(tmp_path / "v.safetensors"))
+    assert same(result, segmenter(scenes.picture(0), demo_labels))
+    assert fresh._text is None
+
+
+def test_a_vocabulary_of_other_weights_is_refused(segmenter: Segmenter, scenes: Any) -> None:
+    known = segmenter.vocabulary(["background"])
+    foreign = Vocabulary(known.names, known.embeddings.copy(), known.templates, "0" * 64)
+    with pytest.raises(LabelError, match="other weights"):
+        segmenter(scenes.picture(0), foreign)
+
+
+def test_a_vocabulary_that_is_not_in_the_bundle_is_refused(segmenter: Segmenter, scenes: Any) -> None:
+    with pytest.raises(LabelError, match="no vocabulary of this name"):
+        segmenter(scenes.picture(0), "pets")
+
+
+def test_one_label_is_enough(segmenter: Segmenter, scenes: Any) -> None:
+    assert (segmenter(scenes.picture(0), ["background"]).labels == 0).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (3, 5)])
+@pytest.mark.parametrize("decode", ["hf", "paper"])
+def test_tiny_and_thin_pictures_work(
+    segmenter: Segmenter, demo_labels: list[str], shape: tuple[int, int], decode: Any
+) -> None:
+    picture = np.full((*shape, 3), 128, np.uint8)
+    assert segmenter(picture, demo_labels, decode=decode).labels.shape == shape
