@@ -1,0 +1,104 @@
+"""`groupvit doctor`."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from groupvit_export.cli.output import print_json, table
+from groupvit_export.targets import TARGETS
+from groupvit_runtime.engines import ENGINES
+
+_EXPORT_PACKAGES = ("torch", "onnx", "onnxscript", "huggingface_hub")
+_VECTOR_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd", "bf16")
+
+
+@dataclass(frozen=True)
+class TargetState:
+    """What one target can do here on one device; `fix` is empty where nothing is missing."""
+
+    target: str
+    device: str
+    run: bool
+    export: bool
+    fix: str
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    versions = {
+        name: _version(name) for name in ("groupvit-export", "numpy", "pillow", "tokenizers", "safetensors")
+    }
+    versions |= {
+        name: _version(name) for name in (*_EXPORT_PACKAGES, "onnxruntime", "onnxruntime-gpu", "openvino")
+    }
+    states = [_state(target, device) for target in TARGETS for device in ENGINES[target].devices]
+    machine = {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": _cpu_flags(),
+    }
+    if arguments.json:
+        print_json({"machine": machine, "versions": versions, "targets": [asdict(state) for state in states]})
+        return 0
+    print(
+        f"Python {machine['python']} on {machine['system']}; "
+        f"CPU with {machine['cpu'] or 'no vector extensions that are known here'}"
+    )
+    print(table(["package", "version"], [[name, found or "-"] for name, found in versions.items()]))
+    print()
+    rows = [[s.target, s.device, _yes(s.run), _yes(s.export), s.fix] for s in states]
+    print(table(["target", "device", "runs here", "exports here", "what is missing"], rows))
+    return 0
+
+
+def _state(target: str, device: str) -> TargetState:
+    kind = ENGINES[target]
+    installed = find_spec(kind.package) is not None
+    fixes = []
+    runs = installed
+    if not installed:
+        fixes.append(f"pip install 'groupvit-export[{kind.extra}]'")
+    elif device == "cuda" and not _has_cuda_provider():
+        runs = False
+        fixes.append("pip install 'groupvit-export[onnxruntime-gpu]' on a machine with an NVIDIA GPU")
+    missing = [name for name in _EXPORT_PACKAGES if find_spec(name) is None]
+    if missing:
+        fixes.append("to export: pip install 'groupvit-export[export]'")
+    return TargetState(target, device, runs, installed and not missing, "; ".join(fixes))
+
+
+def _has_cuda_provider() -> bool:
+    import onnxruntime
+
+    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _cpu_flags() -> str:
+    path = Path("/proc/cpuinfo")
+    if not sys.platform.startswith("linux") or not path.is_file():
+        return platform.processor()
+    flags = next(
+        (line for line in path.read_text().splitlines() if line.startswith(("flags", "Features"))), ""
+    )
+    present = set(flags.partition(":")[2].split())
+    return " ".join(flag for flag in _VECTOR_FLAGS if flag in present)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"

@@ -1,0 +1,102 @@
+"""`groupvit export`."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.util import find_spec
+from pathlib import Path
+
+from groupvit_export.cli.arguments import add_templates, read_size, read_templates
+from groupvit_export.cli.output import note, print_json
+from groupvit_export.cli.parity import parity_table
+from groupvit_export.errors import MissingDependencyError, UsageError
+from groupvit_export.targets import TARGETS, check_target
+from groupvit_runtime.prompts import resolve_templates
+from groupvit_runtime.serialize import to_json
+
+_NEEDED = ("torch", "onnx", "onnxscript")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    targets = "; ".join(f"{name}: {kind.summary}" for name, kind in TARGETS.items())
+    parser.add_argument("--target", required=True, help=targets)
+    parser.add_argument("--precision", default="fp32", help="fp32 (default)")
+    parser.add_argument(
+        "--checkpoint",
+        metavar="C",
+        help="Hugging Face folder or hub id, or NVlabs .pth; without it the demo checkpoint is taken",
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="the bundle's folder")
+    parser.add_argument("--force", action="store_true", help="replace an existing bundle")
+    parser.add_argument(
+        "--image-size", metavar="S", help="side in pixels, or HEIGHTxWIDTH; default the checkpoint's own"
+    )
+    parser.add_argument("--decode", help="default decode of the bundle: hf or paper")
+    add_templates(parser)
+    parser.add_argument(
+        "--tokenizer", type=Path, metavar="PATH", help="tokenizer.json, folder, or CLIP's .txt.gz"
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="config.json to use instead of the checkpoint's"
+    )
+    parser.add_argument(
+        "--disable-pass", action="append", default=[], metavar="NAME", help="leave a graph pass out"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    # Refusals first: nobody should wait for PyTorch to load to be told of a typing error.
+    check_target(arguments.target, arguments.precision)
+    if arguments.decode not in (None, "hf", "paper"):
+        raise UsageError("unknown decode", got=arguments.decode, expected="hf or paper")
+    templates = read_templates(arguments)
+    image_size = read_size(arguments.image_size)
+    missing = [package for package in _NEEDED if find_spec(package) is None]
+    if missing:
+        raise MissingDependencyError(
+            "exporting needs packages that are not installed",
+            got=f"missing: {', '.join(missing)}",
+            fix="pip install 'groupvit-export[export]'",
+        )
+
+    from groupvit_export.graph.passes import select_passes
+    from groupvit_export.pipeline import ExportOptions, export_bundle
+
+    options = ExportOptions(
+        target=arguments.target,
+        precision=arguments.precision,
+        checkpoint=arguments.checkpoint,
+        image_size=image_size,
+        output=arguments.output,
+        force=arguments.force,
+        templates=None if templates is None else resolve_templates(templates),
+        decode=arguments.decode,
+        tokenizer=arguments.tokenizer,
+        config=arguments.config,
+        passes=select_passes(arguments.disable_pass),
+        command=arguments.command,
+    )
+    result = export_bundle(options, progress=_silent if arguments.quiet or arguments.json else note)
+    if arguments.json:
+        print_json(
+            {
+                "bundle": str(result.path),
+                "seconds": result.seconds,
+                "parity": to_json(result.manifest.parity),
+            }
+        )
+        return 0
+    print(parity_table(result.manifest))
+    labels = "a red shape,a blue shape,background" if options.checkpoint is None else "a cat,a dog"
+    print(
+        f"\n{result.path} is ready ({sum(result.seconds.values()):.1f} s). Next:\n"
+        f'  groupvit segment {result.path} PICTURE --labels "{labels}"\n'
+        f"  groupvit inspect {result.path}"
+    )
+    return 0
+
+
+def _silent(line: str) -> None:
+    del line

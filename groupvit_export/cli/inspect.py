@@ -1,0 +1,114 @@
+"""`groupvit inspect`."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.util import find_spec
+
+from groupvit_export.cli.output import print_json, table
+from groupvit_export.cli.parity import parity_table
+from groupvit_runtime.manifest import Manifest, TensorInfo
+from groupvit_runtime.opening import OpenBundle, open_bundle
+from groupvit_runtime.serialize import to_json
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bundle", metavar="BUNDLE")
+    parser.add_argument("--json", action="store_true", help="print the manifest as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    bundle = open_bundle(arguments.bundle)
+    files = _verify(bundle)
+    manifest = bundle.manifest
+    if arguments.json:
+        print_json(to_json(manifest))
+        return 0
+    print(
+        "\n\n".join([_head(manifest), _engines(manifest), _passes(manifest), parity_table(manifest), files])
+    )
+    return 0
+
+
+def _verify(bundle: OpenBundle) -> str:
+    manifest = bundle.manifest
+    files = [file for engine in manifest.engines for file in engine.files]
+    files += [manifest.tokenizer] if manifest.tokenizer else []
+    files += [vocabulary.file for vocabulary in manifest.vocabularies]
+    for file in files:
+        file.verify(bundle.root)
+    rows = [[file.path, f"{file.bytes:,}", file.sha256[:16], "ok"] for file in files]
+    return table(["file", "bytes", "sha256", "contents"], rows)
+
+
+def _head(manifest: Manifest) -> str:
+    model, decode = manifest.model, manifest.decode
+    window = decode.paper.window
+    vocabularies = ", ".join(f"{item.name} ({item.size})" for item in manifest.vocabularies) or "none cached"
+    rows = {
+        "bundle": f"{manifest.name}, schema {manifest.schema_version}",
+        "made": f"{manifest.created} by groupvit-export {manifest.toolkit_version}",
+        "command": manifest.command,
+        "checkpoint": f"{manifest.checkpoint.source} ({manifest.checkpoint.format})",
+        "fingerprint": manifest.checkpoint.fingerprint,
+        "pictures": f"{_by(model.image_size)} px, patches of {model.patch_size}, grid {_by(model.grid)}",
+        "groups": " then ".join(map(str, model.groups)),
+        "embeddings": f"{model.projection_dim} values, logit scale exp({model.logit_scale:.4f})",
+        "text": f"at most {model.text_max_length} tokens",
+        "prompts": " | ".join(manifest.prompts),
+        "decode": f"{decode.default} by default; paper: windows of {window.size}, stride {window.stride}, "
+        f"long side at most {window.long_side_max}, {decode.paper.top_classes} best classes",
+        "vocabularies": vocabularies,
+    }
+    for name in ("hf", "paper"):
+        spec = getattr(manifest.preprocessing, name)
+        smoothing = "antialiased" if spec.antialias else "not antialiased"
+        rows[f"input ({name})"] = (
+            f"{spec.color_order}, {spec.resize}, {spec.filter} {smoothing}, "
+            f"mean {_numbers(spec.mean)}, std {_numbers(spec.std)}"
+        )
+    width = max(map(len, rows))
+    return "\n".join(f"{label.ljust(width)}  {value}" for label, value in rows.items())
+
+
+def _engines(manifest: Manifest) -> str:
+    blocks = []
+    for engine in manifest.engines:
+        versions = ", ".join(f"{name} {version}" for name, version in engine.versions.items())
+        tensors = [["in", *_tensor(item)] for item in engine.inputs]
+        tensors += [["out", *_tensor(item)] for item in engine.outputs]
+        blocks.append(
+            f"{engine.role} engine: {engine.target} {engine.precision}, for {engine.hardware}\n"
+            f"built with {versions}\n" + table(["", "tensor", "dtype", "shape"], tensors)
+        )
+    return "\n\n".join(blocks)
+
+
+def _passes(manifest: Manifest) -> str:
+    if not manifest.passes:
+        return "graph passes: none"
+    summaries = _pass_summaries()
+    return "graph passes:\n" + "\n".join(
+        f"  {name}" + (f": {summaries[name]}" if name in summaries else "") for name in manifest.passes
+    )
+
+
+def _pass_summaries() -> dict[str, str]:
+    # The table of passes lives beside their code, which needs PyTorch; a deployment does without.
+    if find_spec("torch") is None or find_spec("onnx") is None:
+        return {}
+    from groupvit_export.graph.passes import PASSES
+
+    return {name: item.summary for name, item in PASSES.items()}
+
+
+def _tensor(info: TensorInfo) -> list[str]:
+    return [info.name, info.dtype, "[" + ", ".join("?" if d < 0 else str(d) for d in info.shape) + "]"]
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return "/".join(f"{value:.4g}" for value in values)

@@ -1,0 +1,50 @@
+"""What every verb prints the same way."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from groupvit_export.errors import GroupViTError
+
+
+def fail(error: GroupViTError, *, as_json: bool) -> int:
+    """Print an error and return its exit code; JSON goes to standard output, as results do."""
+    if as_json:
+        print_json(
+            {
+                "error": type(error).__name__,
+                "what": error.what,
+                "got": _text(error.got),
+                "expected": _text(error.expected),
+                "fix": error.fix,
+            }
+        )
+    print(f"groupvit: error: {error}", file=sys.stderr)
+    return error.exit_code
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on a line of its own."""
+    print(json.dumps(value, ensure_ascii=False), flush=True)
+
+
+def note(line: str) -> None:
+    """A line about progress: standard error, so that results can be piped."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns aligned with spaces."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in [header, ["-" * width for width in widths], *rows]
+    ]
+    return "\n".join(lines)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

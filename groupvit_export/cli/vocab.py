@@ -1,0 +1,130 @@
+"""`groupvit vocab`."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from groupvit_export.cli.arguments import add_labels, add_templates, read_labels, read_templates
+from groupvit_export.cli.output import print_json, table
+from groupvit_runtime.engines import EngineOptions
+from groupvit_runtime.errors import GroupViTError, UsageError
+from groupvit_runtime.files import write_atomically
+from groupvit_runtime.manifest import MANIFEST_NAME, FileInfo, VocabularyInfo, read_manifest
+from groupvit_runtime.opening import open_bundle
+from groupvit_runtime.prompts import check_labels, resolve_templates
+from groupvit_runtime.text_encoder import TextEncoder
+from groupvit_runtime.vocabulary import Vocabulary
+
+_FOLDER = "vocabularies"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bundle", metavar="BUNDLE")
+    add_labels(parser, required=False)
+    add_templates(parser)
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("-o", "--output", type=Path, metavar="FILE", help="write a .safetensors file")
+    where.add_argument("--add", metavar="NAME", help="keep it inside the bundle under this name")
+    parser.add_argument("--force", action="store_true", help="replace an existing file or vocabulary")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    labels = read_labels(arguments)
+    if labels is None:
+        if arguments.output or arguments.add or arguments.templates:
+            raise UsageError(
+                "there is nothing to encode",
+                expected="--labels or --labels-file",
+                fix='--labels "a cat,a dog"',
+            )
+        return _list(arguments)
+    if not (arguments.output or arguments.add):
+        raise UsageError(
+            "it was not said where the vocabulary goes",
+            expected="-o FILE or --add NAME",
+            fix="-o words.safetensors, or --add words to keep it inside the bundle",
+        )
+    if arguments.add:
+        _check_addable(arguments)
+    elif arguments.output.exists() and not arguments.force:
+        raise GroupViTError(
+            "the file exists already",
+            got=str(arguments.output),
+            fix="choose another with -o, or add --force",
+        )
+    bundle = open_bundle(arguments.bundle)
+    templates = read_templates(arguments)
+    vocabulary = TextEncoder(bundle, EngineOptions()).encode(
+        check_labels(labels), bundle.manifest.prompts if templates is None else resolve_templates(templates)
+    )
+    if arguments.add:
+        path = _add(bundle.root, arguments.add, vocabulary)
+    else:
+        path = arguments.output
+        vocabulary.save(path)
+    if arguments.json:
+        print_json({"file": str(path), "names": vocabulary.names, "templates": vocabulary.templates})
+    else:
+        print(f"{len(vocabulary)} classes in {path}. Next:")
+        print(f"  groupvit segment {arguments.bundle} PICTURE --vocab {arguments.add or path}")
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    manifest = open_bundle(arguments.bundle).manifest
+    if arguments.json:
+        print_json([{"name": item.name, "size": item.size} for item in manifest.vocabularies])
+    elif manifest.vocabularies:
+        print(
+            table(["vocabulary", "classes"], [[item.name, str(item.size)] for item in manifest.vocabularies])
+        )
+    else:
+        print(
+            "no vocabulary is cached. Next:\n"
+            f'  groupvit vocab {arguments.bundle} --labels "a cat,a dog" --add pets'
+        )
+    return 0
+
+
+def _check_addable(arguments: argparse.Namespace) -> None:
+    root, name = Path(arguments.bundle), arguments.add
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise UsageError(
+            "this cannot name a vocabulary", got=repr(name), expected="letters, digits, '.', '_' and '-'"
+        )
+    if root.is_file():
+        raise UsageError(
+            "a vocabulary can be added to a bundle's folder only",
+            got=str(root),
+            fix="unzip the bundle, or write a file with -o",
+        )
+    known = [item.name for item in read_manifest(root).vocabularies]
+    if name in known and not arguments.force:
+        raise GroupViTError(
+            "the bundle has a vocabulary of this name", got=name, fix="choose another name, or add --force"
+        )
+
+
+def _add(root: Path, name: str, vocabulary: Vocabulary) -> Path:
+    """Put the file into the bundle first and the manifest that names it last, so that either is whole."""
+    manifest = read_manifest(root)
+    digest = hashlib.sha256(repr(vocabulary.names).encode() + vocabulary.embeddings.tobytes()).hexdigest()
+    # A new name for new contents: until the manifest is replaced, the old file is still the right one.
+    path = root / _FOLDER / f"{name}-{digest[:12]}.safetensors"
+    path.parent.mkdir(exist_ok=True)
+    vocabulary.save(path)
+    info = VocabularyInfo(
+        name=name, size=len(vocabulary), file=FileInfo.of(root, path.relative_to(root).as_posix())
+    )
+    others = tuple(item for item in manifest.vocabularies if item.name != name)
+    replaced = [item.file for item in manifest.vocabularies if item.name == name]
+    write_atomically(root / MANIFEST_NAME, replace(manifest, vocabularies=(*others, info)).to_text().encode())
+    for file in replaced:
+        if file.path != info.file.path:
+            (root / file.path).unlink(missing_ok=True)
+    return path

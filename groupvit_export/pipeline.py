@@ -1,0 +1,297 @@
+"""Checkpoint to bundle: the steps of `groupvit export`, in order."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import onnx
+import torch
+
+from groupvit_export.bundle import engine_info, model_info
+from groupvit_export.checkpoint import Checkpoint, build_model, load_checkpoint
+from groupvit_export.demo import DEMO_CHECKPOINT, DEMO_NAME, DEMO_TEMPLATES
+from groupvit_export.errors import CheckpointError, ParityError
+from groupvit_export.graph import capture, checks, metadata
+from groupvit_export.graph.encoders import TEXT_OUTPUT, ImageEncoder, TextEncoder
+from groupvit_export.graph.passes import PASSES, apply_passes
+from groupvit_export.model.groupvit import GroupViTModel
+from groupvit_export.preprocessor import paper_decode, preprocessings
+from groupvit_export.targets import Build, check_target, load_target
+from groupvit_export.tokenizers import find_tokenizer
+from groupvit_export.verify.cases import image_cases, text_cases
+from groupvit_export.verify.exported import compare_image_engine, compare_text_engine
+from groupvit_runtime.engines import EngineOptions, load_engine
+from groupvit_runtime.files import check_replaceable, staged_folder
+from groupvit_runtime.manifest import (
+    MANIFEST_NAME,
+    SCHEMA_VERSION,
+    CheckpointInfo,
+    DecodeInfo,
+    DecodeName,
+    EngineInfo,
+    FileInfo,
+    Manifest,
+    ParitySummary,
+    Preprocessings,
+    Role,
+)
+from groupvit_runtime.prompts import TEMPLATES, resolve_templates
+
+Progress = Callable[[str], None]
+
+_TOKENIZER_NAME = "tokenizer.json"
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What to export; every default is what the command line documents.
+
+    Attributes:
+        target, precision: a line of the target table and one of its precisions.
+        checkpoint: folder, hub id or `.pth`; None for the demo.
+        image_size: (height, width) in pixels; None for the checkpoint's own.
+        output: the bundle's folder; None to name it after checkpoint, target and precision.
+        force: replace an existing bundle.
+        templates: prompt templates, each with one `{}`; None for the checkpoint's usual ones.
+        decode: default decode; None for `hf`, or `paper` for an NVlabs checkpoint.
+        tokenizer, config: files to use instead of what comes with the checkpoint.
+        passes: names of the graph passes to apply.
+        command: recorded in the manifest.
+    """
+
+    target: str
+    precision: str = "fp32"
+    checkpoint: str | None = None
+    image_size: tuple[int, int] | None = None
+    output: Path | None = None
+    force: bool = False
+    templates: tuple[str, ...] | None = None
+    decode: DecodeName | None = None
+    tokenizer: Path | None = None
+    config: Path | None = None
+    passes: tuple[str, ...] = tuple(PASSES)
+    command: str = "groupvit_export.pipeline.export_bundle"
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """The bundle's folder, its manifest, and seconds by step."""
+
+    path: Path
+    manifest: Manifest
+    seconds: dict[str, float]
+
+
+def bundle_path(options: ExportOptions) -> Path:
+    """Where the bundle goes."""
+    if options.output is not None:
+        return options.output
+    name = _checkpoint_name(options.checkpoint)
+    return Path(f"{name}-{options.target}-{options.precision}")
+
+
+def export_bundle(options: ExportOptions, progress: Progress = lambda line: None) -> ExportResult:
+    """Export, verify and write a bundle; nothing is left behind when a step fails.
+
+    Raises:
+        GroupViTError: a step failed; `ParityError` when the engine does not equal the reference.
+    """
+    check_target(options.target, options.precision)
+    path = bundle_path(options)
+    check_replaceable(path, force=options.force)
+    build = load_target(options.target)
+    clock = _Clock(progress)
+
+    with clock.step("load the checkpoint"):
+        checkpoint = _load(options)
+        model = build_model(checkpoint)
+        tokenizer = find_tokenizer(options.tokenizer or _tokenizer_source(checkpoint))
+        contracts = preprocessings(checkpoint.folder)
+        for remark in checkpoint.notes:
+            progress(f"note: {remark}")
+    image_size = options.image_size or _own_image_size(model)
+
+    with staged_folder(path, force=options.force) as stage:
+        with clock.step("capture the graphs"):
+            encoder = ImageEncoder(model, image_size)
+            apply_passes(encoder, options.passes)
+            graphs = {
+                "image": capture.capture_image_encoder(encoder),
+                "text": capture.capture_text_encoder(
+                    TextEncoder(model), model.config.text_config.max_position_embeddings
+                ),
+            }
+            outputs = {"image": encoder.output_names(), "text": (TEXT_OUTPUT,)}
+            for role, graph in graphs.items():
+                _describe(graph, role, checkpoint, encoder, options)
+                grouping_nodes = len(encoder.grouping_blocks()) if role == "image" else 0
+                checks.check_graph(graph, outputs=outputs[role], grouping_nodes=grouping_nodes)
+        with clock.step(f"build the {options.target} engines"):
+            engines = tuple(
+                _build_engine(build, graphs[role], role, stage, options) for role in ("image", "text")
+            )
+            tokenizer.save(str(stage / _TOKENIZER_NAME))
+        with clock.step("compare with the reference"):
+            parity = _verify(model, engines, stage, image_size, contracts)
+        manifest = Manifest(
+            schema_version=SCHEMA_VERSION,
+            name=path.name,
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            command=options.command,
+            toolkit_version=version("groupvit-export"),
+            checkpoint=CheckpointInfo(
+                source=checkpoint.source, format=checkpoint.format, fingerprint=checkpoint.fingerprint
+            ),
+            model=model_info(model, image_size, stage / _TOKENIZER_NAME),
+            engines=engines,
+            tokenizer=FileInfo.of(stage, _TOKENIZER_NAME),
+            prompts=_templates(options),
+            preprocessing=contracts,
+            decode=DecodeInfo(
+                default=options.decode or ("paper" if checkpoint.format == "nvlabs" else "hf"),
+                paper=paper_decode(image_size),
+            ),
+            passes=options.passes,
+            parity=parity,
+        )
+        (stage / MANIFEST_NAME).write_text(manifest.to_text(), encoding="utf-8")
+    return ExportResult(path=path, manifest=manifest, seconds=clock.seconds)
+
+
+class _Clock:
+    """Announces steps and remembers how long each took."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        self._progress(f"{name} ...")
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
+        self._progress(f"{name}: {self.seconds[name]:.1f} s")
+
+
+def _load(options: ExportOptions) -> Checkpoint:
+    if options.checkpoint is not None:
+        return load_checkpoint(options.checkpoint, config=options.config)
+    demo = load_checkpoint(DEMO_CHECKPOINT, config=options.config)
+    # Where the package is installed tells the bundle's reader nothing.
+    return replace(demo, source=f"{DEMO_NAME} (shipped with groupvit-export)")
+
+
+def _checkpoint_name(checkpoint: str | None) -> str:
+    if checkpoint is None:
+        return DEMO_NAME
+    # A folder given as "." or "models/" still has a name.
+    path = Path(checkpoint)
+    name = path.resolve().name if path.exists() else path.name
+    stem = name[: -len(".pth")] if name.endswith(".pth") else name
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-.") or "checkpoint"
+
+
+def _own_image_size(model: GroupViTModel) -> tuple[int, int]:
+    rows, columns = model.config.vision_config.patch_grid
+    patch = model.config.vision_config.patch_size
+    return rows * patch, columns * patch
+
+
+def _tokenizer_source(checkpoint: Checkpoint) -> Path:
+    if checkpoint.folder is None:
+        raise CheckpointError(
+            "this kind of checkpoint comes without a tokenizer",
+            got=checkpoint.source,
+            expected="the path of one",
+            fix="--tokenizer PATH: a tokenizer.json, or CLIP's bpe_simple_vocab_16e6.txt.gz",
+        )
+    return checkpoint.folder
+
+
+def _templates(options: ExportOptions) -> tuple[str, ...]:
+    if options.templates is not None:
+        return resolve_templates(options.templates)
+    return DEMO_TEMPLATES if options.checkpoint is None else TEMPLATES["simple"]
+
+
+def _describe(
+    graph: onnx.ModelProto, role: str, checkpoint: Checkpoint, encoder: ImageEncoder, options: ExportOptions
+) -> None:
+    names = [value.name for value in (*graph.graph.input, *graph.graph.output)]
+    metadata.describe(
+        graph,
+        title=f"groupvit_{role}_encoder",
+        text=f"GroupViT {role} encoder (arXiv:2202.11094), exported by groupvit-export",
+        version=version("groupvit-export"),
+        properties={
+            "checkpoint": checkpoint.source,
+            "checkpoint_sha256": checkpoint.fingerprint,
+            "image_size": "x".join(map(str, encoder.image_size)),
+            "passes": ",".join(options.passes) or "none",
+            "precision": options.precision,
+            "torch": torch.__version__,
+        },
+        tensors={name: metadata.tensor_documentation(name) for name in names},
+    )
+
+
+def _build_engine(
+    build: Build, graph: onnx.ModelProto, role: Role, folder: Path, options: ExportOptions
+) -> EngineInfo:
+    built = build(graph, folder, role, options.precision)
+    return engine_info(
+        graph,
+        folder,
+        role=role,
+        target=options.target,
+        precision=options.precision,
+        files=built.files,
+        versions=built.versions,
+        hardware=built.hardware,
+    )
+
+
+def _verify(
+    model: GroupViTModel,
+    engines: Sequence[EngineInfo],
+    folder: Path,
+    image_size: tuple[int, int],
+    contracts: Preprocessings,
+) -> dict[str, ParitySummary]:
+    image, text = (load_engine(info, folder, EngineOptions()) for info in engines)
+    parity = {
+        "image": compare_image_engine(model, image, image_cases(image_size, contracts.hf)),
+        "text": compare_text_engine(model, text, text_cases(model.config.text_config)),
+    }
+    for role, summary in parity.items():
+        if summary.verdict != "PASS":
+            raise ParityError(
+                f"the {role} engine does not equal the reference; no bundle was written",
+                got=_worst(summary),
+                expected="every output within its tolerance and no token in another group beyond its margin",
+                fix="install the versions of constraints.txt; if it persists, report it with this message",
+            )
+    return parity
+
+
+def _worst(summary: ParitySummary) -> str:
+    outputs = [
+        f"{output.name} off by {output.max_error:.3g} (tolerance {output.tolerance:.3g})"
+        for output in summary.outputs
+        if not output.max_error <= output.tolerance
+    ]
+    stages = [
+        f"stage {stage.stage}: {stage.flips_beyond_margin} of {stage.tokens} tokens in another group, "
+        f"logits off by {stage.logit_error:.3g} (budget {stage.logit_budget:.3g})"
+        for stage in summary.stages
+        if stage.flips_beyond_margin or not stage.logit_error <= stage.logit_budget
+    ]
+    return "; ".join(stages + outputs)

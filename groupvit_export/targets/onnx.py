@@ -1,0 +1,18 @@
+"""Target `onnx`: the graph itself, with the function body of the grouping attention attached."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import onnxruntime
+
+from groupvit_export.targets import BuiltEngine
+
+
+def build(model: onnx.ModelProto, folder: Path, stem: str, precision: str) -> BuiltEngine:
+    """Write `stem.onnx`; ONNX Runtime optimises it for the machine when it is loaded."""
+    name = f"{stem}.onnx"
+    onnx.save_model(model, folder / name)
+    versions = {"onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__}
+    return BuiltEngine(files=(name,), versions=versions, hardware="any")

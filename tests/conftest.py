@@ -1,0 +1,66 @@
+"""Fixtures that several packages' tests share."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from groupvit_export.demo import DEMO_LABELS
+from groupvit_export.pipeline import ExportOptions, export_bundle
+from groupvit_export.targets import TARGETS
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """Pictures of coloured shapes with ground truth, none of which the demo checkpoint was trained on."""
+
+    root: Path
+    entries: tuple[dict[str, Any], ...]
+
+    def picture(self, index: int) -> Path:
+        return self.root / "images" / self.entries[index]["file"]
+
+    def mask(self, index: int) -> Path:
+        return self.root / "masks" / self.entries[index]["file"]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of shared test data; its place can be given as GROUPVIT_SHARED."""
+    path = Path(os.environ.get("GROUPVIT_SHARED", REPOSITORY.parent / "shared"))
+    if not path.is_dir():
+        pytest.skip(f"the shared test data is not at {path}; set GROUPVIT_SHARED to where it is")
+    return path
+
+
+@pytest.fixture(scope="session")
+def scenes(shared: Path) -> Scenes:
+    root = shared / "scenes"
+    return Scenes(root, tuple(json.loads((root / "scenes.json").read_text())["scenes"]))
+
+
+@pytest.fixture(scope="session")
+def demo_bundles(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """The demo checkpoint exported for every target. Tests that change a bundle copy it first."""
+    folder = tmp_path_factory.mktemp("bundles")
+    return {
+        target: export_bundle(ExportOptions(target=target, output=folder / target)).path for target in TARGETS
+    }
+
+
+@pytest.fixture(params=sorted(TARGETS))
+def demo_bundle(request: pytest.FixtureRequest, demo_bundles: Mapping[str, Path]) -> Path:
+    return demo_bundles[request.param]
+
+
+@pytest.fixture(scope="session")
+def demo_labels() -> list[str]:
+    return list(DEMO_LABELS)

@@ -1,0 +1,243 @@
+"""The command line: what it prints, what it exits with, and that no user sees a traceback."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from groupvit_export.cli import VERBS, export_main, main
+
+LABELS = "a red shape,a blue shape,background"
+
+
+@pytest.fixture
+def bundle(demo_bundles: Mapping[str, Path]) -> str:
+    return str(demo_bundles["openvino"])
+
+
+@pytest.fixture
+def picture(scenes) -> str:
+    return str(scenes.picture(0))
+
+
+def test_segment_writes_labels_and_overlays(
+    bundle: str, picture: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["segment", bundle, picture, "--labels", LABELS, "-o", str(tmp_path)]) == 0
+    labels, overlay = Image.open(tmp_path / "000.labels.png"), Image.open(tmp_path / "000.overlay.png")
+    assert labels.mode == "P" and labels.size == (112, 112)
+    assert np.asarray(labels).max() < 3
+    assert overlay.mode == "RGB" and min(overlay.size) >= 480
+    assert "000.overlay.png" in capsys.readouterr().out
+    assert {path.name for path in tmp_path.iterdir()} == {"000.labels.png", "000.overlay.png"}
+
+
+def test_segment_as_json_is_a_line_a_picture(
+    bundle: str, scenes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = [str(scenes.picture(i)) for i in range(3)]
+    assert main(["segment", bundle, *pictures, "--labels", LABELS, "-o", str(tmp_path), "--json"]) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [record["picture"] for record in records] == pictures
+    for record in records:
+        assert (record["width"], record["height"]) == (112, 112)
+        assert sum(record["shares"].values()) == pytest.approx(1)
+        assert Path(record["labels"]).is_file()
+
+
+def test_one_bad_picture_does_not_cost_the_others(
+    bundle: str, scenes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("no picture")
+    arguments = [str(scenes.picture(0)), str(bad), str(scenes.picture(1))]
+    assert main(["segment", bundle, *arguments, "--labels", LABELS, "-o", str(tmp_path / "out")]) == 1
+    assert (tmp_path / "out" / "001.overlay.png").is_file()
+    error = capsys.readouterr().err
+    assert "bad.jpg" in error and "1 of 3" in error and "Traceback" not in error
+
+
+def test_pictures_of_one_name_do_not_overwrite_each_other(bundle: str, picture: str, tmp_path: Path) -> None:
+    twin = tmp_path / "000.png"
+    shutil.copy(picture, twin)
+    assert main(["segment", bundle, picture, str(twin), "--labels", LABELS, "-o", str(tmp_path / "o")]) == 0
+    assert {p.name for p in (tmp_path / "o").glob("*.labels.png")} == {"000.labels.png", "000-2.labels.png"}
+
+
+def test_a_folder_of_pictures(bundle: str, scenes, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for i in range(2):
+        shutil.copy(scenes.picture(i), folder)
+    (folder / "notes.txt").write_text("not a picture")
+    assert main(["segment", bundle, str(folder), "--labels", LABELS, "-o", str(tmp_path / "o")]) == 0
+    assert len(list((tmp_path / "o").iterdir())) == 4
+
+
+def test_results_are_not_overwritten_without_force(bundle: str, picture: str, tmp_path: Path) -> None:
+    arguments = ["segment", bundle, picture, "--labels", LABELS, "-o", str(tmp_path)]
+    assert main(arguments) == 0
+    assert main(arguments) == 1
+    assert main([*arguments, "--force"]) == 0
+
+
+def test_vocab_add_then_segment_by_name(
+    bundle: str, picture: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = str(shutil.copytree(bundle, tmp_path / "bundle"))
+    assert main(["vocab", copy, "--labels", LABELS, "--add", "colours"]) == 0
+    assert main(["vocab", copy, "--labels", "background", "--add", "colours"]) == 1
+    assert main(["vocab", copy, "--labels", "background,a red shape", "--add", "colours", "--force"]) == 0
+    assert len(list((tmp_path / "bundle" / "vocabularies").iterdir())) == 1
+    assert main(["segment", copy, picture, "--vocab", "colours", "-o", str(tmp_path / "o")]) == 0
+    capsys.readouterr()
+    assert main(["vocab", copy, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"name": "colours", "size": 2}]
+    assert main(["inspect", copy]) == 0
+    assert "colours (2)" in capsys.readouterr().out
+
+
+def test_vocab_to_a_file_then_segment_with_it(bundle: str, picture: str, tmp_path: Path) -> None:
+    file = tmp_path / "names.txt"
+    file.write_text("a red shape\n\nbackground\n", encoding="utf-8")
+    words = str(tmp_path / "w.safetensors")
+    assert main(["vocab", bundle, "--labels-file", str(file), "-o", words]) == 0
+    assert main(["segment", bundle, picture, "--vocab", words, "-o", str(tmp_path / "o")]) == 0
+
+
+def test_inspect_shows_and_checks(bundle: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", bundle]) == 0
+    out = capsys.readouterr().out
+    for word in ("assignment_1", "fold_projections", "PASS", "openvino", "image.bin", "a photo of {}"):
+        assert word in out
+    assert main(["inspect", bundle, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["schema_version"] == 1
+
+
+def test_inspect_notices_a_changed_file(
+    bundle: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(bundle, tmp_path / "bundle")
+    data = bytearray((copy / "text.bin").read_bytes())
+    data[10] ^= 1
+    (copy / "text.bin").write_bytes(data)
+    assert main(["inspect", str(copy)]) == 1
+    assert "text.bin" in capsys.readouterr().err
+
+
+def test_doctor_names_every_target(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    rows = {(row["target"], row["device"]): row for row in report["targets"]}
+    assert set(rows) == {("onnx", "cpu"), ("onnx", "cuda"), ("openvino", "cpu")}
+    assert rows["onnx", "cpu"]["run"] and rows["openvino", "cpu"]["export"]
+    assert all(row["run"] or row["fix"] for row in rows.values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["export", "--target", "opnvino"], 2, "did you mean --target openvino?"),
+        (["export", "--target", "onnx", "--precision", "fp4"], 2, "fp32"),
+        (["export", "--target", "onnx", "--image-size", "big"], 2, "--image-size 448"),
+        (["export", "--target", "onnx", "--decode", "best"], 2, "hf or paper"),
+        (["export", "--target", "onnx", "--templates", "no place"], 1, "template"),
+        (["export", "--target", "onnx", "--disable-pass", "nope"], 2, "fold_projections"),
+        (["export", "--target", "onnx", "--checkpoint", "/no/such/place"], 1, "checkpoint"),
+        (["segment", "/no/bundle", "x.png", "--labels", "a"], 1, "not a bundle"),
+        (["segment", "{bundle}", "{picture}", "--labels", ""], 1, "list of labels is empty"),
+        (["segment", "{bundle}", "{picture}", "--labels", "background,Background"], 1, "given twice"),
+        (["segment", "{bundle}", "{picture}", "--labels", "a dog"], 1, "does not know"),
+        (["segment", "{bundle}", "{picture}", "--labels", "red " * 500], 1, "too long"),
+        (["segment", "{bundle}", "/no/such.png", "--labels", "background"], 1, "no/such.png"),
+        (["segment", "{bundle}", "{picture}", "--labels", "background", "--device", "tpu"], 1, "cpu or cuda"),
+        (["segment", "{bundle}", "{picture}", "--labels", "background", "--device", "cuda"], 1, "cuda"),
+        (
+            ["segment", "{bundle}", "{picture}", "--labels", "background", "--background-threshold", "7"],
+            2,
+            "0 to 1",
+        ),
+        (["segment", "{bundle}", "{picture}", "--vocab", "pets"], 1, "no vocabulary"),
+        (["vocab", "{bundle}", "--labels", "background"], 2, "-o FILE or --add"),
+        (["vocab", "{bundle}", "--labels", "background", "--add", "../x"], 2, "cannot name"),
+        (["inspect", "/no/bundle"], 1, "not a bundle"),
+    ],
+)
+def test_every_mistake_is_a_message_and_a_code(
+    bundle: str,
+    picture: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    filled = [argument.format(bundle=bundle, picture=picture) for argument in arguments]
+    assert main(filled) == code
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert not [path for path in tmp_path.iterdir() if path.name != "segmented"]
+
+
+def test_a_mistake_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", "/no/bundle", "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["error"] == "BundleError" and report["fix"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["fly"], ["segment"], ["export", "--tar", "onnx"], ["inspect", "a", "b"]]
+)
+def test_usage_errors_exit_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", list(VERBS))
+def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([verb, "--help"])
+    assert caught.value.code == 0
+    assert "--json" in capsys.readouterr().out
+
+
+def test_a_typing_error_is_told_before_anything_heavy_is_imported() -> None:
+    code = (
+        "import sys; from groupvit_export.cli import main; code = main(['export', '--target', 'x']);"
+        "print(code, sorted({'torch', 'onnx', 'openvino', 'onnxruntime'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "2 []"
+
+
+def test_groupvit_export_is_groupvit_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert export_main(["--target", "onnx"]) == 0
+    captured = capsys.readouterr()
+    assert (tmp_path / "demo-onnx-fp32" / "manifest.json").is_file()
+    assert "groupvit segment demo-onnx-fp32 PICTURE" in captured.out
+    assert "capture the graphs" in captured.err
+    assert export_main(["--target", "onnx"]) == 1
+    assert "--force" in capsys.readouterr().err
+
+
+def test_reading_only_the_first_line_is_no_error(bundle: str) -> None:
+    command = f"{sys.executable} -m groupvit_export.cli inspect {bundle} | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert done.stdout.startswith("bundle")
+    assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr

@@ -1,0 +1,246 @@
+"""Checkpoint to bundle: what is written, what is refused, and that nothing half-written stays."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+import openvino
+import pytest
+import torch
+
+import groupvit_export.pipeline as pipeline
+from groupvit_export.checkpoint import build_model, load_checkpoint
+from groupvit_export.demo import DEMO_CHECKPOINT
+from groupvit_export.errors import CheckpointError, ExportError, GroupViTError, ParityError, UsageError
+from groupvit_export.nvlabs import from_canonical
+from groupvit_export.pipeline import ExportOptions, bundle_path, export_bundle
+from groupvit_export.targets import BuiltEngine, load_target
+from groupvit_runtime import Segmenter
+from groupvit_runtime.manifest import read_manifest
+
+
+def test_a_bundle_holds_what_its_manifest_names_and_nothing_else(demo_bundle: Path) -> None:
+    manifest = read_manifest(demo_bundle)
+    named = {file.path for engine in manifest.engines for file in engine.files}
+    named |= {"manifest.json", manifest.tokenizer.path if manifest.tokenizer else ""}
+    assert {path.relative_to(demo_bundle).as_posix() for path in demo_bundle.rglob("*")} == named
+
+
+def test_parity_was_checked_at_several_batches(demo_bundle: Path) -> None:
+    parity = read_manifest(demo_bundle).parity
+    assert parity["image"].cases == ("first set, batch 1", "first set, batch 3", "second set, batch 2")
+    for stage in parity["image"].stages:
+        assert stage.flips == 0
+        assert 0 < stage.logit_error <= stage.logit_budget
+    for summary in parity.values():
+        assert summary.outputs
+        assert all(output.max_error <= output.tolerance for output in summary.outputs)
+
+
+def test_engines_are_pure_files_of_their_tools(demo_bundles: Mapping[str, Path]) -> None:
+    onnx.checker.check_model(demo_bundles["onnx"] / "image.onnx", full_check=True)
+    model = openvino.Core().read_model(demo_bundles["openvino"] / "image.xml")
+    assert {output.any_name for output in model.outputs} >= {"masks", "group_embeds", "assignment_1"}
+    assert str(Path.home()) not in (demo_bundles["openvino"] / "image.xml").read_text()
+
+
+def test_the_onnx_file_explains_itself(demo_bundles: Mapping[str, Path]) -> None:
+    for role in ("image", "text"):
+        model = onnx.load(demo_bundles["onnx"] / f"{role}.onnx")
+        assert model.producer_name and model.producer_version and model.domain and model.model_version
+        assert model.doc_string and model.graph.name and model.graph.doc_string
+        properties = {item.key: item.value for item in model.metadata_props}
+        assert set(properties) >= {"checkpoint", "checkpoint_sha256", "image_size", "passes", "precision"}
+        assert all(properties.values())
+        assert all(value.doc_string for value in (*model.graph.input, *model.graph.output))
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (ExportOptions(target="onnx"), "demo-onnx-fp32"),
+        (
+            ExportOptions(target="openvino", checkpoint="nvidia/groupvit-gcc-yfcc"),
+            "groupvit-gcc-yfcc-openvino-fp32",
+        ),
+        (ExportOptions(target="onnx", checkpoint="weights/group vit.pth"), "group-vit-onnx-fp32"),
+        (ExportOptions(target="onnx", output=Path("here")), "here"),
+    ],
+)
+def test_a_bundle_is_called_after_checkpoint_target_and_precision(options: ExportOptions, name: str) -> None:
+    assert str(bundle_path(options)) == name
+
+
+def test_an_existing_output_is_refused_before_any_work(
+    demo_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "load_checkpoint", lambda *a, **k: pytest.fail("work was begun"))
+    with pytest.raises(GroupViTError, match="exists already"):
+        export_bundle(ExportOptions(target="onnx", output=demo_bundle))
+
+
+@pytest.mark.parametrize("options", [{"target": "abacus"}, {"target": "onnx", "precision": "fp4"}])
+def test_what_no_target_offers_is_refused_with_what_there_is(options: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="expected:"):
+        export_bundle(ExportOptions(**options))
+
+
+def checkpoint_copy(folder: Path) -> Path:
+    return Path(shutil.copytree(DEMO_CHECKPOINT, folder))
+
+
+def edit_json(path: Path, change: Callable[[dict], None]) -> None:
+    value = json.loads(path.read_text())
+    change(value)
+    path.write_text(json.dumps(value))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error", "message"),
+    [
+        (lambda p: (p / "tokenizer.json").unlink(), CheckpointError, "without a tokenizer"),
+        (lambda p: (p / "tokenizer.json").write_text("{}"), CheckpointError, "tokenizer cannot be read"),
+        (lambda p: (p / "preprocessor_config.json").write_text("{"), CheckpointError, "preprocessor_config"),
+        (
+            lambda p: edit_json(p / "preprocessor_config.json", lambda v: v.update(resample=77)),
+            CheckpointError,
+            "preprocessor_config",
+        ),
+        (
+            lambda p: edit_json(p / "config.json", lambda v: v.update(model_type="clip")),
+            CheckpointError,
+            "clip",
+        ),
+        (
+            lambda p: edit_json(p / "config.json", lambda v: v["text_config"].update(eos_token_id=3)),
+            ExportError,
+            "end of the sentence",
+        ),
+    ],
+)
+def test_a_spoilt_checkpoint_leaves_nothing_behind(
+    tmp_path: Path, spoil: Callable[[Path], None], error: type[GroupViTError], message: str
+) -> None:
+    source = checkpoint_copy(tmp_path / "checkpoint")
+    spoil(source)
+    with pytest.raises(error, match=message):
+        export_bundle(
+            ExportOptions(target="onnx", checkpoint=str(source), output=tmp_path / "out" / "bundle")
+        )
+    assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
+
+
+def test_an_image_size_that_does_not_fit_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"100x112(.|\n)*multiples of 8"):
+        export_bundle(ExportOptions(target="onnx", image_size=(100, 112), output=tmp_path / "bundle"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def spoilt_build(change: Callable[[onnx.ModelProto], None]) -> Callable[..., BuiltEngine]:
+    genuine = load_target("onnx")
+
+    def build(model: onnx.ModelProto, folder: Path, stem: str, precision: str) -> BuiltEngine:
+        if stem == "image":
+            change(model)
+        return genuine(model, folder, stem, precision)
+
+    return build
+
+
+def scale_one_weight(model: onnx.ModelProto) -> None:
+    """One matrix of the first layer, 1 % larger."""
+    tensor = next(t for t in model.graph.initializer if list(t.dims) == [128, 512])
+    tensor.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor) * 1.01, tensor.name))
+
+
+def ties_to_the_highest_index(model: onnx.ModelProto) -> None:
+    """Right wherever there is no tie: what is planted here must show on the soft map, not by luck."""
+    for node in model.functions[0].node:
+        if node.op_type == "Softmax":
+            node.attribute[0].i = 2
+
+
+def drop_eps(model: onnx.ModelProto) -> None:
+    for node in model.graph.node:
+        if node.op_type == "GroupingAttention":
+            node.attribute[0].f = 1e-6
+
+
+@pytest.mark.parametrize("fault", [scale_one_weight, ties_to_the_highest_index, drop_eps])
+def test_an_engine_that_is_not_the_model_leaves_no_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Callable[[onnx.ModelProto], None]
+) -> None:
+    monkeypatch.setattr(pipeline, "load_target", lambda target: spoilt_build(fault))
+    with pytest.raises(ParityError, match="image engine does not equal the reference") as caught:
+        export_bundle(ExportOptions(target="onnx", output=tmp_path / "bundle"))
+    assert caught.value.exit_code == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_size_and_another_checkpoint_folder(tmp_path: Path, demo_labels: list[str], scenes) -> None:
+    source = checkpoint_copy(tmp_path / "my model")
+    result = export_bundle(
+        ExportOptions(
+            target="openvino",
+            checkpoint=str(source),
+            image_size=(96, 160),
+            templates=("a photo of {}",),
+            decode="paper",
+            passes=(),
+            output=tmp_path / "bundle",
+        )
+    )
+    manifest = result.manifest
+    assert manifest.model.grid == (12, 20)
+    assert (manifest.decode.default, manifest.passes) == ("paper", ())
+    segmented = Segmenter.load(result.path, decode="hf")(scenes.picture(0), demo_labels)
+    assert segmented.labels.shape == (112, 112)
+
+
+def test_an_nvlabs_file_gives_the_same_masks_as_the_folder(
+    tmp_path: Path, demo_bundles: Mapping[str, Path], demo_labels: list[str], scenes
+) -> None:
+    checkpoint = load_checkpoint(DEMO_CHECKPOINT)
+    torch.save({"model": from_canonical(checkpoint.state_dict)}, tmp_path / "demo.pth")
+    result = export_bundle(
+        ExportOptions(
+            target="openvino",
+            checkpoint=str(tmp_path / "demo.pth"),
+            config=DEMO_CHECKPOINT / "config.json",
+            tokenizer=DEMO_CHECKPOINT,
+            templates=("a photo of {}",),
+            output=tmp_path / "bundle",
+        )
+    )
+    assert result.manifest.decode.default == "paper"
+    assert result.manifest.checkpoint.format == "nvlabs"
+    assert (
+        result.manifest.checkpoint.fingerprint == read_manifest(demo_bundles["onnx"]).checkpoint.fingerprint
+    )
+    ours = Segmenter.load(result.path)(scenes.picture(0), demo_labels, decode="hf")
+    theirs = Segmenter.load(demo_bundles["openvino"])(scenes.picture(0), demo_labels)
+    np.testing.assert_array_equal(ours.labels, theirs.labels)
+
+
+def test_an_nvlabs_file_without_a_tokenizer_says_what_to_give(tmp_path: Path) -> None:
+    torch.save({"model": from_canonical(load_checkpoint(DEMO_CHECKPOINT).state_dict)}, tmp_path / "demo.pth")
+    with pytest.raises(CheckpointError, match="--tokenizer PATH"):
+        export_bundle(
+            ExportOptions(
+                target="onnx",
+                checkpoint=str(tmp_path / "demo.pth"),
+                config=DEMO_CHECKPOINT / "config.json",
+                output=tmp_path / "bundle",
+            )
+        )
+
+
+def test_the_demo_model_is_the_shared_one(shared: Path) -> None:
+    shipped = load_checkpoint(DEMO_CHECKPOINT)
+    assert shipped.fingerprint == load_checkpoint(shared / "demo-checkpoint").fingerprint
+    assert not build_model(shipped).training
