@@ -28,6 +28,7 @@ from groupvit_runtime.decode import (
     paper_decode,
 )
 from groupvit_runtime.errors import EngineError, LabelError
+from groupvit_runtime.paper import _resized_argmax
 from groupvit_runtime.preprocess import Windows, prepare_windows
 from groupvit_runtime.resize import bilinear, composed_matrix
 from groupvit_runtime.upsampled_argmax import upsampled_argmax
@@ -127,6 +128,30 @@ class TestUpsampledArgmax:
         result = upsampled_argmax(scores, (20, 130), through=(48, 80))
         np.testing.assert_array_equal(result, self.literal(scores, (20, 130), (48, 80)))
         assert result.max() > 255
+
+    def test_a_lead_that_rounding_undoes_is_a_tie(self) -> None:
+        # The upper channel leads by one unit in the last place at every node; interpolated, often by none.
+        low = np.random.default_rng(0).uniform(0.5, 1, (3, 4)).astype(np.float32)
+        scores = np.stack([low, np.nextafter(low, np.float32(2))])
+        result = upsampled_argmax(scores, (60, 80), through=(48, 64))
+        assert set(np.unique(result)) == {0, 1}
+        np.testing.assert_array_equal(result, self.literal(scores, (60, 80), (48, 64)))
+
+    @pytest.mark.parametrize(
+        ("near", "far", "other"),
+        # From the second node towards the first; and from the first, where floats grow coarser at 0.5.
+        [((0.5, 0.9), (5e-5, 0), (0.8, 0.1)), ((0.49999997, 0.8), (0, 5e-5), (0.1, 0.95))],
+    )
+    def test_a_tie_close_to_a_node(
+        self, near: tuple[float, float], far: tuple[float, float], other: tuple[float, float]
+    ) -> None:
+        # Channel 0 ties with channel 1 by rounding next to a node, and is beaten clearly further away.
+        winner = np.array(near, np.float32)
+        loser = np.nextafter(winner, np.float32(0)) - np.array(far, np.float32)
+        scores = np.stack([loser, winner, np.array(other, np.float32)])[:, :, None]
+        result = upsampled_argmax(scores, (40_000, 1))
+        assert set(np.unique(result)) == {0, 1, 2}
+        np.testing.assert_array_equal(result, self.literal(scores, (40_000, 1), (40_000, 1)))
 
     def test_the_lowest_channel_wins_ties(self) -> None:
         scores = np.zeros((5, 2, 3), np.float32)
@@ -417,6 +442,16 @@ class TestPaper:
         # Groups that resemble no class score next to nothing everywhere, hence not every pixel is clear.
         assert agrees_where_clear(labels, scores, margin=1e-4) > 0.5
         np.testing.assert_array_equal(labels, literal_paper_labels(case))
+
+    def test_a_lead_that_rounding_undoes_is_a_tie(self) -> None:
+        rng = np.random.default_rng(0)
+        low = rng.uniform(0.5, 1, 6).astype(np.float32)
+        scores = np.stack([low, np.nextafter(low, np.float32(2))], axis=1)
+        codes = rng.integers(0, 6, (7, 9)).astype(np.int32)
+        result = _resized_argmax(codes, scores, (30, 40))
+        assert set(np.unique(result)) == {0, 1}
+        expected = bilinear(scores[codes].transpose(2, 0, 1), (30, 40)).argmax(axis=0)
+        np.testing.assert_array_equal(result, expected)
 
     def test_background_is_label_zero(self) -> None:
         case = paper_case(1, (80, 200), spec=decode(background_threshold=0.5))
