@@ -1,5 +1,5 @@
 # Every goal makes the virtual environment it needs; nothing has to be installed beforehand but Python 3.11+.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo

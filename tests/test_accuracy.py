@@ -67,6 +67,7 @@ def test_every_target_is_as_good_as_pytorch(
     for target, bundle in demo_bundles.items():
         segmenter = Segmenter.load(bundle)
         miou = mean_iou(scenes, lambda path, s=segmenter: s(path, DEMO_LABELS).labels)
+        print(f"\nmIoU {miou:.3f} by {target}, {pytorch_miou:.3f} by PyTorch, {len(scenes.entries)} scenes")
         assert miou == pytest.approx(pytorch_miou, abs=0.1), target
 
 

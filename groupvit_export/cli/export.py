@@ -9,6 +9,7 @@ from pathlib import Path
 from groupvit_export.cli.arguments import add_templates, read_size, read_templates
 from groupvit_export.cli.output import note, print_json
 from groupvit_export.cli.parity import parity_table
+from groupvit_export.demo import DEMO_LABELS, DEMO_SAMPLE
 from groupvit_export.errors import MissingDependencyError, UsageError
 from groupvit_export.targets import TARGETS, check_target
 from groupvit_runtime.prompts import resolve_templates
@@ -89,10 +90,12 @@ def run(arguments: argparse.Namespace) -> int:
         )
         return 0
     print(parity_table(result.manifest))
-    labels = "a red shape,a blue shape,background" if options.checkpoint is None else "a cat,a dog"
+    picture, labels = ("PICTURE", "a cat,a dog")
+    if options.checkpoint is None:
+        picture, labels = str(DEMO_SAMPLE), ",".join(DEMO_LABELS)
     print(
         f"\n{result.path} is ready ({sum(result.seconds.values()):.1f} s). Next:\n"
-        f'  groupvit segment {result.path} PICTURE --labels "{labels}"\n'
+        f'  groupvit segment {result.path} {picture} --labels "{labels}"\n'
         f"  groupvit inspect {result.path}"
     )
     return 0

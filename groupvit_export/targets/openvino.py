@@ -22,11 +22,11 @@ def build(model: onnx.ModelProto, folder: Path, stem: str, precision: str) -> Bu
     data = inlined(model).SerializeToString()
     try:
         converted = ov.Core().read_model(data)
+        # Compression to half would be a silent change of precision; the runtime's hint decides that.
+        ov.save_model(converted, folder / f"{stem}.xml", compress_to_fp16=False)
     except RuntimeError as error:
         raise ExportError(
-            "OpenVINO cannot convert the graph", got=str(error).strip().splitlines()[0]
+            "OpenVINO cannot convert or write the graph", got=str(error).strip().splitlines()[0]
         ) from error
-    # Compression to half would be a silent change of precision; the runtime's hint decides that.
-    ov.save_model(converted, folder / f"{stem}.xml", compress_to_fp16=False)
     versions = {"onnx": onnx.__version__, "openvino": str(ov.__version__).split("-")[0]}
     return BuiltEngine(files=(f"{stem}.xml", f"{stem}.bin"), versions=versions, hardware="any CPU")

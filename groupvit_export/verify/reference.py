@@ -71,7 +71,7 @@ def _digest(*arrays: NDArray[Any]) -> bytes:
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(repr((array.dtype.str, array.shape)).encode())
-        digest.update(np.ascontiguousarray(array))
+        digest.update(array.tobytes())
     return digest.digest()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from groupvit_runtime.errors import GroupViTError
+
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -52,8 +55,10 @@ def staged_folder(target: Path, *, force: bool) -> Iterator[Path]:
         yield stage
         stage.chmod(0o755)
         _swap(stage, target)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(stage, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+            raise _unwritable(target.parent, error) from error
         raise
 
 

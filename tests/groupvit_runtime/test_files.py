@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,16 @@ def test_an_error_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="half way"), staged_folder(tmp_path / "b", force=False) as stage:
         (stage / "x").write_text("x")
         raise RuntimeError("half way")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_an_error_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    with (
+        pytest.raises(GroupViTError, match="cannot be written(.|\n)*No space left"),
+        staged_folder(tmp_path / "b", force=False) as stage,
+    ):
+        (stage / "x").write_text("x")
+        raise OSError(errno.ENOSPC, "No space left on device")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from groupvit_runtime.errors import EngineError, MissingDependencyError
+from groupvit_runtime.errors import EngineError, MissingDependencyError, UsageError
 from groupvit_runtime.manifest import EngineInfo
 
 Tensors = Mapping[str, NDArray[np.generic]]
@@ -50,9 +50,9 @@ class EngineOptions:
 
     def __post_init__(self) -> None:
         if self.device not in ("cpu", "cuda"):
-            raise EngineError("unknown device", got=self.device, expected="cpu or cuda")
+            raise UsageError("unknown device", got=self.device, expected="cpu or cuda")
         if self.threads is not None and self.threads < 1:
-            raise EngineError("a number of threads must be positive", got=self.threads, expected="1 or more")
+            raise UsageError("a number of threads must be positive", got=self.threads, expected="1 or more")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from groupvit_runtime.engines import EngineOptions, Tensors
+from groupvit_runtime.engines.failure import load_failed, run_failed
 from groupvit_runtime.errors import EngineError
 from groupvit_runtime.manifest import EngineInfo
 
@@ -36,10 +36,10 @@ class OnnxRuntimeEngine:
                 path, session_options, providers=[(provider, _PROVIDER_OPTIONS[options.device])]
             )
         except Exception as error:
-            raise EngineError(
-                "ONNX Runtime refused the engine",
-                got=f"ONNX Runtime {ort.__version__}: {_first_line(error)}",
-                expected=f"a file exported with {info.versions}",
+            raise load_failed(
+                f"ONNX Runtime {ort.__version__}",
+                info,
+                error,
                 fix=f"pip install 'onnxruntime>={info.versions.get('onnxruntime', ort.__version__)}', "
                 "or export the bundle again",
             ) from error
@@ -60,12 +60,7 @@ class OnnxRuntimeEngine:
             else:
                 values = self._run_bound(inputs)
         except Exception as error:
-            shapes = {name: (array.dtype.name, array.shape) for name, array in inputs.items()}
-            raise EngineError(
-                "ONNX Runtime could not run the engine",
-                got=f"{shapes}: {_first_line(error)}",
-                expected={tensor.name: (tensor.dtype, tensor.shape) for tensor in self._info.inputs},
-            ) from error
+            raise run_failed(f"ONNX Runtime {ort.__version__}", self._info, inputs, error) from error
         return dict(zip(self._outputs, values, strict=True))
 
     def _run_bound(self, inputs: Tensors) -> list[NDArray[np.generic]]:
@@ -86,7 +81,3 @@ def _no_provider(provider: str, available: list[str]) -> EngineError:
         expected=provider,
         fix="pip install onnxruntime-gpu (and its CUDA libraries), or use device='cpu'",
     )
-
-
-def _first_line(error: Exception) -> str:
-    return re.sub(r"\s+", " ", str(error))[:300]

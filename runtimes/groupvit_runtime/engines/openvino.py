@@ -11,6 +11,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from groupvit_runtime.engines import EngineOptions, Tensors
+from groupvit_runtime.engines.failure import load_failed, run_failed
 from groupvit_runtime.errors import EngineError
 from groupvit_runtime.manifest import EngineInfo
 
@@ -41,11 +42,8 @@ class OpenVINOEngine:
             core = ov.Core()
             self._compiled = core.compile_model(path, "CPU", properties)
         except RuntimeError as error:
-            raise EngineError(
-                "OpenVINO refused the engine",
-                got=f"OpenVINO {_runtime_version()}: {_first_line(error)}",
-                expected=f"a file exported with {info.versions}",
-                fix="export the bundle again on this machine",
+            raise load_failed(
+                f"OpenVINO {_runtime_version()}", info, error, fix="export the bundle again on this machine"
             ) from error
         active = self._compiled.get_property("INFERENCE_PRECISION_HINT")
         if active != hint:
@@ -70,12 +68,7 @@ class OpenVINOEngine:
             # Copied: the tensors belong to the request, which the next call overwrites.
             return {name: request.get_tensor(name).data.copy() for name in self._outputs}
         except RuntimeError as error:
-            shapes = {name: (array.dtype.name, array.shape) for name, array in inputs.items()}
-            raise EngineError(
-                "OpenVINO could not run the engine",
-                got=f"{shapes}: {_first_line(error)}",
-                expected={tensor.name: (tensor.dtype, tensor.shape) for tensor in self._info.inputs},
-            ) from error
+            raise run_failed(f"OpenVINO {_runtime_version()}", self._info, inputs, error) from error
         finally:
             self._idle.put(request)
 
@@ -98,7 +91,3 @@ def _check_version(info: EngineInfo) -> None:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
-
-
-def _first_line(error: Exception) -> str:
-    return re.sub(r"\s+", " ", str(error))[:300]

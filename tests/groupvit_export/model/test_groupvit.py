@@ -63,6 +63,7 @@ def test_every_output_equals_transformers(size, dtype, tiny, make_pair, make_inp
     theirs, ours = make_pair(config, dtype)
     expected, got = run_alike(theirs, ours, make_inputs(config, dtype), return_loss=True)
     worst = {name: difference(mine, other) for name, mine, other in outputs_to_compare(expected, got)}
+    print(f"\n{size} {dtype}: largest difference {max(worst.values()):.1e} ({max(worst, key=worst.get)})")
     assert max(worst.values()) <= TOLERANCE[dtype], worst
 
 
