@@ -18,9 +18,11 @@ from groupvit_export.bundle import engine_info, model_info
 from groupvit_export.checkpoint import Checkpoint, build_model, load_checkpoint
 from groupvit_export.demo import DEMO_CHECKPOINT, DEMO_NAME, DEMO_TEMPLATES
 from groupvit_export.errors import CheckpointError, ParityError
-from groupvit_export.graph import capture, checks, metadata
-from groupvit_export.graph.encoders import TEXT_OUTPUT, ImageEncoder, TextEncoder
+from groupvit_export.graph import checks, metadata
+from groupvit_export.graph.capture import capture_image_encoder
+from groupvit_export.graph.encoders import TEXT_OUTPUT, ImageEncoder
 from groupvit_export.graph.passes import PASSES, apply_passes
+from groupvit_export.graph.text_capture import TextCapture
 from groupvit_export.model.groupvit import GroupViTModel
 from groupvit_export.preprocessor import paper_decode, preprocessings
 from groupvit_export.targets import Build, check_target, load_target
@@ -122,12 +124,8 @@ def export_bundle(options: ExportOptions, progress: Progress = lambda line: None
         with clock.step("capture the graphs"):
             encoder = ImageEncoder(model, image_size)
             apply_passes(encoder, options.passes)
-            graphs = {
-                "image": capture.capture_image_encoder(encoder),
-                "text": capture.capture_text_encoder(
-                    TextEncoder(model), model.config.text_config.max_position_embeddings
-                ),
-            }
+            with TextCapture(model) as text:
+                graphs = {"image": capture_image_encoder(encoder), "text": text.result()}
             outputs = {"image": encoder.output_names(), "text": (TEXT_OUTPUT,)}
             for role, graph in graphs.items():
                 _describe(graph, role, checkpoint, encoder, options)

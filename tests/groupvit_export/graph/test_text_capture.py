@@ -1,0 +1,45 @@
+"""The text encoder captured in a process of its own."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from groupvit_export.checkpoint import build_model, load_checkpoint
+from groupvit_export.demo import DEMO_CHECKPOINT
+from groupvit_export.errors import ExportError
+from groupvit_export.graph.capture import capture_text_encoder
+from groupvit_export.graph.encoders import TextEncoder
+from groupvit_export.graph.text_capture import TextCapture
+from groupvit_export.model import GroupViTModel
+
+
+@pytest.fixture(scope="module")
+def model() -> GroupViTModel:
+    return build_model(load_checkpoint(DEMO_CHECKPOINT))
+
+
+def test_it_is_the_graph_that_this_process_would_capture(model: GroupViTModel) -> None:
+    with TextCapture(model) as capture:
+        folder = Path(capture._folder.name)
+        graph = capture.result()
+    here = capture_text_encoder(TextEncoder(model), model.config.text_config.max_position_embeddings)
+    assert graph.SerializeToString(deterministic=True) == here.SerializeToString(deterministic=True)
+    assert not folder.exists()
+
+
+def test_a_failure_over_there_is_an_error_here(model: GroupViTModel) -> None:
+    wrong = copy.deepcopy(model)
+    wrong.config = model.config.replace(text_config=replace(model.config.text_config, hidden_size=64))
+    with TextCapture(wrong) as capture, pytest.raises(ExportError, match="could not be captured"):
+        capture.result()
+
+
+def test_leaving_early_stops_it_and_leaves_nothing(model: GroupViTModel) -> None:
+    with TextCapture(model) as capture:
+        folder = Path(capture._folder.name)
+    assert capture._process.returncode is not None
+    assert not folder.exists()
