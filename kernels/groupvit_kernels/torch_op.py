@@ -36,7 +36,8 @@ def grouping_attention(
     query, tokens, bias = query.to(wide), tokens.to(wide), bias.to(wide)
     logits = torch.baddbmm(bias.unsqueeze(-1), query, tokens.transpose(1, 2))
     soft = logits.softmax(dim=1)
-    index = first_argmax(logits)
+    # PyTorch documents the first of several maxima, which is the tie rule.
+    index = logits.argmax(dim=1)
     hard = torch.zeros_like(logits).scatter_(1, index.unsqueeze(1), 1.0)
     count = hard.sum(dim=2)
     means = torch.bmm(hard, tokens) / (count + eps).unsqueeze(-1)
@@ -60,19 +61,3 @@ def _(query: Tensor, tokens: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, 
 def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
     """Dtype of logits, sums and floating-point outputs for inputs of `dtype`."""
     return torch.float64 if dtype == torch.float64 else torch.float32
-
-
-def first_argmax(logits: Tensor) -> Tensor:
-    """Index of the maximum over dimension 1, the lowest on ties.
-
-    `torch.argmax` promises no order among equal values, and on a GPU keeps none.
-
-    Args:
-        logits: [B, G, N].
-
-    Returns:
-        [B, N] int64.
-    """
-    groups = torch.arange(logits.shape[1], device=logits.device).view(1, -1, 1)
-    is_max = logits == logits.amax(dim=1, keepdim=True)
-    return torch.where(is_max, groups, logits.shape[1]).amin(dim=1)
