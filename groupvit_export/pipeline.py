@@ -17,7 +17,7 @@ import torch
 from groupvit_export.bundle import engine_info, model_info
 from groupvit_export.checkpoint import Checkpoint, build_model, load_checkpoint
 from groupvit_export.demo import DEMO_CHECKPOINT, DEMO_NAME, DEMO_TEMPLATES
-from groupvit_export.errors import CheckpointError, ParityError
+from groupvit_export.errors import CheckpointError, ParityError, UsageError
 from groupvit_export.graph import checks, metadata
 from groupvit_export.graph.capture import capture_image_encoder
 from groupvit_export.graph.encoders import TEXT_OUTPUT, ImageEncoder
@@ -119,6 +119,7 @@ def export_bundle(options: ExportOptions, progress: Progress = lambda line: None
         for remark in checkpoint.notes:
             progress(f"note: {remark}")
     image_size = options.image_size or _own_image_size(model)
+    decode = _decode(options, checkpoint, image_size)
 
     with staged_folder(path, force=options.force) as stage:
         with clock.step("capture the graphs"):
@@ -152,10 +153,7 @@ def export_bundle(options: ExportOptions, progress: Progress = lambda line: None
             tokenizer=FileInfo.of(stage, _TOKENIZER_NAME),
             prompts=_templates(options),
             preprocessing=contracts,
-            decode=DecodeInfo(
-                default=options.decode or ("paper" if checkpoint.format == "nvlabs" else "hf"),
-                paper=paper_decode(image_size),
-            ),
+            decode=decode,
             passes=options.passes,
             parity=parity,
         )
@@ -201,6 +199,19 @@ def _own_image_size(model: GroupViTModel) -> tuple[int, int]:
     rows, columns = model.config.vision_config.patch_grid
     patch = model.config.vision_config.patch_size
     return rows * patch, columns * patch
+
+
+def _decode(options: ExportOptions, checkpoint: Checkpoint, image_size: tuple[int, int]) -> DecodeInfo:
+    paper = paper_decode(image_size)
+    usual: DecodeName = "paper" if checkpoint.format == "nvlabs" and paper else "hf"
+    if options.decode == "paper" and paper is None:
+        raise UsageError(
+            "the paper decode cuts pictures into square windows, and this engine would not be square",
+            got=f"an image size of {image_size[0]}x{image_size[1]}",
+            expected="a square one, or the hf decode",
+            fix=f"--image-size {min(image_size)}, or --decode hf",
+        )
+    return DecodeInfo(default=options.decode or usual, paper=paper)
 
 
 def _tokenizer_source(checkpoint: Checkpoint) -> Path:

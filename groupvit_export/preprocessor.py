@@ -62,9 +62,11 @@ def preprocessings(folder: Path | None) -> Preprocessings:
     return Preprocessings(hf=whole, paper=paper)
 
 
-def paper_decode(image_size: tuple[int, int]) -> PaperDecode:
-    """The paper's sliding windows, scaled from 448 pixels to the engine's size."""
-    side = min(image_size)
+def paper_decode(image_size: tuple[int, int]) -> PaperDecode | None:
+    """The paper's sliding windows, scaled from 448 pixels to the engine's size; None if not square."""
+    side = image_size[0]
+    if side != image_size[1]:
+        return None
     return PaperDecode(
         window=SlidingWindow(
             size=side,

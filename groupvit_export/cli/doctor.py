@@ -63,13 +63,12 @@ def run(arguments: argparse.Namespace) -> int:
 def _state(target: str, device: str) -> TargetState:
     kind = ENGINES[target]
     installed = find_spec(kind.package) is not None
+    runs = installed and (device != "cuda" or _has_cuda_provider())
     fixes = []
-    runs = installed
-    if not installed:
+    if not runs and device == "cuda":
+        fixes.append("on a machine with an NVIDIA GPU: pip install 'groupvit-export[onnxruntime-gpu]'")
+    elif not runs:
         fixes.append(f"pip install 'groupvit-export[{kind.extra}]'")
-    elif device == "cuda" and not _has_cuda_provider():
-        runs = False
-        fixes.append("pip install 'groupvit-export[onnxruntime-gpu]' on a machine with an NVIDIA GPU")
     missing = [name for name in _EXPORT_PACKAGES if find_spec(name) is None]
     if missing:
         fixes.append("to export: pip install 'groupvit-export[export]'")

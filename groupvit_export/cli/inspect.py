@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 from groupvit_export.cli.output import print_json, table
 from groupvit_export.cli.parity import parity_table
+from groupvit_runtime.contract import PaperDecode
 from groupvit_runtime.manifest import Manifest, TensorInfo
 from groupvit_runtime.opening import OpenBundle, open_bundle
 from groupvit_runtime.serialize import to_json
@@ -43,7 +44,6 @@ def _verify(bundle: OpenBundle) -> str:
 
 def _head(manifest: Manifest) -> str:
     model, decode = manifest.model, manifest.decode
-    window = decode.paper.window
     vocabularies = ", ".join(f"{item.name} ({item.size})" for item in manifest.vocabularies) or "none cached"
     rows = {
         "bundle": f"{manifest.name}, schema {manifest.schema_version}",
@@ -56,8 +56,7 @@ def _head(manifest: Manifest) -> str:
         "embeddings": f"{model.projection_dim} values, logit scale exp({model.logit_scale:.4f})",
         "text": f"at most {model.text_max_length} tokens",
         "prompts": " | ".join(manifest.prompts),
-        "decode": f"{decode.default} by default; paper: windows of {window.size}, stride {window.stride}, "
-        f"long side at most {window.long_side_max}, {decode.paper.top_classes} best classes",
+        "decode": f"{decode.default} by default; paper: {_paper(decode.paper)}",
         "vocabularies": vocabularies,
     }
     for name in ("hf", "paper"):
@@ -69,6 +68,16 @@ def _head(manifest: Manifest) -> str:
         )
     width = max(map(len, rows))
     return "\n".join(f"{label.ljust(width)}  {value}" for label, value in rows.items())
+
+
+def _paper(decode: PaperDecode | None) -> str:
+    if decode is None:
+        return "not with an engine that is not square"
+    window = decode.window
+    return (
+        f"windows of {window.size}, stride {window.stride}, long side at most {window.long_side_max}, "
+        f"{decode.top_classes} best classes"
+    )
 
 
 def _engines(manifest: Manifest) -> str:

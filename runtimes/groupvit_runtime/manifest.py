@@ -168,10 +168,13 @@ class Preprocessings:
 
 @dataclass(frozen=True)
 class DecodeInfo:
-    """`default` is the decode used when none is asked for; `paper` holds that decode's constants."""
+    """`default` is the decode used when none is asked for; `paper` holds that decode's constants.
+
+    `paper` is None where the engine's pictures are not square: the sliding windows are.
+    """
 
     default: DecodeName
-    paper: PaperDecode
+    paper: PaperDecode | None
 
 
 @dataclass(frozen=True)

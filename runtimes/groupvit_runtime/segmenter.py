@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, cast, get_args, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from groupvit_runtime.contract import PaperDecode
 from groupvit_runtime.decode import hf_decode, hf_groups
 from groupvit_runtime.engines import EngineOptions, load_engine
 from groupvit_runtime.errors import EngineError, LabelError, UsageError
@@ -235,7 +236,7 @@ class Segmenter:
     ) -> Segmentation:
         rgb = read_image(picture)
         size = (rgb.shape[0], rgb.shape[1])
-        settings = replace(self.manifest.decode.paper, background_threshold=background_threshold)
+        settings = replace(self._paper_decode(), background_threshold=background_threshold)
         windows = prepare_windows(rgb, self.manifest.preprocessing.paper, settings.window)
         parts = [
             self._encode(windows.pixel_values[start : start + self._batch_size])
@@ -261,6 +262,18 @@ class Segmenter:
             background=0 if result.background else _index_of_background(vocabulary.names),
             _group_map=partial(window_groups, windows, outputs.masks, size),
         )
+
+    def _paper_decode(self) -> PaperDecode:
+        paper = self.manifest.decode.paper
+        if paper is None:
+            height, width = self.manifest.model.image_size
+            raise UsageError(
+                "the paper decode cuts pictures into square windows, and this engine is not square",
+                got=f"an engine for {height}x{width}",
+                expected="decode='hf', or a square engine",
+                fix=f"groupvit export --image-size {min(height, width)} --decode paper",
+            )
+        return paper
 
     def _encode(self, pixel_values: NDArray[np.float32]) -> _ImageOutputs:
         outputs = self._image_engine.run({IMAGE_INPUT: pixel_values})

@@ -190,16 +190,25 @@ def test_another_size_and_another_checkpoint_folder(tmp_path: Path, demo_labels:
             checkpoint=str(source),
             image_size=(96, 160),
             templates=("a photo of {}",),
-            decode="paper",
             passes=(),
             output=tmp_path / "bundle",
         )
     )
     manifest = result.manifest
     assert manifest.model.grid == (12, 20)
-    assert (manifest.decode.default, manifest.passes) == ("paper", ())
-    segmented = Segmenter.load(result.path, decode="hf")(scenes.picture(0), demo_labels)
-    assert segmented.labels.shape == (112, 112)
+    assert (manifest.decode.default, manifest.decode.paper, manifest.passes) == ("hf", None, ())
+    segmenter = Segmenter.load(result.path)
+    assert segmenter(scenes.picture(0), demo_labels).labels.shape == (112, 112)
+    with pytest.raises(UsageError, match="not square"):
+        segmenter(scenes.picture(0), demo_labels, decode="paper")
+
+
+def test_the_paper_decode_needs_a_square_engine(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"96x160(.|\n)*--image-size 96"):
+        export_bundle(
+            ExportOptions(target="onnx", image_size=(96, 160), decode="paper", output=tmp_path / "bundle")
+        )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_nvlabs_file_gives_the_same_masks_as_the_folder(
