@@ -1,4 +1,4 @@
-"""From soft maps and embeddings to label maps, in the two ways that GroupViT is read.
+"""From soft maps and embeddings to label maps as Hugging Face reads them; `paper.py` has the other way.
 
 Products of embeddings and mixtures of masks are summed in float64 and rounded once to float32, so that the
 order of the sum does not matter; everything after that is float32 in the order that is written down.
@@ -10,20 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from groupvit_runtime.decode_checks import check_output, check_text
-from groupvit_runtime.paper import PaperResult, paper_affinity, paper_decode
 from groupvit_runtime.resize import FloatArray, bilinear
 from groupvit_runtime.upsampled_argmax import LabelMap, upsampled_argmax
 
-__all__ = [
-    "LabelMap",
-    "PaperResult",
-    "hf_decode",
-    "hf_groups",
-    "hf_logits",
-    "hf_scores",
-    "paper_affinity",
-    "paper_decode",
-]
+__all__ = ["hf_decode", "hf_groups", "hf_logits", "hf_scores"]
 
 
 def hf_scores(masks: FloatArray, group_embeds: FloatArray, text_embeds: FloatArray) -> FloatArray:

@@ -20,10 +20,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from groupvit_runtime.contract import Preprocessing, SlidingWindow
-from groupvit_runtime.read_image import read_image
 from groupvit_runtime.resize import FloatArray, linear_taps
 
-__all__ = ["Windows", "prepare_whole", "prepare_windows", "read_image", "resize_picture"]
+__all__ = ["Windows", "prepare_whole", "prepare_windows", "resize_picture"]
 
 RgbArray = npt.NDArray[np.uint8]
 

@@ -26,7 +26,8 @@ from groupvit_runtime.contract import (
     SlidingWindow,
 )
 from groupvit_runtime.errors import ImageError
-from groupvit_runtime.preprocess import prepare_whole, prepare_windows, read_image, resize_picture
+from groupvit_runtime.preprocess import prepare_whole, prepare_windows, resize_picture
+from groupvit_runtime.read_image import read_image
 
 WHOLE = Preprocessing(resize="whole", antialias=True, mean=CLIP_MEAN, std=CLIP_STD)
 SHORT_SIDE = Preprocessing(resize="short_side", antialias=False, mean=IMAGENET_MEAN, std=IMAGENET_STD)
