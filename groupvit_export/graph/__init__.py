@@ -1,0 +1,1 @@
+"""Reference modules to ONNX graphs: encoders, named passes, capture, the function body, checks."""

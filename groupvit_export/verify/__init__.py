@@ -1,0 +1,1 @@
+"""Engines against the reference: replayed assignments, flips, budgets."""
