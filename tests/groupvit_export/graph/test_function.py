@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hypothesis
 import numpy as np
 import onnx
 import onnxruntime
@@ -78,6 +79,9 @@ def test_the_body_is_the_contract(evaluate, seed, batch, groups, length, channel
     means, soft, index, count = evaluate(model(), inputs)
     expected = groupvit_kernels.grouping_attention(*inputs.values(), eps=1.0)
     np.testing.assert_allclose(soft, expected.soft, atol=1e-5)
+    if groups > 1:
+        second, first = np.partition(np.log(expected.soft), -2, axis=1)[:, -2:].swapaxes(0, 1)
+        hypothesis.assume((first - second).min() > 1e-5)  # float32 may decide a nearer tie otherwise
     np.testing.assert_array_equal(index, expected.index)
     np.testing.assert_array_equal(count, expected.count)
     np.testing.assert_allclose(means, expected.means, atol=1e-5)
