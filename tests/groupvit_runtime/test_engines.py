@@ -37,6 +37,15 @@ def test_cuda_is_never_silently_the_cpu(demo_bundles: Mapping[str, Path]) -> Non
         image_engine(demo_bundles["onnx"], EngineOptions(device="cuda"))
 
 
+def test_bound_inputs_and_outputs_give_the_same(demo_bundles: Mapping[str, Path]) -> None:
+    # The path that CUDA takes, on the CPU's memory: there is no GPU where this is tested.
+    engine = image_engine(demo_bundles["onnx"])
+    feeds = {"pixel_values": np.random.default_rng(0).normal(size=(2, 3, 112, 112)).astype(np.float32)}
+    plain = engine.run(feeds)
+    for name, value in zip(plain, engine._run_bound(feeds), strict=True):
+        np.testing.assert_array_equal(value, plain[name])
+
+
 def test_a_provider_that_was_not_granted_is_noticed(
     demo_bundles: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
