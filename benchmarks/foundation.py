@@ -29,6 +29,7 @@ from groupvit_runtime import Segmenter, Vocabulary
 from groupvit_runtime.decode import hf_decode
 from groupvit_runtime.preprocess import prepare_whole, prepare_windows
 from groupvit_runtime.segmenter import IMAGE_INPUT
+from groupvit_runtime.windows import plan_windows
 
 RESULTS = Path(__file__).parent / "results"
 _GROUPVIT = [sys.executable, "-m", "groupvit_export.cli"]
@@ -160,17 +161,18 @@ def _windows_to_mask(bundle: Path, picture: Path, rounds: int) -> dict[str, Any]
     words = segmenter.vocabulary(VOC[:-1])
     rgb = np.asarray(Image.open(picture))
     manifest = segmenter.manifest
-    windows = prepare_windows(rgb, manifest.preprocessing.paper, manifest.decode.paper.window)
+    plan = plan_windows((rgb.shape[0], rgb.shape[1]), manifest.decode.paper.window)
+    pixel_values = prepare_windows(rgb, manifest.preprocessing.paper, plan)
     times = interleaved(
         {
-            "engine": lambda: segmenter._image_engine.run({IMAGE_INPUT: windows.pixel_values}),
+            "engine": lambda: segmenter._image_engine.run({IMAGE_INPUT: pixel_values}),
             "array_to_labels": lambda: segmenter(rgb, words, background_threshold=0.95).labels,
         },
         rounds,
         warm_up=1,
     )
     return {
-        "windows": len(windows.boxes),
+        "windows": len(plan.boxes),
         "milliseconds": {name: asdict(Timing.of(values)) for name, values in times.items()},
         "array_to_labels_over_engine": asdict(ratio(times["array_to_labels"], times["engine"])),
     }

@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from groupvit_runtime.contract import PaperDecode
 from groupvit_runtime.decode_checks import check_output, check_text
-from groupvit_runtime.preprocess import Windows
 from groupvit_runtime.resize import FloatArray, IndexArray, linear_taps
 from groupvit_runtime.upsampled_argmax import LabelMap, upsampled_argmax
+from groupvit_runtime.windows import WindowPlan
 
 CodeMap = npt.NDArray[np.int32]
 
@@ -85,7 +85,7 @@ def paper_affinity(
 
 
 def paper_decode(
-    windows: Windows,
+    plan: WindowPlan,
     masks: FloatArray,
     group_embeds: FloatArray,
     image_embeds: FloatArray,
@@ -106,8 +106,7 @@ def paper_decode(
        channel wins, the lowest on ties.
 
     Args:
-        windows: where the windows lie, from :func:`groupvit_runtime.preprocess.prepare_windows`; its
-            pixels are not read.
+        plan: where the windows lie, from :func:`groupvit_runtime.windows.plan_windows`.
         masks: float32 [n, G, gh, gw], soft maps of each window.
         group_embeds: float32 [n, G, P], L2-normalised.
         image_embeds: float32 [n, P], L2-normalised.
@@ -123,7 +122,7 @@ def paper_decode(
         EngineError: outputs that are not finite, or whose shapes do not fit the windows.
         LabelError: embeddings of classes that cannot be used.
     """
-    check_output("masks", masks, (len(windows.boxes), "G", "gh", "gw"))
+    check_output("masks", masks, (len(plan.boxes), "G", "gh", "gw"))
     count, groups = masks.shape[:2]
     check_output("group_embeds", group_embeds, (count, groups, "P"))
     check_output("image_embeds", image_embeds, (count, group_embeds.shape[2]))
@@ -137,9 +136,8 @@ def paper_decode(
         ]
     )
     channels = _used_channels(tables)
-    side = decode.window.size
-    group_maps = [upsampled_argmax(window_masks, (side, side)) for window_masks in masks]
-    codes, scores = _averaged(windows, group_maps, np.ascontiguousarray(tables[:, :, channels]))
+    group_maps = [upsampled_argmax(window_masks, (plan.side, plan.side)) for window_masks in masks]
+    codes, scores = _averaged(plan, group_maps, np.ascontiguousarray(tables[:, :, channels]))
     labels = _resized_argmax(codes, scores, out_size)
     return PaperResult(channels.astype(np.uint16).take(labels), decode.background_threshold is not None)
 
@@ -163,19 +161,19 @@ def _used_channels(tables: FloatArray) -> IndexArray:
     return np.array(sorted(used | {0}), np.intp)
 
 
-def _averaged(windows: Windows, group_maps: list[LabelMap], tables: FloatArray) -> tuple[CodeMap, FloatArray]:
+def _averaged(plan: WindowPlan, group_maps: list[LabelMap], tables: FloatArray) -> tuple[CodeMap, FloatArray]:
     """Codes int32 [h, w] of the resized picture, and the scores float32 [codes, channels] they stand for."""
-    height, width = windows.size
-    side = group_maps[0].shape[0]
-    codes = np.empty(windows.size, np.int32)
+    height, width = plan.size
+    side = plan.side
+    codes = np.empty(plan.size, np.int32)
     scores: list[FloatArray] = []
     offset = 0
     # Between two neighbouring edges of windows, the same windows lie over every pixel.
-    for top, bottom in _spans([box[0] for box in windows.boxes], side, height):
-        for left, right in _spans([box[1] for box in windows.boxes], side, width):
+    for top, bottom in _spans([box[0] for box in plan.boxes], side, height):
+        for left, right in _spans([box[1] for box in plan.boxes], side, width):
             over = [
                 (index, box)
-                for index, box in enumerate(windows.boxes)
+                for index, box in enumerate(plan.boxes)
                 if box[0] <= top and bottom <= box[0] + side and box[1] <= left and right <= box[1] + side
             ]
             parts = [group_maps[index][top - y : bottom - y, left - x : right - x] for index, (y, x) in over]

@@ -12,17 +12,17 @@ All arithmetic is written so that another language computes the same bits:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from groupvit_runtime.contract import Preprocessing, SlidingWindow
+from groupvit_runtime.contract import Preprocessing
 from groupvit_runtime.resize import FloatArray, linear_taps
+from groupvit_runtime.windows import WindowPlan
 
-__all__ = ["Windows", "prepare_whole", "prepare_windows", "resize_picture"]
+__all__ = ["prepare_whole", "prepare_windows", "resize_picture"]
 
 RgbArray = npt.NDArray[np.uint8]
 
@@ -39,28 +39,11 @@ _PILLOW_FILTERS = {
 }
 
 
-@dataclass(frozen=True)
-class Windows:
-    """A picture cut into square windows.
-
-    Attributes:
-        pixel_values: float32 [n, 3, S, S], windows in reading order.
-        boxes: (top, left) of each window, in pixels of the padded picture; bottom and right are S further.
-        size: (height, width) of the resized picture, before padding.
-        padded_size: (height, width) that the windows cover; what lies beyond ``size`` repeats the edge.
-    """
-
-    pixel_values: FloatArray
-    boxes: tuple[tuple[int, int], ...]
-    size: tuple[int, int]
-    padded_size: tuple[int, int]
-
-
 def prepare_whole(rgb: RgbArray, size: tuple[int, int], spec: Preprocessing) -> FloatArray:
     """Squash the whole picture to the engine's size and normalise it.
 
     Args:
-        rgb: uint8 [H, W, 3], as :func:`read_image` returns it.
+        rgb: uint8 [H, W, 3], as :func:`groupvit_runtime.read_image.read_image` returns it.
         size: (h, w) of the engine's input.
         spec: filter, antialiasing, mean and std.
 
@@ -70,35 +53,26 @@ def prepare_whole(rgb: RgbArray, size: tuple[int, int], spec: Preprocessing) -> 
     return _normalize(resize_picture(rgb, size, spec), spec)
 
 
-def prepare_windows(rgb: RgbArray, spec: Preprocessing, window: SlidingWindow) -> Windows:
-    """Resize the picture in proportion and cut it into overlapping windows.
-
-    The scale is ``min(long_side_max / long, size / short)``; each side becomes ``int(side * scale + 0.5)``
-    in float64, at least 1. A side that stays shorter than a window is padded at the bottom or right by
-    repeating the edge. Along an axis of length ``n`` there are ``max(n - size + stride - 1, 0) // stride +
-    1`` windows, at ``i * stride``, the last moved back to end at the border.
+def prepare_windows(rgb: RgbArray, spec: Preprocessing, plan: WindowPlan) -> FloatArray:
+    """Resize the picture as planned, pad it by repeating its edge, normalise it and cut it into windows.
 
     Args:
-        rgb: uint8 [H, W, 3], as :func:`read_image` returns it.
+        rgb: uint8 [H, W, 3], as :func:`groupvit_runtime.read_image.read_image` returns it.
         spec: filter, antialiasing, mean and std.
-        window: side, stride and the long side's limit, in pixels.
+        plan: from :func:`groupvit_runtime.windows.plan_windows` for a picture of [H, W].
 
     Returns:
-        The windows and where they lie.
+        float32 [n, 3, S, S], in the order of ``plan.boxes``.
     """
-    size = _short_side_size((rgb.shape[0], rgb.shape[1]), window)
-    padded = (max(size[0], window.size), max(size[1], window.size))
-    picture = resize_picture(rgb, size, spec)
-    if padded != size:
-        picture = np.pad(picture, ((0, padded[0] - size[0]), (0, padded[1] - size[1]), (0, 0)), mode="edge")
+    picture = resize_picture(rgb, plan.size, spec)
+    below, right = plan.padded_size[0] - plan.size[0], plan.padded_size[1] - plan.size[1]
+    if below or right:
+        picture = np.pad(picture, ((0, below), (0, right), (0, 0)), mode="edge")
     planes = _normalize(picture, spec)
-    boxes = tuple(
-        (top, left) for top in _window_starts(padded[0], window) for left in _window_starts(padded[1], window)
-    )
-    pixel_values = np.empty((len(boxes), 3, window.size, window.size), np.float32)
-    for index, (top, left) in enumerate(boxes):
-        pixel_values[index] = planes[:, top : top + window.size, left : left + window.size]
-    return Windows(pixel_values, boxes, size, padded)
+    pixel_values = np.empty((len(plan.boxes), 3, plan.side, plan.side), np.float32)
+    for window, (top, left) in zip(pixel_values, plan.boxes, strict=True):
+        window[...] = planes[:, top : top + plan.side, left : left + plan.side]
+    return pixel_values
 
 
 def resize_picture(rgb: RgbArray, size: tuple[int, int], spec: Preprocessing) -> RgbArray:
@@ -118,17 +92,6 @@ def resize_picture(rgb: RgbArray, size: tuple[int, int], spec: Preprocessing) ->
         return _resize_two_taps(rgb, size)
     resized = Image.fromarray(rgb).resize((size[1], size[0]), _PILLOW_FILTERS[spec.filter])
     return np.asarray(resized)
-
-
-def _short_side_size(size: tuple[int, int], window: SlidingWindow) -> tuple[int, int]:
-    scale = min(window.long_side_max / max(size), window.size / min(size))
-    # At least 1: a picture of 1 x 10000 would otherwise lose its short side to rounding.
-    return max(int(size[0] * scale + 0.5), 1), max(int(size[1] * scale + 0.5), 1)
-
-
-def _window_starts(length: int, window: SlidingWindow) -> list[int]:
-    count = max(length - window.size + window.stride - 1, 0) // window.stride + 1
-    return [min(index * window.stride, length - window.size) for index in range(count)]
 
 
 def _resize_two_taps(rgb: RgbArray, size: tuple[int, int]) -> RgbArray:

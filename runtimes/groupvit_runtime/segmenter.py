@@ -27,6 +27,7 @@ from groupvit_runtime.read_image import ImageSource, read_image
 from groupvit_runtime.result import Segmentation
 from groupvit_runtime.vocabulary import Vocabulary
 from groupvit_runtime.window_groups import window_groups
+from groupvit_runtime.windows import plan_windows
 
 if TYPE_CHECKING:
     from groupvit_runtime.text_encoder import TextEncoder
@@ -237,14 +238,15 @@ class Segmenter:
         rgb = read_image(picture)
         size = (rgb.shape[0], rgb.shape[1])
         settings = replace(self._paper_decode(), background_threshold=background_threshold)
-        windows = prepare_windows(rgb, self.manifest.preprocessing.paper, settings.window)
+        plan = plan_windows(size, settings.window)
+        pixel_values = prepare_windows(rgb, self.manifest.preprocessing.paper, plan)
         parts = [
-            self._encode(windows.pixel_values[start : start + self._batch_size])
-            for start in range(0, len(windows.boxes), self._batch_size)
+            self._encode(pixel_values[start : start + self._batch_size])
+            for start in range(0, len(pixel_values), self._batch_size)
         ]
         outputs = _ImageOutputs.joined(parts)
         result = paper_decode(
-            windows,
+            plan,
             outputs.masks,
             outputs.group_embeds,
             outputs.image_embeds,
@@ -260,7 +262,7 @@ class Segmenter:
             image=rgb,
             decode="paper",
             background=0 if result.background else _index_of_background(vocabulary.names),
-            _group_map=partial(window_groups, windows, outputs.masks, size),
+            _group_map=partial(window_groups, plan, outputs.masks, size),
         )
 
     def _paper_decode(self) -> PaperDecode:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from groupvit_runtime.preprocess import Windows
 from groupvit_runtime.upsampled_argmax import upsampled_argmax
+from groupvit_runtime.windows import WindowPlan
 
 
 def window_groups(
-    windows: Windows, masks: NDArray[np.float32], out_size: tuple[int, int]
+    plan: WindowPlan, masks: NDArray[np.float32], out_size: tuple[int, int]
 ) -> NDArray[np.uint16]:
     """Number the groups of all windows through and lay them out on the picture.
 
@@ -18,7 +18,7 @@ def window_groups(
     the first one counts, and the map is resized to the nearest pixel.
 
     Args:
-        windows: where the windows lie.
+        plan: where the windows lie.
         masks: float32 [n, G, gh, gw].
         out_size: (height, width) of the picture.
 
@@ -26,14 +26,14 @@ def window_groups(
         uint16 [height, width]: window * G + group.
     """
     count, groups = masks.shape[:2]
-    side = windows.pixel_values.shape[-1]
-    canvas = np.zeros(windows.padded_size, np.uint16)
+    side = plan.side
+    canvas = np.zeros(plan.padded_size, np.uint16)
     for index in reversed(range(count)):
-        top, left = windows.boxes[index]
+        top, left = plan.boxes[index]
         own = upsampled_argmax(masks[index], (side, side))
         canvas[top : top + side, left : left + side] = own + np.uint16(index * groups)
-    rows = _nearest(windows.size[0], out_size[0])
-    columns = _nearest(windows.size[1], out_size[1])
+    rows = _nearest(plan.size[0], out_size[0])
+    columns = _nearest(plan.size[1], out_size[1])
     return canvas[rows[:, None], columns]
 
 

@@ -18,11 +18,11 @@ from decoding_support import LOGIT_SCALE, agrees_where_clear, embeddings, seeds,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from groupvit_runtime.contract import IMAGENET_MEAN, IMAGENET_STD, PaperDecode, Preprocessing, SlidingWindow
+from groupvit_runtime.contract import PaperDecode, SlidingWindow
 from groupvit_runtime.errors import EngineError
 from groupvit_runtime.paper import _resized_argmax, paper_affinity, paper_decode
-from groupvit_runtime.preprocess import Windows, prepare_windows
 from groupvit_runtime.resize import bilinear
+from groupvit_runtime.windows import WindowPlan, plan_windows
 
 
 class TestAffinity:
@@ -68,7 +68,7 @@ def decode(**changes: Any) -> PaperDecode:
 
 @dataclass
 class PaperCase:
-    windows: Windows
+    windows: WindowPlan
     masks: np.ndarray
     groups: np.ndarray
     images: np.ndarray
@@ -98,8 +98,7 @@ def paper_case(
 ) -> PaperCase:
     rng = np.random.default_rng(seed)
     spec = spec or decode()
-    whiten = Preprocessing(resize="short_side", antialias=False, mean=IMAGENET_MEAN, std=IMAGENET_STD)
-    windows = prepare_windows(np.zeros((*size, 3), np.uint8), whiten, spec.window)
+    windows = plan_windows(size, spec.window)
     n = len(windows.boxes)
     text = embeddings(rng, classes, 32)
     near = embeddings(rng, n, groups, 32) + text[rng.integers(0, classes, (n, groups))]

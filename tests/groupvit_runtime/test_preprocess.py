@@ -28,6 +28,7 @@ from groupvit_runtime.contract import (
 from groupvit_runtime.errors import ImageError
 from groupvit_runtime.preprocess import prepare_whole, prepare_windows, resize_picture
 from groupvit_runtime.read_image import read_image
+from groupvit_runtime.windows import plan_windows
 
 WHOLE = Preprocessing(resize="whole", antialias=True, mean=CLIP_MEAN, std=CLIP_STD)
 SHORT_SIDE = Preprocessing(resize="short_side", antialias=False, mean=IMAGENET_MEAN, std=IMAGENET_STD)
@@ -397,14 +398,15 @@ class TestPrepareWindows:
         ],
     )
     def test_sizes(self, picture: tuple[int, int], size: tuple[int, int], padded: tuple[int, int]) -> None:
-        windows = prepare_windows(np.zeros((*picture, 3), np.uint8), SHORT_SIDE, WINDOW)
+        windows = plan_windows(picture, WINDOW)
+        pixel_values = prepare_windows(np.zeros((*picture, 3), np.uint8), SHORT_SIDE, windows)
         assert windows.size == size
         assert windows.padded_size == padded
-        assert windows.pixel_values.shape == (len(windows.boxes), 3, 448, 448)
-        assert windows.pixel_values.dtype == np.float32
+        assert pixel_values.shape == (len(windows.boxes), 3, 448, 448)
+        assert pixel_values.dtype == np.float32
 
     def test_boxes_of_a_wide_picture(self) -> None:
-        windows = prepare_windows(noise(720, 1280), SHORT_SIDE, WINDOW)
+        windows = plan_windows((720, 1280), WINDOW)
         assert windows.boxes == ((0, 0), (0, 224), (0, 348))
 
     @settings(deadline=None, max_examples=60)
@@ -417,14 +419,15 @@ class TestPrepareWindows:
         window = SlidingWindow(size=size, stride=min(stride, size), long_side_max=long_side_max)
         picture = noise(height, width)
         spec = Preprocessing(resize="short_side", antialias=False, **PLAIN)
-        windows = prepare_windows(picture, spec, window)
+        windows = plan_windows((height, width), window)
+        pixel_values = prepare_windows(picture, spec, windows)
 
         h, w = windows.size
         assert max(h, w) <= max(long_side_max, 1)
         assert windows.padded_size == (max(h, size), max(w, size))
         resized = resize_picture(picture, (h, w), spec)
         covered = np.zeros(windows.padded_size, bool)
-        for values, (top, left) in zip(windows.pixel_values, windows.boxes, strict=True):
+        for values, (top, left) in zip(pixel_values, windows.boxes, strict=True):
             assert 0 <= top <= windows.padded_size[0] - size
             assert 0 <= left <= windows.padded_size[1] - size
             rows = np.minimum(np.arange(top, top + size), h - 1)
@@ -436,5 +439,5 @@ class TestPrepareWindows:
         assert list(windows.boxes) == sorted(windows.boxes)
 
     def test_proportions_are_kept(self, cat: np.ndarray) -> None:
-        windows = prepare_windows(cat, SHORT_SIDE, WINDOW)
+        windows = plan_windows(cat.shape[:2], WINDOW)
         assert windows.size[0] / windows.size[1] == pytest.approx(cat.shape[0] / cat.shape[1], rel=2e-3)
