@@ -47,23 +47,6 @@ def linear_taps(src: int, dst: int) -> tuple[IndexArray, IndexArray, FloatArray]
 
 
 @lru_cache(maxsize=64)
-def linear_matrix(src: int, dst: int) -> FloatArray:
-    """The interpolation as a matrix: ``linear_matrix(src, dst) @ column`` resizes a column.
-
-    Args:
-        src: length of the source axis, at least 1.
-        dst: length of the output axis, at least 1.
-
-    Returns:
-        float32 [dst, src], at most two entries a row, each row summing to 1; read-only and shared.
-
-    Raises:
-        ValueError: a length below 1.
-    """
-    return _frozen(_matrix64(src, dst).astype(np.float32))
-
-
-@lru_cache(maxsize=64)
 def composed_matrix(src: int, middle: int, dst: int) -> FloatArray:
     """Interpolation from ``src`` to ``middle`` and on to ``dst``, as one matrix.
 
