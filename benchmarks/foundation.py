@@ -26,9 +26,9 @@ from benchmarks.checkpoint import VOC, write_full_size_checkpoint
 from benchmarks.timing import Timing, interleaved, ratio
 from groupvit_export.verify.pictures import synthetic_pictures
 from groupvit_runtime import Segmenter, Vocabulary
+from groupvit_runtime.contract import IMAGE_INPUT
 from groupvit_runtime.decode import hf_decode
 from groupvit_runtime.preprocess import prepare_whole, prepare_windows
-from groupvit_runtime.segmenter import IMAGE_INPUT
 from groupvit_runtime.windows import plan_windows
 
 RESULTS = Path(__file__).parent / "results"

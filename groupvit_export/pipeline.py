@@ -20,8 +20,8 @@ from groupvit_export.demo import DEMO_CHECKPOINT, DEMO_NAME, DEMO_TEMPLATES
 from groupvit_export.errors import CheckpointError, ParityError, UsageError
 from groupvit_export.graph import checks, metadata
 from groupvit_export.graph.capture import capture_image_encoder
-from groupvit_export.graph.encoders import TEXT_OUTPUT, ImageEncoder
-from groupvit_export.graph.passes import PASSES, apply_passes
+from groupvit_export.graph.encoders import ImageEncoder
+from groupvit_export.graph.passes import PASSES, apply_passes, check_passes
 from groupvit_export.graph.text_capture import TextCapture
 from groupvit_export.model.groupvit import GroupViTModel
 from groupvit_export.preprocessor import paper_decode, preprocessings
@@ -29,6 +29,7 @@ from groupvit_export.targets import Build, check_target, load_target
 from groupvit_export.tokenizers import find_tokenizer
 from groupvit_export.verify.cases import image_cases, text_cases
 from groupvit_export.verify.exported import compare_image_engine, compare_text_engine
+from groupvit_runtime.contract import TEXT_OUTPUT
 from groupvit_runtime.engines import EngineOptions, load_engine
 from groupvit_runtime.files import check_replaceable, staged_folder
 from groupvit_runtime.manifest import (
@@ -43,6 +44,7 @@ from groupvit_runtime.manifest import (
     ParitySummary,
     Preprocessings,
     Role,
+    check_decode,
 )
 from groupvit_runtime.prompts import TEMPLATES, resolve_templates
 
@@ -106,6 +108,9 @@ def export_bundle(options: ExportOptions, progress: Progress = lambda line: None
         GroupViTError: a step failed; `ParityError` when the engine does not equal the reference.
     """
     check_target(options.target, options.precision)
+    check_passes(options.passes)
+    if options.decode is not None:
+        check_decode(options.decode)
     path = bundle_path(options)
     check_replaceable(path, force=options.force)
     build = load_target(options.target)
@@ -120,8 +125,12 @@ def export_bundle(options: ExportOptions, progress: Progress = lambda line: None
             progress(f"note: {remark}")
     image_size = options.image_size or _own_image_size(model)
     decode = _decode(options, checkpoint, image_size)
+    templates = _templates(options)
 
     with staged_folder(path, force=options.force) as stage:
+        tokenizer.save(str(stage / _TOKENIZER_NAME))
+        # Before the long steps: a tokenizer of another model is refused here.
+        model_facts = model_info(model, image_size, stage / _TOKENIZER_NAME)
         with clock.step("capture the graphs"):
             encoder = ImageEncoder(model, image_size)
             apply_passes(encoder, options.passes)
@@ -136,7 +145,6 @@ def export_bundle(options: ExportOptions, progress: Progress = lambda line: None
             engines = tuple(
                 _build_engine(build, graphs[role], role, stage, options) for role in ("image", "text")
             )
-            tokenizer.save(str(stage / _TOKENIZER_NAME))
         with clock.step("compare with the reference"):
             parity = _verify(model, engines, stage, image_size, contracts)
         manifest = Manifest(
@@ -148,10 +156,10 @@ def export_bundle(options: ExportOptions, progress: Progress = lambda line: None
             checkpoint=CheckpointInfo(
                 source=checkpoint.source, format=checkpoint.format, fingerprint=checkpoint.fingerprint
             ),
-            model=model_info(model, image_size, stage / _TOKENIZER_NAME),
+            model=model_facts,
             engines=engines,
             tokenizer=FileInfo.of(stage, _TOKENIZER_NAME),
-            prompts=_templates(options),
+            prompts=templates,
             preprocessing=contracts,
             decode=decode,
             passes=options.passes,

@@ -10,8 +10,9 @@ from groupvit_export.cli.arguments import add_templates, read_size, read_templat
 from groupvit_export.cli.output import note, print_json
 from groupvit_export.cli.parity import parity_table
 from groupvit_export.demo import DEMO_LABELS, DEMO_SAMPLE
-from groupvit_export.errors import MissingDependencyError, UsageError
+from groupvit_export.errors import MissingDependencyError
 from groupvit_export.targets import TARGETS, check_target
+from groupvit_runtime.manifest import check_decode
 from groupvit_runtime.prompts import resolve_templates
 from groupvit_runtime.serialize import to_json
 
@@ -50,8 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     # Refusals first: nobody should wait for PyTorch to load to be told of a typing error.
     check_target(arguments.target, arguments.precision)
-    if arguments.decode not in (None, "hf", "paper"):
-        raise UsageError("unknown decode", got=arguments.decode, expected="hf or paper")
+    decode = None if arguments.decode is None else check_decode(arguments.decode)
     templates = read_templates(arguments)
     image_size = read_size(arguments.image_size)
     missing = [package for package in _NEEDED if find_spec(package) is None]
@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         output=arguments.output,
         force=arguments.force,
         templates=None if templates is None else resolve_templates(templates),
-        decode=arguments.decode,
+        decode=decode,
         tokenizer=arguments.tokenizer,
         config=arguments.config,
         passes=select_passes(arguments.disable_pass),

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from groupvit_export.errors import ExportError
 from groupvit_export.graph import function
-from groupvit_export.graph.encoders import IMAGE_INPUT, TEXT_INPUT, TEXT_OUTPUT, ImageEncoder, TextEncoder
+from groupvit_export.graph.encoders import ImageEncoder, TextEncoder
+from groupvit_runtime.contract import IMAGE_INPUT, TEXT_INPUT, TEXT_OUTPUT
 
 OPSET: Final = 20
 """First opset with Gelu as an operator; ONNX Runtime 1.17, OpenVINO 2024 and TensorRT 10 read it."""

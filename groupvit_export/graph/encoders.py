@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Final, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +13,7 @@ from groupvit_export.graph.assign import RegroupedAssign
 from groupvit_export.model.grouping import TokenAssign
 from groupvit_export.model.groupvit import GroupViTModel, group_masks
 from groupvit_export.model.vision import VisionStage
-
-IMAGE_INPUT: Final = "pixel_values"
-TEXT_INPUT: Final = "input_ids"
-TEXT_OUTPUT: Final = "text_embeds"
-IMAGE_OUTPUTS: Final = ("image_embeds", "group_embeds", "masks")
+from groupvit_runtime.contract import IMAGE_OUTPUTS
 
 
 class ImageEncoder(nn.Module):

@@ -41,14 +41,28 @@ def select_passes(disabled: Sequence[str]) -> tuple[str, ...]:
     Raises:
         UsageError: a name is not in the table.
     """
-    unknown = [name for name in disabled if name not in PASSES]
-    if unknown:
-        raise UsageError("unknown graph pass", got=", ".join(unknown), expected=", ".join(PASSES))
+    check_passes(disabled)
     return tuple(name for name in PASSES if name not in disabled)
 
 
+def check_passes(names: Sequence[str]) -> None:
+    """Refuse names that are not in the table.
+
+    Raises:
+        UsageError: there are some.
+    """
+    unknown = [name for name in names if name not in PASSES]
+    if unknown:
+        raise UsageError("unknown graph pass", got=", ".join(unknown), expected=", ".join(PASSES))
+
+
 def apply_passes(encoder: ImageEncoder, names: Sequence[str]) -> None:
-    """Apply the passes of these names in the order of the table."""
+    """Apply the passes of these names in the order of the table.
+
+    Raises:
+        UsageError: a name is not in the table.
+    """
+    check_passes(names)
     for name in PASSES:
         if name in names:
             PASSES[name].apply(encoder)

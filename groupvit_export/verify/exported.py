@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from groupvit_export.graph.encoders import IMAGE_INPUT, TEXT_INPUT, TEXT_OUTPUT
 from groupvit_export.model.groupvit import GroupViTModel
 from groupvit_export.verify.reference import (
     Arrays,
@@ -20,6 +19,7 @@ from groupvit_export.verify.reference import (
     margins,
     stage_view,
 )
+from groupvit_runtime.contract import IMAGE_INPUT, TEXT_INPUT, TEXT_OUTPUT
 from groupvit_runtime.engines import Engine
 from groupvit_runtime.manifest import OutputParity, ParitySummary, StageParity
 

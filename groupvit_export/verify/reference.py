@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from groupvit_export.graph.encoders import IMAGE_OUTPUTS, TEXT_OUTPUT
 from groupvit_export.model.groupvit import GroupViTModel, group_masks
+from groupvit_runtime.contract import IMAGE_OUTPUTS, TEXT_OUTPUT
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 from groupvit_runtime.errors import BundleError
 
@@ -16,6 +16,12 @@ ColorOrder = Literal["RGB", "BGR"]
 ResizeMode = Literal["whole", "short_side"]
 ResizeFilter = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
 Rounding = Literal["uint8"]
+
+# Names of the engines' tensors; the image engine has further outputs, one pair a grouping block.
+IMAGE_INPUT: Final = "pixel_values"
+IMAGE_OUTPUTS: Final = ("image_embeds", "group_embeds", "masks")
+TEXT_INPUT: Final = "input_ids"
+TEXT_OUTPUT: Final = "text_embeds"
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

@@ -9,10 +9,10 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Final, Literal
+from typing import Final, Literal, cast, get_args
 
 from groupvit_runtime.contract import PaperDecode, Preprocessing
-from groupvit_runtime.errors import BundleError
+from groupvit_runtime.errors import BundleError, UsageError
 from groupvit_runtime.serialize import from_json, to_json
 
 SCHEMA_VERSION: Final = 1
@@ -322,6 +322,17 @@ def parse_manifest(text: str, where: str) -> Manifest:
             fix="export the bundle again",
         )
     return manifest
+
+
+def check_decode(decode: str) -> DecodeName:
+    """Refuse what is not the name of a decode.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if decode not in get_args(DecodeName):
+        raise UsageError("unknown decode", got=repr(decode), expected=" or ".join(get_args(DecodeName)))
+    return cast(DecodeName, decode)
 
 
 def sha256_of(path: Path) -> str:

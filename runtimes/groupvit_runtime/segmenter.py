@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast, get_args, overload
+from typing import TYPE_CHECKING, Final, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from groupvit_runtime.contract import PaperDecode
+from groupvit_runtime.contract import IMAGE_INPUT, PaperDecode
 from groupvit_runtime.decode import hf_decode, hf_groups
 from groupvit_runtime.engines import EngineOptions, load_engine
 from groupvit_runtime.errors import EngineError, LabelError, UsageError
-from groupvit_runtime.manifest import DecodeName, Manifest
+from groupvit_runtime.manifest import DecodeName, Manifest, check_decode
 from groupvit_runtime.opening import OpenBundle, open_bundle
 from groupvit_runtime.paper import paper_decode
 from groupvit_runtime.preprocess import prepare_whole, prepare_windows
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 Picture = ImageSource
 Pictures = list[Picture] | tuple[Picture, ...]
 Labels = Sequence[str] | Vocabulary
+_Key = str | tuple[tuple[str, ...], tuple[str, ...]]
 
-IMAGE_INPUT: Final = "pixel_values"
 BACKGROUND: Final = "background"
 
 _REMEMBERED_VOCABULARIES = 16
@@ -54,13 +54,13 @@ class Segmenter:
     ) -> None:
         self._bundle = bundle
         self._options = options
-        self._decode: DecodeName = _check_decode(decode or bundle.manifest.decode.default)
+        self._decode: DecodeName = check_decode(decode or bundle.manifest.decode.default)
         if batch_size < 1:
             raise UsageError("the batch size must be positive", got=batch_size, expected="1 or more")
         self._batch_size = batch_size
         self._image_engine = load_engine(bundle.manifest.engine("image"), bundle.root, options)
         self._text: TextEncoder | None = None
-        self._vocabularies: OrderedDict[tuple[tuple[str, ...], tuple[str, ...]], Vocabulary] = OrderedDict()
+        self._vocabularies: OrderedDict[_Key, Vocabulary] = OrderedDict()
         self._lock = threading.Lock()
 
     @staticmethod
@@ -111,26 +111,14 @@ class Segmenter:
         Raises:
             LabelError: the labels or templates cannot be used, or the vocabulary is another model's.
         """
-        if isinstance(labels, str):
-            return self._cached_vocabulary(labels)
         if isinstance(labels, Vocabulary):
             self._check_fits(labels)
             return labels
+        if isinstance(labels, str):
+            return self._remembered(labels, partial(self._read_vocabulary, labels))
         names = check_labels(labels)
         resolved = self.manifest.prompts if templates is None else resolve_templates(templates)
-        key = (names, resolved)
-        with self._lock:
-            known = self._vocabularies.get(key)
-            if known is not None:
-                self._vocabularies.move_to_end(key)
-                return known
-            text = self._text = self._text or self._load_text_encoder()
-        made = text.encode(names, resolved)
-        with self._lock:
-            self._vocabularies[key] = made
-            while len(self._vocabularies) > _REMEMBERED_VOCABULARIES:
-                self._vocabularies.popitem(last=False)
-        return made
+        return self._remembered((names, resolved), partial(self._encode_vocabulary, names, resolved))
 
     @overload
     def __call__(
@@ -182,7 +170,7 @@ class Segmenter:
             UsageError: `background_threshold` with the `hf` decode, or an unknown decode.
             EngineError: the engine failed.
         """
-        chosen = _check_decode(decode or self._decode)
+        chosen = check_decode(decode or self._decode)
         vocabulary = self.vocabulary(labels, templates=templates)
         if chosen == "hf":
             if background_threshold is not None:
@@ -299,13 +287,30 @@ class Segmenter:
         shares = (exponentials / exponentials.sum(axis=1, keepdims=True)).mean(axis=0)
         return dict(zip(vocabulary.names, shares.tolist(), strict=True))
 
-    def _load_text_encoder(self) -> TextEncoder:
-        # Imported here: a cached vocabulary needs neither the tokenizers library nor the text engine.
-        from groupvit_runtime.text_encoder import TextEncoder
+    def _remembered(self, key: _Key, make: Callable[[], Vocabulary]) -> Vocabulary:
+        with self._lock:
+            known = self._vocabularies.get(key)
+            if known is not None:
+                self._vocabularies.move_to_end(key)
+                return known
+        made = make()
+        with self._lock:
+            self._vocabularies[key] = made
+            while len(self._vocabularies) > _REMEMBERED_VOCABULARIES:
+                self._vocabularies.popitem(last=False)
+        return made
 
-        return TextEncoder(self._bundle, self._options)
+    def _encode_vocabulary(self, names: tuple[str, ...], templates: tuple[str, ...]) -> Vocabulary:
+        with self._lock:
+            if self._text is None:
+                # Imported here: a cached vocabulary needs neither the tokenizers library nor this engine.
+                from groupvit_runtime.text_encoder import TextEncoder
 
-    def _cached_vocabulary(self, name: str) -> Vocabulary:
+                self._text = TextEncoder(self._bundle, self._options)
+            text = self._text
+        return text.encode(names, templates)
+
+    def _read_vocabulary(self, name: str) -> Vocabulary:
         for info in self.manifest.vocabularies:
             if info.name == name:
                 vocabulary = Vocabulary.load(info.file.verify(self._bundle.root))
@@ -348,12 +353,6 @@ class _ImageOutputs:
 
 def _float32(array: NDArray[np.generic]) -> NDArray[np.float32]:
     return np.ascontiguousarray(array, dtype=np.float32)
-
-
-def _check_decode(decode: str) -> DecodeName:
-    if decode not in get_args(DecodeName):
-        raise UsageError("unknown decode", got=repr(decode), expected="'hf' or 'paper'")
-    return cast(DecodeName, decode)
 
 
 def _index_of_background(names: tuple[str, ...]) -> int | None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 
+from groupvit_runtime.contract import TEXT_INPUT, TEXT_OUTPUT
 from groupvit_runtime.engines import EngineOptions, load_engine
 from groupvit_runtime.errors import BundleError
 from groupvit_runtime.opening import OpenBundle
 from groupvit_runtime.tokenizer import Tokenizer
 from groupvit_runtime.vocabulary import Vocabulary, average_templates
-
-TEXT_INPUT: Final = "input_ids"
-TEXT_OUTPUT: Final = "text_embeds"
 
 _BATCH = 64
 

@@ -84,7 +84,15 @@ def test_an_existing_output_is_refused_before_any_work(
         export_bundle(ExportOptions(target="onnx", output=demo_bundle))
 
 
-@pytest.mark.parametrize("options", [{"target": "abacus"}, {"target": "onnx", "precision": "fp4"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"target": "abacus"},
+        {"target": "onnx", "precision": "fp4"},
+        {"target": "onnx", "passes": ("fold_everything",)},
+        {"target": "onnx", "decode": "best"},
+    ],
+)
 def test_what_no_target_offers_is_refused_with_what_there_is(options: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="expected:"):
         export_bundle(ExportOptions(**options))
@@ -133,6 +141,16 @@ def test_a_spoilt_checkpoint_leaves_nothing_behind(
             ExportOptions(target="onnx", checkpoint=str(source), output=tmp_path / "out" / "bundle")
         )
     assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_tokenizer_of_another_model_is_refused_before_the_long_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = checkpoint_copy(tmp_path / "checkpoint")
+    edit_json(source / "config.json", lambda value: value["text_config"].update(eos_token_id=3))
+    monkeypatch.setattr(pipeline, "ImageEncoder", lambda *a: pytest.fail("the capture was begun"))
+    with pytest.raises(ExportError, match="end of the sentence"):
+        export_bundle(ExportOptions(target="onnx", checkpoint=str(source), output=tmp_path / "bundle"))
 
 
 def test_an_image_size_that_does_not_fit_leaves_nothing_behind(tmp_path: Path) -> None:

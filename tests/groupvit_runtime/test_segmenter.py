@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from PIL import Image
 from transformers import GroupViTModel as HFGroupViTModel
 
+from groupvit_export.cli import main
 from groupvit_export.demo import DEMO_CHECKPOINT
 from groupvit_runtime import LabelError, Segmentation, Segmenter, UsageError, Vocabulary
 from groupvit_runtime.preprocess import prepare_whole
@@ -177,6 +179,17 @@ def test_a_cached_vocabulary_gives_the_same_and_needs_no_text_engine(
     result = fresh(scenes.picture(0), Vocabulary.load(tmp_path / "v.safetensors"))
     assert same(result, segmenter(scenes.picture(0), demo_labels))
     assert fresh._text is None
+
+
+def test_a_vocabulary_of_the_bundle_is_read_once(
+    demo_bundles: Mapping[str, Path], scenes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = shutil.copytree(demo_bundles["openvino"], tmp_path / "bundle")
+    assert main(["vocab", str(bundle), "--labels", "a red shape,background", "--add", "two"]) == 0
+    segmenter = Segmenter.load(bundle)
+    first = segmenter(scenes.picture(0), "two")
+    monkeypatch.setattr(Vocabulary, "load", lambda path: pytest.fail("it was read again"))
+    assert same(first, segmenter(scenes.picture(0), "two"))
 
 
 def test_a_vocabulary_of_other_weights_is_refused(segmenter: Segmenter, scenes: Any) -> None:
