@@ -57,8 +57,6 @@ def run(arguments: argparse.Namespace) -> int:
     vocabulary = segmenter.vocabulary(
         _named_vocabulary(arguments.vocab) if labels is None else labels, templates=read_templates(arguments)
     )
-    _make_folder(arguments.output)
-
     failed: list[Path] = []
     for number, (picture, stem) in enumerate(jobs, 1):
         start = time.perf_counter()
@@ -141,6 +139,8 @@ def _make_folder(folder: Path) -> None:
 
 
 def _write(result: Segmentation, folder: Path, stem: str) -> dict[str, str]:
+    # Made for the first result, so that a mistake leaves no empty folder behind.
+    _make_folder(folder)
     paths = _paths(folder, stem)
     labels, overlay = io.BytesIO(), io.BytesIO()
     result.save_labels(labels)

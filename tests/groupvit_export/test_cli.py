@@ -188,7 +188,7 @@ def test_every_mistake_is_a_message_and_a_code(
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
-    assert not [path for path in tmp_path.iterdir() if path.name != "segmented"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_mistake_as_json(capsys: pytest.CaptureFixture[str]) -> None:
