@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -66,7 +67,7 @@ def export_main(argv: Sequence[str] | None = None) -> int:
 
 def _run(parsed: argparse.Namespace, arguments: list[str]) -> int:
     module = importlib.import_module(f"groupvit_export.cli.{parsed.verb}")
-    parsed.command = " ".join(["groupvit", *arguments])
+    parsed.command = shlex.join(["groupvit", *arguments])
     try:
         code: int = module.run(parsed)
     except GroupViTError as error:

@@ -228,9 +228,10 @@ def test_groupvit_export_is_groupvit_export(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert export_main(["--target", "onnx"]) == 0
+    assert export_main(["--target", "onnx", "--templates", "a photo of {}"]) == 0
     captured = capsys.readouterr()
-    assert (tmp_path / "demo-onnx-fp32" / "manifest.json").is_file()
+    manifest = json.loads((tmp_path / "demo-onnx-fp32" / "manifest.json").read_text())
+    assert shlex.split(manifest["command"])[-2:] == ["--templates", "a photo of {}"]
     line = next(line for line in captured.out.splitlines() if "groupvit segment" in line)
     # What is printed can be typed.
     assert main(shlex.split(line)[1:]) == 0
