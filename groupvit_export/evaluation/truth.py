@@ -1,0 +1,185 @@
+"""From a mask on disk to the classes of a data set."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from groupvit_export.errors import ImageError
+from groupvit_export.evaluation.dataset import ILLEGAL, Dataset, Sample
+
+# What Pillow raises on damaged PNG files; there is no common base class.
+_DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    IndexError,
+    KeyError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
+
+# Pillow's names for palette, 8-bit grey, 16-bit grey and 1-bit grey.
+_MODES: Final = ("P", "L", "I;16", "1")
+
+# Up to the bit depth and colour type of the IHDR chunk, which the PNG standard puts first.
+_PNG_HEADER_BYTES: Final = 26
+_GREY: Final = 0
+
+_SHOWN_VALUES: Final = 8
+
+
+class TruthError(ImageError):
+    """A mask that cannot be read, does not fit its picture, or has values that the data set does not have."""
+
+
+def read_truth(sample: Sample, dataset: Dataset, size: tuple[int, int]) -> NDArray[np.uint16]:
+    """Read the ground truth of a sample.
+
+    Masks are PNG files of one channel: palette (the indices are the values, whatever the colours), 8- or
+    16-bit grey, or 1 bit (0 and 1). Grey of 2 or 4 bits is refused: decoders scale it to 8 bits, so that
+    two values could be meant. Checksums are verified, because damage that still decodes would count as truth.
+    An EXIF orientation is not applied: a mask covers the picture as it is seen.
+
+    Args:
+        sample: of `dataset`.
+        dataset: gives the meaning of mask values.
+        size: (height, width) of the picture, upright.
+
+    Returns:
+        uint16 [H, W] in C order: class indices below ``len(dataset.classes)``, or `IGNORE`.
+
+    Raises:
+        TruthError: no such file, damaged, not a PNG of one channel, of another size than the picture, or
+            with a value that is `ILLEGAL`.
+    """
+    values = _read_values(sample.mask, size)
+    truth: NDArray[np.uint16] = dataset.class_of_value[values]
+    illegal = truth == ILLEGAL
+    if illegal.any():
+        raise _illegal_values(sample.mask, values, illegal, dataset)
+    return truth
+
+
+def _read_values(path: Path, size: tuple[int, int]) -> NDArray[np.generic]:
+    try:
+        _check_file(path)
+        # Verifying uses an opened image up, hence a second one for the pixels.
+        with path.open("rb") as file:
+            with Image.open(file, formats=("PNG",)) as image:
+                _check_kind(image, path)
+                _check_size(image.size, size, path)
+                image.verify()
+            file.seek(0)
+            _check_depth(file.read(_PNG_HEADER_BYTES), path)
+            file.seek(0)
+            with Image.open(file, formats=("PNG",)) as image:
+                values = np.asarray(image)
+    except _DECODER_ERRORS as error:
+        raise _unreadable(path, error) from error
+    return values.astype(np.uint8) if values.dtype == np.bool_ else values
+
+
+def _check_file(path: Path) -> None:
+    # Looked at beforehand, because Pillow's answer to each of these is about the file's format.
+    if path.is_dir():
+        found = "a directory"
+    elif not path.exists():
+        found = "nothing"
+    elif path.is_file() and path.stat().st_size == 0:
+        found = "an empty file"
+    else:
+        return
+    raise TruthError(
+        f"there is no mask at {path}",
+        got=found,
+        expected="a PNG file of one channel",
+        fix="copy the mask from the data set again, or take the picture out of the list",
+    )
+
+
+def _check_kind(image: Image.Image, path: Path) -> None:
+    if image.mode not in _MODES:
+        raise TruthError(
+            f"the mask {path} has several channels; which class a colour stands for is not in the file",
+            got=f"mode {image.mode}: {', '.join(image.getbands())}",
+            expected="one channel of class values: a palette, or 8- or 16-bit grey",
+            fix="save the class indices themselves; a palette that was turned into colours must be undone",
+        )
+
+
+def _check_size(image: tuple[int, int], picture: tuple[int, int], path: Path) -> None:
+    """Compare Pillow's (width, height) with (height, width)."""
+    width, height = image
+    if (height, width) == picture:
+        return
+    turned = (width, height) == picture
+    raise TruthError(
+        f"the mask {path} does not have the size of its picture",
+        got=f"{width} x {height}",
+        expected=f"{picture[1]} x {picture[0]} (width x height)",
+        fix="save the mask upright: its picture is shown turned, by its EXIF orientation"
+        if turned
+        else "make the mask from this picture, or scale it with nearest-neighbour interpolation",
+    )
+
+
+def _check_depth(header: bytes, path: Path) -> None:
+    depth, colour_type = header[-2], header[-1]
+    if colour_type == _GREY and depth in (2, 4):
+        raise TruthError(
+            f"the mask {path} is grey of {depth} bits, which decoders scale to 8 bits",
+            got=f"values that are 0 to {(1 << depth) - 1} to one reader and 0 to 255 to another",
+            expected="a palette, or 8- or 16-bit grey",
+            fix="save it with 8 bits, after checking which of the two its values mean",
+        )
+
+
+def _unreadable(path: Path, error: BaseException) -> TruthError:
+    if isinstance(error, PermissionError):
+        return TruthError(
+            f"the mask {path} may not be read",
+            got=error.strerror,
+            expected="a file this process may read",
+            fix="change its permissions",
+        )
+    return TruthError(
+        f"the mask {path} cannot be read",
+        got=f"{type(error).__name__}: {error}",
+        expected="a whole PNG file",
+        fix="copy it from the data set again; another format must be saved as PNG, without loss",
+    )
+
+
+def _illegal_values(
+    path: Path, values: NDArray[np.generic], illegal: NDArray[np.bool_], dataset: Dataset
+) -> TruthError:
+    found, counts = np.unique(values[illegal], return_counts=True)
+    parts = []
+    for value, count in list(zip(found.tolist(), counts.tolist(), strict=True))[:_SHOWN_VALUES]:
+        row, column = np.unravel_index(int(np.argmax(values == value)), values.shape)
+        parts.append(f"{value} ({count} pixels, the first at row {row}, column {column})")
+    more = f" and {len(found) - _SHOWN_VALUES} more values" if len(found) > _SHOWN_VALUES else ""
+    return TruthError(
+        f"the mask {path} has values that are no class of {dataset.name}",
+        got=", ".join(parts) + more,
+        expected=_legal_values(dataset),
+        fix="check that this is the data set's own mask, and --dataset and its options",
+    )
+
+
+def _legal_values(dataset: Dataset) -> str:
+    legal = np.flatnonzero(dataset.class_of_value != ILLEGAL)
+    runs = np.split(legal, np.flatnonzero(np.diff(legal) > 1) + 1)
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
