@@ -23,6 +23,7 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "export": "turn a checkpoint into a bundle for a target",
         "segment": "segment pictures with a bundle",
+        "eval": "measure a bundle's masks on a data set with ground truth",
         "vocab": "encode class names once and keep them",
         "inspect": "show what a bundle is and check its files",
         "doctor": "say which targets work on this machine and what the others lack",
