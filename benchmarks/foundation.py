@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +20,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.checkpoint import VOC, write_full_size_checkpoint
+from benchmarks.machine import machine
 from benchmarks.timing import Timing, interleaved, ratio
 from groupvit_export.verify.pictures import synthetic_pictures
 from groupvit_runtime import Segmenter, Vocabulary
@@ -39,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=40)
     rounds: int = parser.parse_args().rounds
-    report: dict[str, Any] = {"machine": _machine()}
+    report: dict[str, Any] = {"machine": machine()}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         checkpoint = write_full_size_checkpoint(folder / "full-size")
@@ -59,24 +57,6 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "foundation.json").write_text(json.dumps(report, indent=2) + "\n")
     print(json.dumps(report, indent=2))
-
-
-def _machine() -> dict[str, Any]:
-    model = next(
-        (
-            line.split(":")[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.processor(),
-    )
-    packages = ("torch", "onnx", "onnxruntime", "openvino", "numpy", "pillow")
-    return {
-        "cpu": model,
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in packages},
-    }
 
 
 def _picture(path: Path, size: tuple[int, int]) -> Path:

@@ -1,4 +1,4 @@
-"""The checkpoint that the package ships: coloured shapes, small enough to try everything on."""
+"""The checkpoint that the package ships: drawn landscapes, small enough to try everything on."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Final
 DEMO_CHECKPOINT: Final = Path(__file__).parent / "data" / "demo"
 DEMO_NAME: Final = "demo"
 
-# Its tokenizer knows whole words only, and no full stop.
-DEMO_TEMPLATES: Final = ("a photo of {}",)
-
 DEMO_SAMPLE: Final = DEMO_CHECKPOINT / "sample.png"
 """A picture that the checkpoint was not trained on."""
 
-# In the order in which the palette has these very colours, so that the overlay explains itself.
+# In the order in which the palette has colours like theirs, so that the overlay explains itself.
 DEMO_LABELS: Final = (
-    "a red shape",
-    "a blue shape",
-    "a yellow shape",
-    "a green shape",
-    "a purple shape",
-    "a orange shape",
-    "background",
+    "red boat",
+    "water",
+    "yellow balloon",
+    "grass",
+    "purple house",
+    "mountain",
+    "sky",
+    "blue tent",
+    "tree",
 )
+"""What can be seen in the sample. Training knew neither a purple house nor a blue tent."""

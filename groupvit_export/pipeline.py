@@ -16,7 +16,7 @@ import torch
 
 from groupvit_export.bundle import engine_info, model_info
 from groupvit_export.checkpoint import Checkpoint, build_model, load_checkpoint
-from groupvit_export.demo import DEMO_CHECKPOINT, DEMO_NAME, DEMO_TEMPLATES
+from groupvit_export.demo import DEMO_CHECKPOINT, DEMO_NAME
 from groupvit_export.errors import CheckpointError, ParityError, UsageError
 from groupvit_export.graph import checks, metadata
 from groupvit_export.graph.capture import capture_image_encoder
@@ -46,7 +46,7 @@ from groupvit_runtime.manifest import (
     Role,
     check_decode,
 )
-from groupvit_runtime.prompts import TEMPLATES, resolve_templates
+from groupvit_runtime.prompts import resolve_templates
 
 Progress = Callable[[str], None]
 
@@ -234,9 +234,7 @@ def _tokenizer_source(checkpoint: Checkpoint) -> Path:
 
 
 def _templates(options: ExportOptions) -> tuple[str, ...]:
-    if options.templates is not None:
-        return resolve_templates(options.templates)
-    return DEMO_TEMPLATES if options.checkpoint is None else TEMPLATES["simple"]
+    return resolve_templates("simple" if options.templates is None else options.templates)
 
 
 def _describe(

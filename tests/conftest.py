@@ -12,6 +12,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+from examples.shapes.scenes import TEST_SEED, write_scenes
 from groupvit_export.demo import DEMO_LABELS
 from groupvit_export.pipeline import ExportOptions, export_bundle
 from groupvit_export.targets import TARGETS
@@ -25,7 +26,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Scenes:
-    """Pictures of coloured shapes with ground truth, none of which the demo checkpoint was trained on."""
+    """Pictures with ground truth, none of which the model was trained on."""
 
     root: Path
     entries: tuple[dict[str, Any], ...]
@@ -47,7 +48,16 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def scenes(shared: Path) -> Scenes:
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Scenes:
+    root = tmp_path_factory.mktemp("scenes")
+    for _ in write_scenes(root, 40, seed=TEST_SEED, workers=1):
+        pass
+    return Scenes(root, tuple(json.loads((root / "scenes.json").read_text())["scenes"]))
+
+
+@pytest.fixture(scope="session")
+def shared_scenes(shared: Path) -> Scenes:
+    """Coloured shapes, for the checkpoint that lies beside them."""
     root = shared / "scenes"
     return Scenes(root, tuple(json.loads((root / "scenes.json").read_text())["scenes"]))
 

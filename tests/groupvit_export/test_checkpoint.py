@@ -258,8 +258,8 @@ def test_the_shipped_checkpoint_computes_what_transformers_does():
     theirs = transformers.GroupViTModel.from_pretrained(DEMO, dtype=torch.float32).eval()
     torch.manual_seed(0)
     inputs = {
-        "input_ids": torch.tensor([[1, 5, 20, 0], [1, 6, 7, 20]]),
-        "pixel_values": torch.randn(2, 3, 112, 112),
+        "input_ids": torch.tensor([[1, 5, 29, 0], [1, 6, 7, 29]]),
+        "pixel_values": torch.randn(2, 3, 224, 224),
         "output_segmentation": True,
     }
     with torch.no_grad():

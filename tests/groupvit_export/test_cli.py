@@ -16,7 +16,7 @@ from PIL import Image
 
 from groupvit_export.cli import VERBS, export_main, main
 
-LABELS = "a red shape,a blue shape,background"
+LABELS = "red house,blue boat,sky"
 
 
 @pytest.fixture
@@ -33,12 +33,12 @@ def test_segment_writes_labels_and_overlays(
     bundle: str, picture: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["segment", bundle, picture, "--labels", LABELS, "-o", str(tmp_path)]) == 0
-    labels, overlay = Image.open(tmp_path / "000.labels.png"), Image.open(tmp_path / "000.overlay.png")
-    assert labels.mode == "P" and labels.size == (112, 112)
+    labels, overlay = Image.open(tmp_path / "000000.labels.png"), Image.open(tmp_path / "000000.overlay.png")
+    assert labels.mode == "P" and labels.size == (224, 224)
     assert np.asarray(labels).max() < 3
     assert overlay.mode == "RGB" and min(overlay.size) >= 480
-    assert "000.overlay.png" in capsys.readouterr().out
-    assert {path.name for path in tmp_path.iterdir()} == {"000.labels.png", "000.overlay.png"}
+    assert "000000.overlay.png" in capsys.readouterr().out
+    assert {path.name for path in tmp_path.iterdir()} == {"000000.labels.png", "000000.overlay.png"}
 
 
 def test_segment_as_json_is_a_line_a_picture(
@@ -49,7 +49,7 @@ def test_segment_as_json_is_a_line_a_picture(
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [record["picture"] for record in records] == pictures
     for record in records:
-        assert (record["width"], record["height"]) == (112, 112)
+        assert (record["width"], record["height"]) == (224, 224)
         assert sum(record["shares"].values()) == pytest.approx(1)
         assert Path(record["labels"]).is_file()
 
@@ -61,16 +61,19 @@ def test_one_bad_picture_does_not_cost_the_others(
     bad.write_text("no picture")
     arguments = [str(scenes.picture(0)), str(bad), str(scenes.picture(1))]
     assert main(["segment", bundle, *arguments, "--labels", LABELS, "-o", str(tmp_path / "out")]) == 1
-    assert (tmp_path / "out" / "001.overlay.png").is_file()
+    assert (tmp_path / "out" / "000001.overlay.png").is_file()
     error = capsys.readouterr().err
     assert "bad.jpg" in error and "1 of 3" in error and "Traceback" not in error
 
 
 def test_pictures_of_one_name_do_not_overwrite_each_other(bundle: str, picture: str, tmp_path: Path) -> None:
-    twin = tmp_path / "000.png"
+    twin = tmp_path / "000000.png"
     shutil.copy(picture, twin)
     assert main(["segment", bundle, picture, str(twin), "--labels", LABELS, "-o", str(tmp_path / "o")]) == 0
-    assert {p.name for p in (tmp_path / "o").glob("*.labels.png")} == {"000.labels.png", "000-2.labels.png"}
+    assert {p.name for p in (tmp_path / "o").glob("*.labels.png")} == {
+        "000000.labels.png",
+        "000000-2.labels.png",
+    }
 
 
 def test_a_folder_of_pictures(bundle: str, scenes, tmp_path: Path) -> None:
@@ -96,7 +99,7 @@ def test_vocab_add_then_segment_by_name(
     copy = str(shutil.copytree(bundle, tmp_path / "bundle"))
     assert main(["vocab", copy, "--labels", LABELS, "--add", "colours"]) == 0
     assert main(["vocab", copy, "--labels", "background", "--add", "colours"]) == 1
-    assert main(["vocab", copy, "--labels", "background,a red shape", "--add", "colours", "--force"]) == 0
+    assert main(["vocab", copy, "--labels", "background,red house", "--add", "colours", "--force"]) == 0
     assert len(list((tmp_path / "bundle" / "vocabularies").iterdir())) == 1
     assert main(["segment", copy, picture, "--vocab", "colours", "-o", str(tmp_path / "o")]) == 0
     capsys.readouterr()
@@ -108,7 +111,7 @@ def test_vocab_add_then_segment_by_name(
 
 def test_vocab_to_a_file_then_segment_with_it(bundle: str, picture: str, tmp_path: Path) -> None:
     file = tmp_path / "names.txt"
-    file.write_text("a red shape\n\nbackground\n", encoding="utf-8")
+    file.write_text("red house\n\nbackground\n", encoding="utf-8")
     words = str(tmp_path / "w.safetensors")
     assert main(["vocab", bundle, "--labels-file", str(file), "-o", words]) == 0
     assert main(["segment", bundle, picture, "--vocab", words, "-o", str(tmp_path / "o")]) == 0
@@ -117,7 +120,7 @@ def test_vocab_to_a_file_then_segment_with_it(bundle: str, picture: str, tmp_pat
 def test_inspect_shows_and_checks(bundle: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", bundle]) == 0
     out = capsys.readouterr().out
-    for word in ("assignment_1", "fold_projections", "PASS", "openvino", "image.bin", "a photo of {}"):
+    for word in ("assignment_1", "fold_projections", "PASS", "openvino", "image.bin", "a photo of a {}."):
         assert word in out
     assert main(["inspect", bundle, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["schema_version"] == 1
@@ -228,10 +231,10 @@ def test_groupvit_export_is_groupvit_export(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert export_main(["--target", "onnx", "--templates", "a photo of {}"]) == 0
+    assert export_main(["--target", "onnx", "--templates", "a photo of a {}."]) == 0
     captured = capsys.readouterr()
     manifest = json.loads((tmp_path / "demo-onnx-fp32" / "manifest.json").read_text())
-    assert shlex.split(manifest["command"])[-2:] == ["--templates", "a photo of {}"]
+    assert shlex.split(manifest["command"])[-2:] == ["--templates", "a photo of a {}."]
     line = next(line for line in captured.out.splitlines() if "groupvit segment" in line)
     # What is printed can be typed.
     assert main(shlex.split(line)[1:]) == 0

@@ -114,8 +114,8 @@ def test_round_trip_and_equal_files(other, tmp_path):
 def test_the_shipped_checkpoint():
     config = GroupViTConfig.from_json_file(str(files("groupvit_export") / "data" / "demo" / "config.json"))
     assert config.vision_config.patch_grid == (14, 14)
-    assert config.vision_config.num_final_groups == 8
-    assert config.text_config.eos_token_id == 20
+    assert config.vision_config.num_final_groups == 12
+    assert config.text_config.eos_token_id == 29
 
 
 @pytest.mark.parametrize("tower", ["text_config", "vision_config"])

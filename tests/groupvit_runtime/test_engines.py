@@ -40,7 +40,7 @@ def test_cuda_is_never_silently_the_cpu(demo_bundles: Mapping[str, Path]) -> Non
 def test_bound_inputs_and_outputs_give_the_same(demo_bundles: Mapping[str, Path]) -> None:
     # The path that CUDA takes, on the CPU's memory: there is no GPU where this is tested.
     engine = image_engine(demo_bundles["onnx"])
-    feeds = {"pixel_values": np.random.default_rng(0).normal(size=(2, 3, 112, 112)).astype(np.float32)}
+    feeds = {"pixel_values": np.random.default_rng(0).normal(size=(2, 3, 224, 224)).astype(np.float32)}
     plain = engine.run(feeds)
     for name, value in zip(plain, engine._run_bound(feeds), strict=True):
         np.testing.assert_array_equal(value, plain[name])
@@ -71,7 +71,7 @@ def test_options_that_mean_nothing_are_refused(options: dict) -> None:
 
 
 def test_one_thread_gives_the_same_decisions(demo_bundle: Path) -> None:
-    pixels = np.random.default_rng(0).normal(size=(2, 3, 112, 112)).astype(np.float32)
+    pixels = np.random.default_rng(0).normal(size=(2, 3, 224, 224)).astype(np.float32)
     default = image_engine(demo_bundle).run({"pixel_values": pixels})
     single = image_engine(demo_bundle, EngineOptions(threads=1)).run({"pixel_values": pixels})
     np.testing.assert_array_equal(default["assignment_1"], single["assignment_1"])
@@ -81,7 +81,7 @@ def test_one_thread_gives_the_same_decisions(demo_bundle: Path) -> None:
 def test_outputs_belong_to_the_caller(demo_bundle: Path) -> None:
     engine = image_engine(demo_bundle)
     random = np.random.default_rng(0)
-    first_input, second_input = (random.normal(size=(1, 3, 112, 112)).astype(np.float32) for _ in range(2))
+    first_input, second_input = (random.normal(size=(1, 3, 224, 224)).astype(np.float32) for _ in range(2))
     first = engine.run({"pixel_values": first_input})
     kept = {name: value.copy() for name, value in first.items()}
     engine.run({"pixel_values": second_input})
@@ -89,9 +89,9 @@ def test_outputs_belong_to_the_caller(demo_bundle: Path) -> None:
         np.testing.assert_array_equal(value, kept[name])
 
 
-@pytest.mark.parametrize("shape", [(1, 3, 96, 112), (1, 1, 112, 112), (3, 112, 112)])
+@pytest.mark.parametrize("shape", [(1, 3, 96, 224), (1, 1, 224, 224), (3, 224, 224)])
 def test_a_wrong_shape_is_an_error_that_names_both(demo_bundle: Path, shape: tuple[int, ...]) -> None:
-    with pytest.raises(EngineError, match="could not run(.|\n)*112"):
+    with pytest.raises(EngineError, match="could not run(.|\n)*224"):
         image_engine(demo_bundle).run({"pixel_values": np.zeros(shape, np.float32)})
 
 

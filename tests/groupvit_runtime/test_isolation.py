@@ -45,16 +45,20 @@ for decode in ("hf", "paper"):
 print(result.labels.shape)
 """
     done = run(code, str(demo_bundle), str(scenes.picture(0)), ",".join(demo_labels))
-    assert done.stdout.strip() == "(112, 112)", done.stderr
+    assert done.stdout.strip() == "(224, 224)", done.stderr
 
 
-@pytest.mark.parametrize("verb", ["segment", "vocab", "inspect", "doctor"])
+@pytest.mark.parametrize("verb", ["segment", "vocab", "eval", "inspect", "doctor"])
 def test_the_verbs_of_a_deployment_need_no_pytorch(
     demo_bundle: Path, scenes, tmp_path: Path, verb: str
 ) -> None:
     arguments = {
         "segment": [str(demo_bundle), str(scenes.picture(0)), "--labels", "background", "-o", str(tmp_path)],
         "vocab": [str(demo_bundle), "--labels", "background", "-o", str(tmp_path / "v.safetensors")],
+        "eval": [
+            *(str(demo_bundle), "--dataset", "shapes", "--root", str(scenes.root), "--limit", "2"),
+            *("-o", str(tmp_path / "evaluated")),
+        ],
         "inspect": [str(demo_bundle)],
         "doctor": [],
     }[verb]

@@ -36,8 +36,8 @@ def test_a_manifest_survives_a_round_trip(demo_bundle: Path) -> None:
 
 def test_it_says_everything_a_runtime_needs(demo_bundle: Path) -> None:
     manifest = read_manifest(demo_bundle)
-    assert manifest.model.image_size == (112, 112)
-    assert manifest.model.groups == (16, 8)
+    assert manifest.model.image_size == (224, 224)
+    assert manifest.model.groups == (24, 12)
     assert {engine.role for engine in manifest.engines} == {"image", "text"}
     assert all(engine.versions and engine.inputs and engine.outputs for engine in manifest.engines)
     assert {role: summary.verdict for role, summary in manifest.parity.items()} == {

@@ -29,7 +29,7 @@ __all__ = ["DATASETS", "DatasetError", "DatasetOptions", "DatasetSpec", "load_da
 DATASETS: Final[Mapping[str, DatasetSpec]] = MappingProxyType(
     {
         "shapes": DatasetSpec(
-            summary="generated scenes of shapes, with vocabularies of their own",
+            summary="scenes that examples/shapes draws, with vocabularies of their own",
             layout=SHAPES_LAYOUT,
             load=load_shapes,
             options=("vocabulary", "background_threshold"),

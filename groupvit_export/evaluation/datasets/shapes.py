@@ -1,4 +1,4 @@
-"""Generated scenes of shapes, with several vocabularies for the same masks."""
+"""Drawn scenes, with several vocabularies for the same masks."""
 
 from __future__ import annotations
 

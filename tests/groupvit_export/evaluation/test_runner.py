@@ -171,8 +171,10 @@ def test_interrupted_it_writes_down_what_was_in_work(dataset: Dataset, tmp_path:
 def killed(dataset: Dataset, output: Path, number: signal.Signals) -> subprocess.CompletedProcess[str]:
     """Evaluate in a process that sends itself a signal once five pictures are finished and two in work."""
     code = f"""
-import os, sys, threading, time
+import os, signal, sys, threading, time
 from pathlib import Path
+# A process started in the background inherits that it ignores the interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, {SUPPORT!r})
 from evaluation_support import FakeSegmenter, make_dataset, make_identity
 from groupvit_export.evaluation.journal import Journal

@@ -18,7 +18,7 @@ from groupvit_export.graph.encoders import ImageEncoder, TextEncoder
 from groupvit_export.graph.passes import PASSES, apply_passes, select_passes
 from groupvit_export.model import GroupViTModel
 
-SIZE = (48, 64)
+SIZE = (96, 128)
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +54,12 @@ def test_the_batch_is_dynamic_and_the_size_is_fixed(image_graph: onnx.ModelProto
     outputs = {info.name: (info.dtype, info.shape) for info in checks.tensor_infos(image_graph.graph.output)}
     assert outputs == {
         "image_embeds": ("float32", (-1, 64)),
-        "group_embeds": ("float32", (-1, 8, 64)),
-        "masks": ("float32", (-1, 8, 6, 8)),
-        "soft_map_1": ("float32", (-1, 16, 48)),
-        "soft_map_2": ("float32", (-1, 8, 16)),
+        "group_embeds": ("float32", (-1, 12, 64)),
+        "masks": ("float32", (-1, 12, 6, 8)),
+        "soft_map_1": ("float32", (-1, 24, 48)),
+        "soft_map_2": ("float32", (-1, 12, 24)),
         "assignment_1": ("int64", (-1, 48)),
-        "assignment_2": ("int64", (-1, 16)),
+        "assignment_2": ("int64", (-1, 24)),
     }
 
 
@@ -80,15 +80,17 @@ def test_onnx_reference_evaluator_agrees(
 def test_the_text_graph_takes_any_length(
     text_graph: onnx.ModelProto, model: GroupViTModel, batch: int, length: int
 ) -> None:
-    ids = torch.randint(2, 20, (batch, length))
-    ids[:, -1] = 20
+    end = model.config.text_config.eos_token_id
+    ids = torch.randint(2, end, (batch, length))
+    ids[:, -1] = end
     got = ReferenceEvaluator(text_graph).run(None, {"input_ids": ids.numpy()})[0]
     with torch.no_grad():
         np.testing.assert_allclose(got, model.get_text_features(ids), atol=1e-5)
 
 
 def test_what_stands_behind_the_end_of_text_cannot_be_seen(model: GroupViTModel) -> None:
-    ids = torch.tensor([[1, 2, 3, 20, 20, 20], [1, 2, 3, 20, 5, 9]])
+    end = model.config.text_config.eos_token_id
+    ids = torch.tensor([[1, 2, 3, end, end, end], [1, 2, 3, end, 5, 9]])
     with torch.no_grad():
         first, second = TextEncoder(model)(ids)
     assert torch.equal(first, second)
@@ -117,7 +119,7 @@ def test_another_size_equals_the_reference_at_that_size(model: GroupViTModel, en
 def test_a_size_that_is_no_multiple_of_the_patch_is_refused(
     model: GroupViTModel, size: tuple[int, int]
 ) -> None:
-    with pytest.raises(ExportError, match="multiples of 8"):
+    with pytest.raises(ExportError, match="multiples of 16"):
         ImageEncoder(model, size)
 
 
