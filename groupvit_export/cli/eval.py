@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="pictures at once (default: 1); on a CPU, --threads 1 and a worker a core is a good choice",
+        help="pictures at once (default: 1); for ONNX Runtime on a CPU, --threads 1 and a worker a core",
     )
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("evaluated"), metavar="DIR", help="default: evaluated"
