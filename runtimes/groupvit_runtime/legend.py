@@ -118,7 +118,8 @@ def _pixels(font: _Font, letter: str) -> bytes:
 
 
 def _percent(share: float) -> str:
-    return "< 0.1 %" if share < 0.001 else f"{100 * share:.1f} %"
+    # Nothing at all and too little to write are different answers.
+    return "< 0.1 %" if 0 < share < 0.001 else f"{100 * share:.1f} %"
 
 
 def _fitted(text: str, font: _Font, width: float) -> str:

@@ -184,6 +184,11 @@ class TestLegend:
         overlay(np.zeros((500, 500, 3), np.uint8), labels, list("abcde"))
         assert written.texts == ["d", "90.0 %", "b", "10.0 %", "e", "< 0.1 %"]
 
+    def test_nothing_is_not_called_little(self, written: Written) -> None:
+        entries = [LegendEntry(i, "abc"[i], share, None) for i, share in enumerate((0.5, 0.0002, 0.0))]
+        draw_legend(Image.new("RGB", (640, 480)), entries)
+        assert written.texts == ["a", "50.0 %", "b", "< 0.1 %", "c", "0.0 %"]
+
     def test_a_swatch_has_the_colour_of_its_class(self) -> None:
         rgb = np.full((500, 600, 3), 128, np.uint8)
         legend = np.asarray(overlay(rgb, stripes(500, 600, 3), ["a", "b", "c"], opacity=0))[500:]
