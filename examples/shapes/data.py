@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from examples.shapes.draw import SIZE, draw_scene
+from examples.shapes.canvas import SIZE
+from examples.shapes.draw import draw_scene
 from examples.shapes.world import COLOURS, STUFF, THINGS, UNTOLD, stuff_value, thing_value
 
 PATCH = 16

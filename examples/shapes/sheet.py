@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from examples.shapes.draw import SIZE, draw_scene
+from examples.shapes.canvas import SIZE
+from examples.shapes.draw import draw_scene
 from examples.shapes.scenes import TEST_SEED
 
 _GAP = 4

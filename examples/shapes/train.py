@@ -19,8 +19,8 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from examples.shapes import losses
+from examples.shapes.canvas import SIZE
 from examples.shapes.data import CELLS, GRID, PATCH, VALUES, Scenes, make_scenes
-from examples.shapes.draw import SIZE
 from examples.shapes.words import BOS, EOS, MAX_TOKENS, PAD, PROMPTS, VOCABULARY_SIZE, make_tokenizer
 from examples.shapes.world import COLOURS, HELD_OUT, STUFF, THINGS, UNTOLD
 from groupvit_export.config import GroupViTConfig, GroupViTTextConfig, GroupViTVisionConfig

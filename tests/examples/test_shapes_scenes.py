@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from examples.shapes.canvas import SIZE
 from examples.shapes.data import CELL, CELLS, VALUES, make_scenes
-from examples.shapes.draw import SIZE, draw_scene
+from examples.shapes.draw import draw_scene
 from examples.shapes.scenes import write_scenes
 from examples.shapes.world import (
     COLOURS,
