@@ -6,7 +6,6 @@ import argparse
 import json
 import math
 import random
-import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 
 from examples.shapes import losses
 from examples.shapes.canvas import SIZE
-from examples.shapes.data import CELLS, GRID, PATCH, VALUES, Scenes, make_scenes
+from examples.shapes.data import CELLS, GRID, PATCH, Scenes, make_scenes
 from examples.shapes.words import BOS, EOS, MAX_TOKENS, PAD, PROMPTS, VOCABULARY_SIZE, make_tokenizer
 from examples.shapes.world import COLOURS, HELD_OUT, STUFF, THINGS, UNTOLD
 from groupvit_export.config import GroupViTConfig, GroupViTTextConfig, GroupViTVisionConfig
@@ -98,25 +97,22 @@ class _Seen:
     second: Tensor
 
 
-class _Vision(nn.Module):
-    """The vision tower with what lies between its stages, stage by stage."""
+def _see(tower: VisionTransformer, pixels: Tensor) -> _Seen:
+    """The vision tower, stage by stage, for what lies between its stages.
 
-    def __init__(self, tower: VisionTransformer) -> None:
-        super().__init__()
-        self.tower = tower
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """``[B, 3, H, W]`` to the fields of `_Seen`."""
-        first, second, third = self.tower.encoder.stages
-        x = torch.cat([self.tower.embeddings(pixels), first.start_tokens(len(pixels), None)], dim=1)
-        for layer in first.layers:
-            x, _ = layer(x)
-        patches, tokens = x[:, : -first.num_group_tokens], x[:, -first.num_group_tokens :]
-        early = first.downsample(patches, tokens)
-        late, tokens, second_soft, _ = second(early.features, tokens)
-        groups, _, _, _ = third(late, tokens)
-        norm = self.tower.layernorm
-        return patches, norm(early.features), norm(groups), early.soft, second_soft
+    Args:
+        tower: of the model.
+        pixels: [B, 3, H, W].
+    """
+    first, second, third = tower.encoder.stages
+    x = torch.cat([tower.embeddings(pixels), first.start_tokens(len(pixels), None)], dim=1)
+    for layer in first.layers:
+        x, _ = layer(x)
+    patches, tokens = x[:, : -first.num_group_tokens], x[:, -first.num_group_tokens :]
+    early = first.downsample(patches, tokens)
+    late, tokens, second_soft, _ = second(early.features, tokens)
+    groups, _, _, _ = third(late, tokens)
+    return _Seen(patches, tower.layernorm(early.features), tower.layernorm(groups), early.soft, second_soft)
 
 
 class Trainer:
@@ -138,7 +134,6 @@ class Trainer:
         # Only for training: a patch that knows what it shows is grouped with its like.
         width = CONFIG.vision_config.hidden_size
         self.patch_head = nn.Linear(width, len(STUFF) + len(THINGS) + len(COLOURS)).to(self.device)
-        self.vision = _Vision(self.model.vision_model)
         self.tokenizer = make_tokenizer()
         self.vocabularies = losses.training_vocabularies()
         self.phrases = tuple(dict.fromkeys(name for v in self.vocabularies for name in v.names))
@@ -177,11 +172,9 @@ class Trainer:
                 running[name] = 0.97 * running.get(name, value) + 0.03 * value
             if self.step % 50 == 0:
                 left = self.seconds / self.step * (self.arguments.steps - self.step)
-                cpu = resource.getrusage(resource.RUSAGE_SELF)
                 record = {
                     "step": self.step,
                     "seconds": round(self.seconds, 1),
-                    "cpu_seconds": round(cpu.ru_utime + cpu.ru_stime, 1),
                     **{name: round(value, 4) for name, value in running.items()},
                 }
                 print(json.dumps(record), file=log, flush=True)
@@ -210,7 +203,7 @@ class Trainer:
         captions, true = self._captions(self.scenes, chosen)
         device = self.device
         with torch.autocast(device.type, dtype=torch.bfloat16):
-            seen = _Seen(*self.vision(pixels))
+            seen = _see(self.model.vision_model, pixels)
             groups = self.model.project_groups(seen.groups)
             early = self.model.project_groups(seen.early)
             image = self.model.visual_projection(seen.groups.mean(dim=1))
@@ -442,8 +435,6 @@ def save_checkpoint(model: GroupViTModel, folder: Path) -> None:
         json.dumps(preprocessor, indent=1) + "\n", encoding="utf-8"
     )
 
-
-assert len(VALUES) == len(STUFF) + len(THINGS) * len(COLOURS) + len(UNTOLD)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -112,7 +112,7 @@ VOCABULARIES: Final[Mapping[str, WorldVocabulary]] = MappingProxyType(
             (_ALL_STUFF, *(tuple(thing_value(thing, colour) for thing in THINGS) for colour in COLOURS)),
             _NO_SUBSETS,
         ),
-        # The compositions, among them those that training never showed.
+        # The compositions, among them those that training never named.
         "pairs": WorldVocabulary(
             ("background", *_PAIR_NAMES),
             (_ALL_STUFF, *_PAIR_VALUES),
