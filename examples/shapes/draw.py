@@ -107,15 +107,16 @@ def _draw_half_told(brush: Brush, placed: Placed) -> None:
     rng = brush.rng
     if rng.random() < 0.5:
         brush.value = nameless_value(placed.kind)
-        DRAWERS[placed.kind](brush, placed, _nameless_colour(rng))
+        known = rng.random() < 0.5
+        colour = shade(rng, COLOURS[str(rng.choice(list(COLOURS)))]) if known else _any_colour(rng)
+        DRAWERS[placed.kind](brush, placed, colour)
     else:
-        colour = str(rng.choice(list(COLOURS)))
-        brush.value = kindless_value(colour)
-        DRAWERS[placed.kind](brush, placed, shade(rng, COLOURS[colour]))
+        name = str(rng.choice(list(COLOURS)))
+        brush.value = kindless_value(name)
+        DRAWERS[placed.kind](brush, placed, shade(rng, COLOURS[name]))
 
 
-def _nameless_colour(rng: np.random.Generator) -> Rgb:
-    """Any colour at all, those of `world.COLOURS` among them."""
+def _any_colour(rng: np.random.Generator) -> Rgb:
     hue, saturation, value = rng.uniform(0, 1), rng.uniform(0.05, 1), rng.uniform(0.25, 1)
     red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
     return round(red * 255), round(green * 255), round(blue * 255)

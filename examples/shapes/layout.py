@@ -64,7 +64,7 @@ def place(rng: np.random.Generator, kind: str, layout: Layout, boxes: list[Box])
 
 
 def _try_place(rng: np.random.Generator, kind: str, layout: Layout) -> Placed:
-    size = rng.uniform(0.2, 0.33) * CANVAS
+    size = rng.uniform(0.26, 0.4) * CANVAS
     x = rng.uniform(0.1, 0.9) * CANVAS
     if kind == "balloon":
         size *= rng.uniform(0.95, 1.25)
