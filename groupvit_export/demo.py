@@ -8,6 +8,9 @@ from typing import Final
 DEMO_CHECKPOINT: Final = Path(__file__).parent / "data" / "demo"
 DEMO_NAME: Final = "demo"
 
+DEMO_SOURCE: Final = f"{DEMO_NAME} (shipped with groupvit-export)"
+"""What a manifest says of it: where the package is installed tells a bundle's reader nothing."""
+
 DEMO_SAMPLE: Final = DEMO_CHECKPOINT / "sample.png"
 """A picture that the checkpoint was not trained on."""
 

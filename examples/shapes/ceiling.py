@@ -45,7 +45,11 @@ def ceiling(masks: Sequence[NDArray[np.uint8]], vocabulary: WorldVocabulary) -> 
         table[list(values)] = index
     for mask in masks:
         truth = table[mask]
-        planes = F.one_hot(torch.from_numpy(truth.astype(np.int64)), len(vocabulary.classes)).permute(2, 0, 1)[None].float()
+        planes = (
+            F.one_hot(torch.from_numpy(truth.astype(np.int64)), len(vocabulary.classes))
+            .permute(2, 0, 1)[None]
+            .float()
+        )
         cover = F.interpolate(F.avg_pool2d(planes, PATCH), size=(SIZE, SIZE), mode="bilinear")
         best = cover[0].argmax(dim=0).numpy().astype(np.uint16)
         total = total + ConfusionMatrix.of(truth, best, len(vocabulary.classes))

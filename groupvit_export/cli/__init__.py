@@ -22,6 +22,7 @@ from groupvit_export.errors import GroupViTError
 VERBS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "export": "turn a checkpoint into a bundle for a target",
+        "verify": "hold a bundle against the PyTorch reference: outputs, decisions, pixels",
         "segment": "segment pictures with a bundle",
         "eval": "measure a bundle's masks on a data set with ground truth",
         "vocab": "encode class names once and keep them",
@@ -42,7 +43,10 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point of `groupvit`; returns the exit code (0 fine, 1 error, 2 usage, 3 parity failed)."""
+    """Entry point of `groupvit`; gives the exit code.
+
+    0 fine, 1 error, 2 usage, 3 parity failed, 4 ambiguous.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = _Parser(
         prog="groupvit",

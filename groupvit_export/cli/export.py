@@ -44,6 +44,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--disable-pass", action="append", default=[], metavar="NAME", help="leave a graph pass out"
     )
+    parser.add_argument(
+        "--allow-failed-parity",
+        action="store_true",
+        help="write the bundle even where it does not equal the reference; the runtime then warns",
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
@@ -77,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         tokenizer=arguments.tokenizer,
         config=arguments.config,
         passes=select_passes(arguments.disable_pass),
+        allow_failed_parity=arguments.allow_failed_parity,
         command=arguments.command,
     )
     result = export_bundle(options, progress=_silent if arguments.quiet or arguments.json else note)
@@ -96,6 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(
         f"\n{result.path} is ready ({sum(result.seconds.values()):.1f} s). Next:\n"
         f'  groupvit segment {result.path} {picture} --labels "{labels}"\n'
+        f"  groupvit verify {result.path} --html report.html\n"
         f"  groupvit inspect {result.path}"
     )
     return 0

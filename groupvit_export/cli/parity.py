@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
+from groupvit_export.cli.matrix import number
 from groupvit_export.cli.output import table
-from groupvit_runtime.manifest import Manifest, ParitySummary
+from groupvit_runtime.manifest import Manifest, ParityRow
 
 
 def parity_table(manifest: Manifest) -> str:
-    """Decisions and errors of every engine against the reference, with the budgets they had."""
-    rows = [row for role, summary in manifest.parity.items() for row in _rows(role, summary)]
-    verdict = ", ".join(f"{role} {summary.verdict}" for role, summary in manifest.parity.items())
-    return f"parity with the reference (float64): {verdict}\n" + table(
-        ["engine", "output", "decisions", "max error", "tolerance"], rows
-    )
+    """Decisions and errors of the engines against the reference, with the budgets they had."""
+    parity = manifest.parity
+    if parity is None:
+        return "parity with the reference: not recorded"
+    head = f"parity with the reference (float64): {parity.verdict}"
+    if parity.first is not None:
+        head += f", first in {parity.first}"
+    rows = [_row(row) for row in parity.rows]
+    return f"{head}\n" + table(["", "measured", "at most", "verdict", ""], rows)
 
 
-def _rows(role: str, summary: ParitySummary) -> list[list[str]]:
-    stages = [
-        [
-            role,
-            f"assignment_{stage.stage}",
-            f"{stage.flips} of {stage.tokens} tokens flipped",
-            f"logits {stage.logit_error:.1e}",
-            f"{stage.logit_budget:.1e}",
-        ]
-        for stage in summary.stages
+def _row(row: ParityRow) -> list[str]:
+    value = "not run" if row.verdict is None else "not finite"
+    return [
+        row.name,
+        value if row.value is None else number(row.value),
+        "" if row.budget is None else number(row.budget),
+        row.verdict or "",
+        row.detail,
     ]
-    outputs = [
-        [role, output.name, "", f"{output.max_error:.1e}", f"{output.tolerance:.1e}"]
-        for output in summary.outputs
-    ]
-    return stages + outputs

@@ -18,11 +18,10 @@ from groupvit_export.cli.arguments import (
 from groupvit_export.cli.output import note, print_json
 from groupvit_runtime.errors import GroupViTError, ImageError, UsageError
 from groupvit_runtime.files import write_atomically
+from groupvit_runtime.read_image import PICTURE_SUFFIXES
 from groupvit_runtime.result import Segmentation
 from groupvit_runtime.segmenter import Labels, Segmenter
 from groupvit_runtime.vocabulary import Vocabulary
-
-_PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".avif"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -112,12 +111,12 @@ def _expanded(pictures: list[Path]) -> Iterator[Path]:
         if not picture.is_dir():
             yield picture
             continue
-        found = sorted(path for path in picture.iterdir() if path.suffix.lower() in _PICTURES)
+        found = sorted(path for path in picture.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
         if not found:
             raise ImageError(
                 "the folder has no pictures",
                 got=str(picture),
-                expected=f"files ending in {' '.join(sorted(_PICTURES))}",
+                expected=f"files ending in {' '.join(sorted(PICTURE_SUFFIXES))}",
             )
         yield from found
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from groupvit_export.errors import ExportError
 from groupvit_export.graph import function
 from groupvit_export.graph.encoders import ImageEncoder, TextEncoder
+from groupvit_export.graph.naming import name_grouping_values
 from groupvit_runtime.contract import IMAGE_INPUT, TEXT_INPUT, TEXT_OUTPUT
 
 OPSET: Final = 20
@@ -32,6 +33,7 @@ def capture_image_encoder(encoder: ImageEncoder) -> onnx.ModelProto:
     example = torch.zeros(_EXAMPLE_BATCH, channels, *encoder.image_size)
     batch = torch.export.Dim("batch", min=1)
     model = _capture(encoder, example, IMAGE_INPUT, encoder.output_names(), {"pixel_values": {0: batch}})
+    name_grouping_values(model)
     function.attach(model)
     return model
 

@@ -1,26 +1,84 @@
-"""Which inputs an exported engine is run on: batch 1, an odd batch, and a second set."""
+"""Which inputs the backends are run on."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from groupvit_export.config import GroupViTTextConfig
-from groupvit_export.verify.exported import Case
-from groupvit_export.verify.pictures import synthetic_pictures
+from groupvit_export.verify.pictures import edge_pictures, synthetic_pictures
 from groupvit_runtime.contract import Preprocessing
 from groupvit_runtime.preprocess import prepare_whole
 
+Kind = Literal["picture", "edge"]
+"""Every kind has budgets of its own: the noise on a checkerboard must not excuse a fault on a photograph."""
 
-def image_cases(size: tuple[int, int], spec: Preprocessing) -> list[Case]:
-    """Preprocessed synthetic pictures of the engine's own size and of another shape."""
-    first = _batch(0, 3, size, size, spec)
+BATCHES: Final = (1, 8, 3, 5)
+"""Sizes of the batches in which pictures are run; odd ones among them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One run: what it is called, and its input.
+
+    Attributes:
+        name: for people.
+        kind: which budgets it has.
+        value: pixel_values float32 [B, 3, H, W] of the image engine, or input_ids int64 [B, L] of the text
+            engine.
+    """
+
+    name: str
+    kind: Kind
+    value: NDArray[Any]
+
+
+def picture_cases(
+    pictures: Mapping[str, NDArray[np.uint8]],
+    size: tuple[int, int],
+    spec: Preprocessing,
+    batches: Sequence[int] = BATCHES,
+) -> list[Case]:
+    """Pictures in batches of different sizes, in turn, until all are used.
+
+    Args:
+        pictures: uint8 [H, W, 3] by name, of any sizes.
+        size: (height, width) of the engine.
+        spec: how they are prepared.
+        batches: sizes of the batches.
+    """
+    cases: list[Case] = []
+    waiting = list(pictures.items())
+    while waiting:
+        count = batches[len(cases) % len(batches)]
+        batch, waiting = waiting[:count], waiting[count:]
+        names = batch[0][0] if len(batch) == 1 else f"{batch[0][0]} to {batch[-1][0]}"
+        value = np.stack([prepare_whole(rgb, size, spec) for _, rgb in batch])
+        cases.append(Case(f"{names} (batch {len(batch)})", "picture", value))
+    return cases
+
+
+def synthetic_cases(size: tuple[int, int], spec: Preprocessing) -> list[Case]:
+    """Made pictures of the engine's own size and of another shape, at batches 1, 3 and 2."""
     other_shape = (size[0] * 2, size[1] * 3)
-    return [
-        Case("first set, batch 1", first[:1]),
-        Case("first set, batch 3", first),
-        Case("second set, batch 2", _batch(1, 2, other_shape, size, spec)),
-    ]
+    sets = {"first": (0, 4, size), "second": (1, 2, other_shape)}
+    pictures = {
+        f"synthetic {name} {index}": rgb
+        for name, (seed, count, shape) in sets.items()
+        for index, rgb in enumerate(synthetic_pictures(seed, count, shape))
+    }
+    return picture_cases(pictures, size, spec, batches=(1, 3, 2))
+
+
+def edge_cases(size: tuple[int, int], spec: Preprocessing) -> list[Case]:
+    """The pictures of `edge_pictures` in one batch of five."""
+    pictures = edge_pictures(size)
+    value = np.stack([prepare_whole(rgb, size, spec) for rgb in pictures.values()])
+    return [Case(", ".join(pictures), "edge", value)]
 
 
 def text_cases(config: GroupViTTextConfig) -> list[Case]:
@@ -28,15 +86,9 @@ def text_cases(config: GroupViTTextConfig) -> list[Case]:
     limit = config.max_position_embeddings
     shapes = {(1, min(5, limit)), (3, min(9, limit)), (2, limit)}
     return [
-        Case(f"batch {batch}, {length} tokens", _sentences(config, batch, length))
+        Case(f"batch {batch}, {length} tokens", "picture", _sentences(config, batch, length))
         for batch, length in sorted(shapes)
     ]
-
-
-def _batch(
-    seed: int, count: int, picture: tuple[int, int], size: tuple[int, int], spec: Preprocessing
-) -> NDArray[np.float32]:
-    return np.stack([prepare_whole(rgb, size, spec) for rgb in synthetic_pictures(seed, count, picture)])
 
 
 def _sentences(config: GroupViTTextConfig, batch: int, length: int) -> NDArray[np.int64]:

@@ -34,3 +34,26 @@ def synthetic_pictures(seed: int, count: int, size: tuple[int, int]) -> list[NDA
         picture += random.normal(scale=random.uniform(0, 12), size=picture.shape)
         pictures.append(np.clip(picture, 0, 255).astype(np.uint8))
     return pictures
+
+
+def edge_pictures(size: tuple[int, int]) -> dict[str, NDArray[np.uint8]]:
+    """Pictures at the edges of what comes: nothing to see, and as much as can be seen.
+
+    Args:
+        size: (height, width).
+
+    Returns:
+        uint8 [H, W, 3] by name.
+    """
+    height, width = size
+    y, x = np.mgrid[0:height, 0:width]
+    board = np.where(((y // 4 + x // 4) % 2)[..., None], 255, 0)
+    stripes = np.where(((y % 2) == 0)[..., None], (255, 0, 255), (0, 255, 0))
+    pictures = {
+        "black": np.zeros((height, width, 3)),
+        "white": np.full((height, width, 3), 255),
+        "grey": np.full((height, width, 3), 127),
+        "checkerboard": np.broadcast_to(board, (height, width, 3)),
+        "stripes": np.broadcast_to(stripes, (height, width, 3)),
+    }
+    return {name: np.ascontiguousarray(picture.astype(np.uint8)) for name, picture in pictures.items()}

@@ -62,5 +62,9 @@ class EngineError(GroupViTError):
     """An engine that cannot be loaded or run as it was asked to."""
 
 
+class ParityWarning(UserWarning):
+    """The bundle was exported although it does not equal the reference."""
+
+
 class MissingDependencyError(EngineError):
     """An optional package that this step needs is not installed."""

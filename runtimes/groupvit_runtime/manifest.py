@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal, cast, get_args
 
@@ -15,12 +16,13 @@ from groupvit_runtime.contract import PaperDecode, Preprocessing
 from groupvit_runtime.errors import BundleError, UsageError
 from groupvit_runtime.serialize import from_json, to_json
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 MANIFEST_NAME: Final = "manifest.json"
 MAX_MANIFEST_BYTES: Final = 4 << 20
 
 DecodeName = Literal["hf", "paper"]
 Role = Literal["image", "text"]
+Verdict = Literal["PASS", "AMBIGUOUS", "FAIL"]
 
 
 @dataclass(frozen=True)
@@ -187,38 +189,44 @@ class VocabularyInfo:
 
 
 @dataclass(frozen=True)
-class OutputParity:
-    """Largest absolute difference of one output from the reference, and its tolerance."""
+class ParityRow:
+    """One output or decision of the engine, compared with the PyTorch reference.
 
-    name: str
-    max_error: float
-    tolerance: float
-
-
-@dataclass(frozen=True)
-class StageParity:
-    """Assignments of one grouping block: tokens compared, flips, and flips beyond the margin.
-
-    `flips_beyond_margin` counts tokens that joined another group than in the reference although
-    the reference's two best logits were further apart than twice the logit budget.
+    Attributes:
+        name: "stage 1 logits", "masks"; `docs/parity.md` has them all.
+        verdict: None where the row was not run or only informs.
+        value: what was measured; None where it was not run, or is not finite.
+        budget: what it may be at most; None where the row only informs.
+        detail: the rest, in words.
     """
 
-    stage: int
-    tokens: int
-    flips: int
-    flips_beyond_margin: int
-    logit_error: float
-    logit_budget: float
+    name: str
+    verdict: Verdict | None
+    value: float | None
+    budget: float | None
+    detail: str
+
+    def __post_init__(self) -> None:
+        # JSON has no infinity.
+        if self.value is not None and not math.isfinite(self.value):
+            object.__setattr__(self, "value", None)
 
 
 @dataclass(frozen=True)
 class ParitySummary:
-    """Comparison with the PyTorch reference made at export; `cases` says what was run."""
+    """Comparison with the PyTorch reference made at export.
 
-    verdict: Literal["PASS", "FAIL"]
+    Attributes:
+        verdict: the worst of the rows. FAIL is in a manifest only if the export was told to allow it.
+        cases: what was run.
+        rows: in the order in which the model computes.
+        first: where it first left its budget, in words; None where it did not.
+    """
+
+    verdict: Verdict
     cases: tuple[str, ...]
-    outputs: tuple[OutputParity, ...]
-    stages: tuple[StageParity, ...]
+    rows: tuple[ParityRow, ...]
+    first: str | None
 
 
 @dataclass(frozen=True)
@@ -239,7 +247,7 @@ class Manifest:
     decode: DecodeInfo
     passes: tuple[str, ...] = ()
     vocabularies: tuple[VocabularyInfo, ...] = ()
-    parity: dict[str, ParitySummary] = field(default_factory=dict)
+    parity: ParitySummary | None = None
 
     def engine(self, role: Role) -> EngineInfo:
         """The engine of `role`.

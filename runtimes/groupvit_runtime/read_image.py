@@ -17,6 +17,11 @@ from groupvit_runtime.errors import ImageError
 RgbArray = npt.NDArray[np.uint8]
 ImageSource = str | os.PathLike[str] | Image.Image | npt.NDArray[np.generic]
 
+PICTURE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".avif"}
+)
+"""What a file in a folder of pictures may end in, in lower case."""
+
 MAX_PIXELS = 178_956_970
 """Pillow's own limit for refusing a picture as a decompression bomb."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from groupvit_runtime.contract import IMAGE_INPUT, PaperDecode
 from groupvit_runtime.decode import hf_decode, hf_groups
 from groupvit_runtime.engines import EngineOptions, load_engine
-from groupvit_runtime.errors import EngineError, LabelError, UsageError
+from groupvit_runtime.errors import EngineError, LabelError, ParityWarning, UsageError
 from groupvit_runtime.manifest import DecodeName, Manifest, check_decode
 from groupvit_runtime.opening import OpenBundle, open_bundle
 from groupvit_runtime.paper import paper_decode
@@ -54,6 +55,7 @@ class Segmenter:
     ) -> None:
         self._bundle = bundle
         self._options = options
+        _warn_of_failed_parity(bundle.manifest)
         self._decode: DecodeName = check_decode(decode or bundle.manifest.decode.default)
         if batch_size < 1:
             raise UsageError("the batch size must be positive", got=batch_size, expected="1 or more")
@@ -348,6 +350,17 @@ class _ImageOutputs:
             image_embeds=np.concatenate([part.image_embeds for part in parts]),
             group_embeds=np.concatenate([part.group_embeds for part in parts]),
             masks=np.concatenate([part.masks for part in parts]),
+        )
+
+
+def _warn_of_failed_parity(manifest: Manifest) -> None:
+    parity = manifest.parity
+    if parity is not None and parity.verdict == "FAIL":
+        warnings.warn(
+            f"bundle {manifest.name!r} was exported although it does not equal the reference: "
+            f"{parity.first}. Look into it with: groupvit verify BUNDLE --bisect",
+            ParityWarning,
+            stacklevel=4,
         )
 
 

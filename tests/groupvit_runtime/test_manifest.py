@@ -40,15 +40,12 @@ def test_it_says_everything_a_runtime_needs(demo_bundle: Path) -> None:
     assert manifest.model.groups == (24, 12)
     assert {engine.role for engine in manifest.engines} == {"image", "text"}
     assert all(engine.versions and engine.inputs and engine.outputs for engine in manifest.engines)
-    assert {role: summary.verdict for role, summary in manifest.parity.items()} == {
-        "image": "PASS",
-        "text": "PASS",
-    }
-    assert all(summary.cases for summary in manifest.parity.values())
+    assert manifest.parity is not None and manifest.parity.verdict == "PASS"
+    assert manifest.parity.cases and manifest.parity.rows
     assert str(Path.home()) not in manifest.to_text()
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 1, "2", None])
 def test_another_schema_version_is_refused(copy: Path, version: object) -> None:
     edit(copy, lambda value: value.update(schema_version=version))
     with pytest.raises(BundleError, match="schema version"):

@@ -1,0 +1,244 @@
+"""What the budgets of a verification are held against: false alarms over seeds, noise by precision, matrices.
+
+Usage: python -m benchmarks.parity [--seeds N] [--skip-full-size]; writes benchmarks/results/parity.json.
+Every seed is the demo's architecture with random weights, run by ONNX Runtime and OpenVINO. The graph is
+captured once and its weights are exchanged, which gives the file that an export would write.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+
+from benchmarks.checkpoint import write_full_size_checkpoint
+from benchmarks.machine import machine
+from groupvit_export.checkpoint import build_model, load_checkpoint
+from groupvit_export.config import GroupViTConfig
+from groupvit_export.demo import DEMO_CHECKPOINT
+from groupvit_export.graph.capture import capture_image_encoder, capture_text_encoder
+from groupvit_export.graph.encoders import ImageEncoder, TextEncoder
+from groupvit_export.graph.passes import PASSES, apply_passes
+from groupvit_export.model.groupvit import GroupViTModel
+from groupvit_export.pipeline import ExportOptions, export_bundle
+from groupvit_export.preprocessor import paper_decode, preprocessings
+from groupvit_export.targets import load_target
+from groupvit_export.verification import VerifyOptions, verify_bundle
+from groupvit_export.verify.backends import eager, engines
+from groupvit_export.verify.budgets import PRECISIONS
+from groupvit_export.verify.cases import edge_cases, synthetic_cases, text_cases
+from groupvit_export.verify.examine import Candidate, Plan, examine
+from groupvit_export.verify.isolate import isolate
+from groupvit_export.verify.reference import Reference
+from groupvit_export.verify.report import Report
+from groupvit_export.verify.subject import Subject, measure_noise
+from groupvit_runtime.engines import EngineOptions, load_engine
+from groupvit_runtime.manifest import EngineInfo, FileInfo, Role, TensorInfo
+
+RESULTS = Path(__file__).parent / "results"
+_TARGETS = ("onnx", "openvino")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=200)
+    parser.add_argument("--skip-full-size", action="store_true")
+    arguments = parser.parse_args()
+    report: dict[str, Any] = {"machine": machine(), "matrices": {}}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        checkpoints = {"demo": None}
+        if not arguments.skip_full_size:
+            checkpoints["full size, random weights"] = str(write_full_size_checkpoint(folder / "full"))
+        for title, checkpoint in checkpoints.items():
+            print(f"{title} ...", file=sys.stderr, flush=True)
+            report["matrices"][title] = _matrix(checkpoint, folder / title.split(",")[0])
+        report["seeds"] = _seeds(arguments.seeds, folder)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "parity.json").write_text(json.dumps(report, indent=1) + "\n")
+    print(json.dumps(report["seeds"], indent=1))
+
+
+def _matrix(checkpoint: str | None, output: Path) -> dict[str, Any]:
+    bundle = export_bundle(ExportOptions(target="onnx", checkpoint=checkpoint, output=output)).path
+    found = verify_bundle(bundle, VerifyOptions(targets=("openvino",))).report
+    return {
+        "verdict": found.verdict,
+        "seconds": round(found.seconds, 1),
+        "runs": len(found.cases),
+        "rows": {
+            row.name: {
+                column: {"value": cell.value, "budget": cell.budget, "verdict": cell.verdict}
+                for column, cell in row.cells.items()
+            }
+            for row in found.rows
+        },
+    }
+
+
+def _seeds(count: int, folder: Path) -> dict[str, Any]:
+    """Verdicts by target, how much of its budget each row used at most, and the noise of every precision."""
+    config = load_checkpoint(DEMO_CHECKPOINT).config
+    exporter = _Exporter(config)
+    verdicts: dict[str, Counter[str]] = {target: Counter() for target in _TARGETS}
+    used: dict[str, float] = {}
+    noise: dict[str, dict[str, float]] = {precision: {} for precision in PRECISIONS}
+    failures: list[str] = []
+    for seed in range(count):
+        model = _random_model(config, seed)
+        report = exporter.report(model, folder / f"seed-{seed}")
+        for target in _TARGETS:
+            verdicts[target][report.column_verdict(target)] += 1
+        failures += [f"seed {seed}: {finding}" for finding in report.findings]
+        for row in report.rows:
+            shares = [
+                cell.value / cell.budget
+                for cell in row.cells.values()
+                if cell.budget and cell.value is not None
+            ]
+            if shares:
+                used[row.name] = max(used.get(row.name, 0.0), *shares)
+        if seed < 5:
+            _add_noise(noise, model)
+        print(f"seed {seed + 1} of {count}: {report.verdict}", file=sys.stderr, flush=True)
+    demo = build_model(load_checkpoint(DEMO_CHECKPOINT))
+    demo_noise: dict[str, dict[str, float]] = {precision: {} for precision in PRECISIONS}
+    _add_noise(demo_noise, demo)
+    return {
+        "count": count,
+        "verdicts": verdicts,
+        "not passed": failures,
+        "largest share of a budget": dict(sorted(used.items(), key=lambda item: -item[1])),
+        "noise of eager PyTorch": {"random weights, 5 seeds": noise, "demo": demo_noise},
+    }
+
+
+def _add_noise(noise: dict[str, dict[str, float]], model: GroupViTModel) -> None:
+    subject = _subject(model)
+    pictures = synthetic_cases(subject.image_size, subject.contracts.hf)
+    text = text_cases(model.config.text_config)
+    reference = Reference(model)
+    for precision in PRECISIONS:
+        found = measure_noise(eager(model, precision), reference, pictures, text)
+        for (_, quantity), error in found.items():
+            noise[precision][quantity] = max(noise[precision].get(quantity, 0.0), error)
+
+
+def _random_model(config: GroupViTConfig, seed: int) -> GroupViTModel:
+    torch.manual_seed(seed)
+    model = GroupViTModel(config).eval()
+    # They start at zero, which would leave positions and groups without a difference.
+    torch.nn.init.normal_(model.vision_model.embeddings.position_embeddings, std=0.02)
+    for name, parameter in model.named_parameters():
+        if name.endswith("group_token"):
+            torch.nn.init.normal_(parameter, std=1.0)
+    return model
+
+
+def _subject(model: GroupViTModel) -> Subject:
+    size = (224, 224)
+    return Subject(model, size, preprocessings(DEMO_CHECKPOINT), paper_decode(size))
+
+
+class _Exporter:
+    """Engines of many models of one architecture from one capture."""
+
+    def __init__(self, config: GroupViTConfig) -> None:
+        model = _random_model(config, 10**6)
+        modules = self._modules(model)
+        graphs = {
+            "image": capture_image_encoder(modules["image"]),
+            "text": capture_text_encoder(modules["text"], config.text_config.max_position_embeddings),
+        }
+        self._graphs = graphs
+        self._sources = {role: _sources(graph, modules[role].state_dict()) for role, graph in graphs.items()}
+
+    def report(self, model: GroupViTModel, folder: Path) -> Report:
+        """Verify the model's engines of every target."""
+        folder.mkdir(parents=True)
+        modules = self._modules(model)
+        graphs = {role: self._filled(role, modules[role].state_dict()) for role in self._graphs}
+        subject = _subject(model)
+        candidates = []
+        for target in _TARGETS:
+            own = folder / target
+            own.mkdir()
+            image, text = (_engine(target, graphs[role], role, own) for role in ("image", "text"))
+            cut = isolate(image, own, subject.stages, own, EngineOptions())
+            loaded = (load_engine(info, own, EngineOptions()) for info in (image, text))
+            candidates.append(Candidate(engines(target, *loaded, cut)))
+        pictures = synthetic_cases(subject.image_size, subject.contracts.hf)
+        plan = Plan(
+            image=[*pictures, *edge_cases(subject.image_size, subject.contracts.hf)],
+            text=text_cases(model.config.text_config),
+            batch=pictures[1],
+        )
+        return examine(subject, candidates, plan, precision="fp32", bundle="", checkpoint="").report
+
+    @staticmethod
+    def _modules(model: GroupViTModel) -> dict[str, Any]:
+        image = ImageEncoder(model, (224, 224))
+        apply_passes(image, tuple(PASSES))
+        return {"image": image, "text": TextEncoder(model)}
+
+    def _filled(self, role: str, weights: Mapping[str, torch.Tensor]) -> onnx.ModelProto:
+        graph = onnx.ModelProto()
+        graph.CopyFrom(self._graphs[role])
+        for tensor in graph.graph.initializer:
+            source = self._sources[role].get(tensor.name)
+            if source is not None:
+                key, transposed = source
+                array = weights[key].numpy()
+                array = array.T if transposed else array
+                array = np.ascontiguousarray(array).reshape(tuple(tensor.dims))
+                tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+        return graph
+
+
+def _sources(graph: onnx.ModelProto, weights: Mapping[str, torch.Tensor]) -> dict[str, tuple[str, bool]]:
+    """Which weight each tensor of the graph is, and whether it lies there transposed."""
+    found: dict[str, tuple[str, bool]] = {}
+    named = {key: value.numpy() for key, value in weights.items() if value.is_floating_point()}
+    for tensor in graph.graph.initializer:
+        array = numpy_helper.to_array(tensor)
+        if array.dtype != np.float32 or array.size < 2:
+            continue
+        for key, value in named.items():
+            if array.size == value.size and np.array_equal(array.ravel(), value.ravel()):
+                found[tensor.name] = (key, False)
+            elif array.ndim == 2 and array.T.shape == value.shape and np.array_equal(array.T, value):
+                found[tensor.name] = (key, True)
+    missing = {key for key, value in named.items() if value.size > 1} - {key for key, _ in found.values()}
+    # Constants like zero biases and unit gains are the same for every seed, so any of them will do.
+    changing = {key for key in missing if np.unique(named[key]).size > 1}
+    if changing:
+        raise SystemExit(f"weights that the graph does not have as they are: {sorted(changing)}")
+    return found
+
+
+def _engine(target: str, graph: onnx.ModelProto, role: Role, folder: Path) -> EngineInfo:
+    built = load_target(target)(graph, folder, role, "fp32")
+    return EngineInfo(
+        role=role,
+        target=target,
+        precision="fp32",
+        files=tuple(FileInfo.of(folder, name) for name in built.files),
+        inputs=(),
+        outputs=tuple(TensorInfo(value.name, "float32", ()) for value in graph.graph.output),
+        versions=dict(built.versions),
+        hardware=built.hardware,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""`groupvit verify`."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.util import find_spec
+from pathlib import Path
+
+from groupvit_export.cli.arguments import add_engine_options, read_labels
+from groupvit_export.cli.matrix import matrix, verdict_lines
+from groupvit_export.cli.output import note, print_json
+from groupvit_export.errors import MissingDependencyError, UsageError
+from groupvit_runtime.files import write_atomically
+from groupvit_runtime.serialize import to_json
+
+_NEEDED = ("torch", "onnx", "onnxruntime")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bundle", metavar="BUNDLE")
+    parser.add_argument(
+        "--images", type=Path, metavar="DIR", help="a folder of pictures; default: the scenes of the package"
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="at most N pictures of the folder")
+    parser.add_argument(
+        "--against", metavar="CHECKPOINT", help="folder, hub id or .pth; default: what the manifest names"
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="config.json to use instead of the checkpoint's"
+    )
+    parser.add_argument(
+        "--targets",
+        metavar="T,...",
+        help="further targets to build from the checkpoint and put beside the bundle",
+    )
+    parser.add_argument("--labels", metavar='"A,B,..."', help="classes of the label maps that are compared")
+    parser.add_argument(
+        "--bisect", action="store_true", help="where it fails, find the first graph node that does"
+    )
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a report with pictures, one file")
+    add_engine_options(parser)
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    targets = tuple(part.strip() for part in (arguments.targets or "").split(",") if part.strip())
+    if arguments.limit is not None and arguments.limit < 1:
+        raise UsageError("the number of pictures must be positive", got=arguments.limit, expected="1 or more")
+    arguments.labels_file = None
+    labels = read_labels(arguments)
+    missing = [package for package in _NEEDED if find_spec(package) is None]
+    if missing:
+        raise MissingDependencyError(
+            "verifying needs the PyTorch reference",
+            got=f"missing: {', '.join(missing)}",
+            fix="pip install 'groupvit-export[export]'",
+        )
+
+    from groupvit_export.verification import VerifyOptions, verify_bundle
+    from groupvit_export.verify.html import html_report
+    from groupvit_export.verify.report import EXIT_CODES
+    from groupvit_runtime.prompts import check_labels
+
+    found = verify_bundle(
+        arguments.bundle,
+        VerifyOptions(
+            images=arguments.images,
+            against=arguments.against,
+            config=arguments.config,
+            targets=targets,
+            labels=None if labels is None else check_labels(labels),
+            limit=arguments.limit,
+            threads=arguments.threads,
+            device=arguments.device,
+        ),
+        find_culprit=arguments.bisect,
+        progress=_silent if arguments.quiet or arguments.json else note,
+    )
+    report = found.report
+    if arguments.html is not None:
+        write_atomically(arguments.html, html_report(report, found.shown, found.culprits).encode())
+    if arguments.json:
+        print_json(
+            {
+                "verdict": report.verdict,
+                "findings": [str(finding) for finding in report.findings],
+                "culprits": {name: to_json(culprit) for name, culprit in found.culprits.items()},
+                "report": to_json(report),
+            }
+        )
+    else:
+        print(matrix(report))
+        print()
+        print("\n".join(verdict_lines(found)))
+        if arguments.html is not None:
+            print(f"report with pictures: {arguments.html}")
+    return EXIT_CODES[report.verdict]
+
+
+def _silent(line: str) -> None:
+    del line

@@ -1,0 +1,344 @@
+"""`verify_bundle`: is this bundle the checkpoint's model? For the command line and for one's own tests."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer as RawTokenizer
+
+from groupvit_export.checkpoint import Checkpoint, build_model, load_checkpoint
+from groupvit_export.demo import DEMO_CHECKPOINT, DEMO_LABELS, DEMO_SAMPLE, DEMO_SOURCE
+from groupvit_export.errors import CheckpointError, ImageError, LabelError, UsageError
+from groupvit_export.graph.capture import capture_image_encoder
+from groupvit_export.graph.encoders import ImageEncoder
+from groupvit_export.graph.passes import apply_passes
+from groupvit_export.pipeline import ExportOptions, export_bundle
+from groupvit_export.preprocessor import paper_decode, preprocessings
+from groupvit_export.targets import check_target
+from groupvit_export.tokenizers import find_tokenizer
+from groupvit_export.verify.backends import Backend, eager, encoder_in_float64, engines
+from groupvit_export.verify.bisect import Culprit, bisect
+from groupvit_export.verify.cases import edge_cases, picture_cases, synthetic_cases, text_cases
+from groupvit_export.verify.cells import count_cell, place
+from groupvit_export.verify.examine import Candidate, Plan, examine
+from groupvit_export.verify.isolate import isolate
+from groupvit_export.verify.labels import Picture
+from groupvit_export.verify.pictures import synthetic_pictures
+from groupvit_export.verify.report import Cell, Report, not_run
+from groupvit_export.verify.subject import Subject, Words
+from groupvit_runtime.engines import EngineOptions, load_engine
+from groupvit_runtime.opening import OpenBundle, open_bundle
+from groupvit_runtime.read_image import PICTURE_SUFFIXES, read_image
+from groupvit_runtime.tokenizer import Tokenizer
+
+Progress = Callable[[str], None]
+
+_SHAPES: Final = {
+    "square": (1, 1),
+    "landscape": (3, 4),
+    "wide": (9, 16),
+    "portrait": (4, 3),
+    "panorama": (1, 4),
+}
+"""(height, width) of the pictures for the sliding windows, in parts."""
+
+_KNOWN_WORDS: Final = 9
+
+
+@dataclass(frozen=True)
+class VerifyOptions:
+    """What to verify a bundle against, and on what.
+
+    Attributes:
+        images: a folder of pictures, or None for the scenes that the package ships.
+        against: folder, hub id or `.pth`; None for the checkpoint that the manifest names.
+        config: a config.json to use instead of the checkpoint's.
+        targets: further targets, built from the checkpoint on the spot, as columns beside the bundle's.
+        labels: class names for the label maps; None for words that the tokenizer knows.
+        limit: at most so many pictures of the folder.
+        threads: of the engines; None for their own choice.
+        device: "cpu" or "cuda".
+    """
+
+    images: Path | None = None
+    against: str | None = None
+    config: Path | None = None
+    targets: tuple[str, ...] = ()
+    labels: tuple[str, ...] | None = None
+    limit: int | None = None
+    threads: int | None = None
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, eq=False)
+class Verification:
+    """What was found.
+
+    Attributes:
+        report: the matrix, its verdict and where it failed first.
+        shown: the label maps of every column, for pictures.
+        culprits: by column, the first node that leaves its budget; only where it was asked for.
+    """
+
+    report: Report
+    shown: Mapping[str, tuple[Picture, ...]]
+    culprits: Mapping[str, Culprit | None]
+
+
+def verify_bundle(
+    bundle: str | Path,
+    options: VerifyOptions | None = None,
+    *,
+    find_culprit: bool = False,
+    progress: Progress = lambda line: None,
+) -> Verification:
+    """Hold a bundle against the PyTorch reference: ``assert verify_bundle(path).report.verdict == "PASS"``.
+
+    Args:
+        bundle: folder or .zip written by `groupvit export`.
+        options: against what and on what.
+        find_culprit: where a column fails, look for the first graph node that does.
+        progress: called with a line a step.
+
+    Returns:
+        A frozen record; `docs/parity.md` says what the rows mean.
+
+    Raises:
+        GroupViTError: bundle, checkpoint or pictures cannot be used. That an engine is wrong is a verdict,
+            not an exception.
+    """
+    options = options or VerifyOptions()
+    opened = open_bundle(Path(bundle))
+    manifest = opened.manifest
+    precision = manifest.engine("image").precision
+    for target in options.targets:
+        check_target(target, precision)
+    checkpoint = _checkpoint(opened, options)
+    model = build_model(checkpoint)
+    image_size = manifest.model.image_size
+    subject = Subject(model, image_size, preprocessings(checkpoint.folder), paper_decode(image_size))
+    notes = _fingerprint_notes(opened, checkpoint)
+    words, token_ids = _words(opened, checkpoint, options)
+    plan = _plan(subject, words, options)
+    engine_options = EngineOptions(device=options.device, threads=options.threads)
+    with tempfile.TemporaryDirectory(prefix="groupvit-verify-") as scratch:
+        bundles = {_column(opened): opened}
+        for target in options.targets:
+            progress(f"build the {target} engines from the checkpoint ...")
+            built = _build(opened, checkpoint, options, target, Path(scratch) / target)
+            bundles.setdefault(f"{_column(built)}, built here", built)
+        candidates = [
+            Candidate(encoder_in_float64(model, image_size, manifest.passes)),
+            Candidate(eager(model, precision)),
+        ]
+        for number, (name, item) in enumerate(bundles.items()):
+            folder = Path(scratch) / f"cut-{number}"
+            folder.mkdir()
+            backend = _engines(name, item, subject.stages, folder, engine_options)
+            cells = {"token ids": token_ids} if item is opened else {}
+            candidates.append(Candidate(backend, item.manifest.preprocessing, cells))
+        examination = examine(
+            subject,
+            candidates,
+            plan,
+            precision=precision,
+            bundle=manifest.name,
+            checkpoint=checkpoint.source,
+            notes=notes,
+            progress=progress,
+        )
+        culprits = _culprits(examination.report, bundles, subject, plan, progress) if find_culprit else {}
+    return Verification(examination.report, examination.shown, culprits)
+
+
+def bundled_scenes() -> dict[str, NDArray[np.uint8]]:
+    """The pictures that the package ships: drawn scenes, and the demo's sample."""
+    folder = files("groupvit_export").joinpath("data", "scenes")
+    scenes = sorted((item for item in folder.iterdir() if item.name.endswith(".jpg")), key=lambda x: x.name)
+    pictures = {item.name.removesuffix(".jpg"): read_image(Path(str(item))) for item in scenes}
+    return pictures | {"sample": read_image(DEMO_SAMPLE)}
+
+
+def _checkpoint(bundle: OpenBundle, options: VerifyOptions) -> Checkpoint:
+    recorded = bundle.manifest.checkpoint
+    if options.against is None and recorded.source == DEMO_SOURCE:
+        return load_checkpoint(DEMO_CHECKPOINT, config=options.config)
+    source = options.against or recorded.source.partition("@")[0]
+    try:
+        return load_checkpoint(source, config=options.config)
+    except CheckpointError as error:
+        if options.against is not None:
+            raise
+        raise CheckpointError(
+            "the checkpoint that the bundle was exported from cannot be loaded",
+            got=f"{recorded.source}: {error.what}",
+            expected="the same weights, wherever they lie now",
+            fix="groupvit verify BUNDLE --against CHECKPOINT",
+        ) from error
+
+
+def _fingerprint_notes(bundle: OpenBundle, checkpoint: Checkpoint) -> list[str]:
+    recorded = bundle.manifest.checkpoint.fingerprint
+    if checkpoint.fingerprint == recorded:
+        return []
+    return [
+        f"the checkpoint is not the one that the bundle was exported from: fingerprint "
+        f"{checkpoint.fingerprint[:16]}..., recorded {recorded[:16]}..."
+    ]
+
+
+def _column(bundle: OpenBundle) -> str:
+    engine = bundle.manifest.engine("image")
+    return f"{engine.target} {engine.precision}"
+
+
+def _engines(name: str, bundle: OpenBundle, stages: int, scratch: Path, options: EngineOptions) -> Backend:
+    image, text = bundle.manifest.engine("image"), bundle.manifest.engine("text")
+    return engines(
+        name,
+        load_engine(image, bundle.root, options),
+        load_engine(text, bundle.root, options),
+        isolate(image, bundle.root, stages, scratch, options),
+    )
+
+
+def _build(
+    bundle: OpenBundle, checkpoint: Checkpoint, options: VerifyOptions, target: str, output: Path
+) -> OpenBundle:
+    manifest = bundle.manifest
+    source = options.against or manifest.checkpoint.source.partition("@")[0]
+    is_demo = options.against is None and manifest.checkpoint.source == DEMO_SOURCE
+    export_bundle(
+        ExportOptions(
+            target=target,
+            precision=manifest.engine("image").precision,
+            checkpoint=None if is_demo else source,
+            image_size=manifest.model.image_size,
+            output=output,
+            templates=manifest.prompts,
+            tokenizer=None if manifest.tokenizer is None else manifest.tokenizer.verify(bundle.root),
+            config=options.config,
+            passes=manifest.passes,
+            allow_failed_parity=True,
+        )
+    )
+    return open_bundle(output)
+
+
+def _words(bundle: OpenBundle, checkpoint: Checkpoint, options: VerifyOptions) -> tuple[Words, Cell]:
+    manifest = bundle.manifest
+    if manifest.tokenizer is None:
+        raise UsageError(
+            "the bundle has no tokenizer, so its text engine cannot be asked for words",
+            expected="a bundle with one",
+            fix="export the bundle with --tokenizer PATH",
+        )
+    path = manifest.tokenizer.verify(bundle.root)
+    own = Tokenizer(path, max_length=manifest.model.text_max_length, pad_id=manifest.model.text_pad_id)
+    names = _names(own, path, options, manifest.prompts)
+    sentences = [template.format(name) for name in names for template in manifest.prompts]
+    ids = own.encode(sentences)
+    return Words(names, ids), _token_ids_cell(checkpoint, sentences, path)
+
+
+def _names(
+    tokenizer: Tokenizer, path: Path, options: VerifyOptions, templates: Sequence[str]
+) -> tuple[str, ...]:
+    if options.labels is not None:
+        return options.labels
+    try:
+        tokenizer.encode([template.format(name) for name in DEMO_LABELS for template in templates])
+    except LabelError:
+        vocabulary = RawTokenizer.from_file(str(path)).get_vocab()
+        known = [word for word, _ in sorted(vocabulary.items(), key=lambda item: item[1])]
+        words = [word for word in known if re.fullmatch("[a-z]{3,}", word)]
+        if not words:
+            raise
+        return tuple(words[-_KNOWN_WORDS:])
+    return DEMO_LABELS
+
+
+def _token_ids_cell(checkpoint: Checkpoint, sentences: list[str], path: Path) -> Cell:
+    try:
+        theirs = None if checkpoint.folder is None else find_tokenizer(checkpoint.folder)
+    except CheckpointError:
+        theirs = None
+    if theirs is None:
+        return not_run("the checkpoint has no tokenizer of its own; the bundle's was taken as given")
+    ours = RawTokenizer.from_file(str(path))
+    differing = [s for s in sentences if ours.encode(s).ids != theirs.encode(s).ids]
+    first = place(repr(differing[0]), "input_ids", ()) if differing else None
+    return count_cell(len(differing), first, f"{len(sentences)} sentences")
+
+
+def _plan(subject: Subject, words: Words, options: VerifyOptions) -> Plan:
+    pictures = bundled_scenes() if options.images is None else _pictures(options.images, options.limit)
+    spec, size = subject.contracts.hf, subject.image_size
+    cases = picture_cases(pictures, size, spec)
+    synthetic = synthetic_cases(size, spec)
+    batch = max((*cases, *synthetic), key=lambda case: len(case.value))
+    # Small enough to be shrunk and enlarged: what a picture's size does is tested, not what it costs.
+    shapes = {
+        name: synthetic_pictures(index + 2, 1, (size[0] * h // 2, size[0] * w // 2))[0]
+        for index, (name, (h, w)) in enumerate(_SHAPES.items())
+    }
+    return Plan(
+        image=[*cases, *synthetic, *edge_cases(size, spec)],
+        text=text_cases(subject.model.config.text_config),
+        batch=batch,
+        pictures=pictures,
+        shapes=shapes,
+        words=words,
+    )
+
+
+def _pictures(folder: Path, limit: int | None) -> dict[str, NDArray[np.uint8]]:
+    if not folder.is_dir():
+        raise UsageError("the folder of pictures is not there", got=str(folder), fix="--images DIR")
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+    if not paths:
+        raise ImageError(
+            "the folder has no pictures",
+            got=str(folder),
+            expected=f"files ending in {' '.join(sorted(PICTURE_SUFFIXES))}",
+        )
+    return {path.name: read_image(path) for path in paths[:limit]}
+
+
+def _culprits(
+    report: Report,
+    bundles: Mapping[str, OpenBundle],
+    subject: Subject,
+    plan: Plan,
+    progress: Progress,
+) -> dict[str, Culprit | None]:
+    failed = [name for name in bundles if report.column_verdict(name) == "FAIL"]
+    if not failed:
+        return {}
+    progress("capture the graph afresh, to look for the first node ...")
+    passes = next(iter(bundles.values())).manifest.passes
+    encoder = ImageEncoder(subject.model, subject.image_size)
+    apply_passes(encoder, passes)
+    clean = capture_image_encoder(encoder)
+    culprits: dict[str, Culprit | None] = {}
+    for name in failed:
+        place = next(finding.cell.place for finding in report.findings if finding.column == name)
+        case = next((c for c in plan.image if place and c.name == place.case), plan.image[0])
+        picture = place.index[0] if place and place.index and place.index[0] < len(case.value) else 0
+        engine = bundles[name].manifest.engine("image")
+        progress(f"bisect {name} ...")
+        culprits[name] = bisect(
+            clean,
+            engine.target,
+            engine.files[0].locate(bundles[name].root),
+            np.ascontiguousarray(case.value[picture : picture + 1]),
+        )
+    return culprits

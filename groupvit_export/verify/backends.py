@@ -1,0 +1,129 @@
+"""What is compared: engines of a bundle, and PyTorch itself in several dtypes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from groupvit_export.errors import UsageError
+from groupvit_export.graph.encoders import ImageEncoder
+from groupvit_export.graph.passes import apply_passes
+from groupvit_export.model.groupvit import GroupViTModel
+from groupvit_export.verify.reference import Arrays, image_outputs
+from groupvit_kernels import torch_op
+from groupvit_runtime.contract import IMAGE_INPUT, TEXT_INPUT, TEXT_OUTPUT
+from groupvit_runtime.engines import Engine
+
+DTYPES: Final[Mapping[str, torch.dtype]] = MappingProxyType(
+    {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+)
+
+Grouping = Callable[[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]], Arrays]
+"""query [B, G, C], tokens [B, N, C], bias [B, G] to means, soft, index, count by name."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Something that computes what the model computes.
+
+    Attributes:
+        name: of its column.
+        description: runtime, version, device and precision that are really in use.
+        image: pixel_values float32 [B, 3, H, W] to the image engine's outputs by name.
+        text: input_ids int64 [B, L] to text_embeds float [B, P], not normalised.
+        grouping: the grouping attention of every stage by itself, or why there is none.
+    """
+
+    name: str
+    description: str
+    image: Callable[[NDArray[np.float32]], Arrays]
+    text: Callable[[NDArray[np.int64]], NDArray[Any]]
+    grouping: tuple[Grouping, ...] | str
+
+
+def eager(model: GroupViTModel, precision: str) -> Backend:
+    """The reference model run by PyTorch in the dtype of `precision`: what budgets are measured with.
+
+    Raises:
+        UsageError: PyTorch has no dtype for this precision.
+    """
+    if precision not in DTYPES:
+        raise UsageError("PyTorch has no such dtype", got=precision, expected=", ".join(DTYPES))
+    dtype = DTYPES[precision]
+    own = copy.deepcopy(model).to(dtype).eval()
+
+    def image(pixel_values: NDArray[np.float32]) -> Arrays:
+        with torch.no_grad():
+            return image_outputs(own, torch.from_numpy(pixel_values).to(dtype))
+
+    def text(input_ids: NDArray[np.int64]) -> NDArray[Any]:
+        with torch.no_grad():
+            embeds: NDArray[Any] = own.get_text_features(torch.from_numpy(input_ids)).float().numpy()
+        return embeds
+
+    stages = len(model.config.vision_config.grouping_stages)
+    grouping = _torch_grouping(dtype, model.config.vision_config.assign_eps)
+    return Backend(
+        name=f"torch {precision}",
+        description=f"PyTorch {torch.__version__}, eager reference, {precision}",
+        image=image,
+        text=text,
+        grouping=(grouping,) * stages,
+    )
+
+
+def encoder_in_float64(model: GroupViTModel, image_size: tuple[int, int], passes: Sequence[str]) -> Backend:
+    """The deployable encoder before capture, in float64: the algebra of the passes without any rounding."""
+    encoder = ImageEncoder(model, image_size)
+    apply_passes(encoder, passes)
+    encoder = encoder.double()
+    wide = copy.deepcopy(model).double().eval()
+    names = encoder.output_names()
+
+    def image(pixel_values: NDArray[np.float32]) -> Arrays:
+        with torch.no_grad():
+            values = encoder(torch.from_numpy(pixel_values).double())
+        return {name: value.numpy() for name, value in zip(names, values, strict=True)}
+
+    def text(input_ids: NDArray[np.int64]) -> NDArray[Any]:
+        with torch.no_grad():
+            embeds: NDArray[Any] = wide.get_text_features(torch.from_numpy(input_ids)).numpy()
+        return embeds
+
+    stages = len(model.config.vision_config.grouping_stages)
+    grouping = _torch_grouping(torch.float64, model.config.vision_config.assign_eps)
+    return Backend(
+        name="encoder fp64",
+        description=f"PyTorch {torch.__version__}, deployable encoder, fp64, passes: "
+        + (", ".join(passes) or "none"),
+        image=image,
+        text=text,
+        grouping=(grouping,) * stages,
+    )
+
+
+def engines(name: str, image: Engine, text: Engine, grouping: tuple[Grouping, ...] | str) -> Backend:
+    """The engines of a bundle."""
+    return Backend(
+        name=name,
+        description=image.description,
+        image=lambda pixel_values: image.run({IMAGE_INPUT: np.ascontiguousarray(pixel_values)}),
+        text=lambda ids: text.run({TEXT_INPUT: np.ascontiguousarray(ids)})[TEXT_OUTPUT],
+        grouping=grouping,
+    )
+
+
+def _torch_grouping(dtype: torch.dtype, eps: float) -> Grouping:
+    def run(query: NDArray[np.float32], tokens: NDArray[np.float32], bias: NDArray[np.float32]) -> Arrays:
+        inputs = (torch.from_numpy(array).to(dtype) for array in (query, tokens, bias))
+        means, soft, index, count = torch_op.grouping_attention(*inputs, eps)
+        return {"means": means.numpy(), "soft": soft.numpy(), "index": index.numpy(), "count": count.numpy()}
+
+    return run

@@ -1,0 +1,81 @@
+"""How far an engine may be from the reference: reviewed factors, fixed before any engine is looked at.
+
+A budget is ``max(floor, factor * noise)``. The noise is what eager PyTorch in the engine's own dtype is off
+from float64, on the same inputs and the same model; the candidate's own error never enters, for it would
+excuse every flip. The factors and limits are data, in ``budgets.json`` beside this module;
+``python -m benchmarks.budgets`` measures what they are held against.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+from groupvit_export.errors import UsageError
+
+PRECISIONS: Final = ("fp32", "bf16", "fp16")
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """The reviewed numbers of one precision.
+
+    Attributes:
+        factor: a sound engine sums in another order, which costs a small factor of the noise; a wrong
+            formula costs orders of magnitude.
+        floor: on tiny models eager PyTorch can be right to the last bit by luck.
+        at_risk_limit: share of tokens, or of pixels, whose two best lie within twice the budget, above
+            which agreement on the others proves too little: AMBIGUOUS.
+        logit_noise_limit, output_noise_limit: noise above which the model itself amplifies rounding so
+            much that nothing can be judged: AMBIGUOUS.
+    """
+
+    precision: str
+    factor: float
+    floor: float
+    at_risk_limit: float
+    logit_noise_limit: float
+    output_noise_limit: float
+
+    def budget(self, noise: float) -> float:
+        """The largest error that is allowed where eager PyTorch has `noise`."""
+        return max(self.floor, self.factor * noise)
+
+
+@cache
+def load_budgets(precision: str) -> Budgets:
+    """The reviewed numbers for engines of `precision`.
+
+    Raises:
+        UsageError: there are none.
+    """
+    table: Mapping[str, Mapping[str, object]] = json.loads(
+        files("groupvit_export.verify").joinpath("budgets.json").read_text(encoding="utf-8")
+    )
+    if precision not in table:
+        raise UsageError(
+            "there are no reviewed budgets for this precision", got=precision, expected=", ".join(table)
+        )
+    return _parse(precision, table[precision])
+
+
+def _parse(precision: str, entry: Mapping[str, object]) -> Budgets:
+    limits = entry["noise_limit"]
+    assert isinstance(limits, dict)
+    return Budgets(
+        precision=precision,
+        factor=_number(entry["factor"]),
+        floor=_number(entry["floor"]),
+        at_risk_limit=_number(entry["at_risk_limit"]),
+        logit_noise_limit=_number(limits["logits"]),
+        output_noise_limit=_number(limits["outputs"]),
+    )
+
+
+def _number(value: object) -> float:
+    assert isinstance(value, float | int)
+    return float(value)

@@ -1,0 +1,143 @@
+"""A whole verification: every section on every backend, as one matrix."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groupvit_export.verify.backends import Backend, eager
+from groupvit_export.verify.budgets import load_budgets
+from groupvit_export.verify.cases import Case
+from groupvit_export.verify.labels import Picture, hf_cells, label_noise, paper_cells
+from groupvit_export.verify.reference import Reference
+from groupvit_export.verify.report import Cell, Column, Report, Row
+from groupvit_export.verify.rows import row_table
+from groupvit_export.verify.sections import (
+    image_cells,
+    operator_cells,
+    preprocessing_cells,
+    stability_cells,
+    text_cells,
+)
+from groupvit_export.verify.subject import Subject, Truth, Words, measure_noise
+from groupvit_runtime.manifest import Preprocessings
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What to run.
+
+    Attributes:
+        image, text: cases of the engines.
+        batch: the case whose pictures are run again and one by one.
+        pictures: uint8 [H, W, 3] by name, whose label maps are compared; none skips these rows.
+        shapes: pictures of different shapes for the sliding windows.
+        words: the classes of the label maps; None where `pictures` and `shapes` are empty.
+    """
+
+    image: list[Case]
+    text: list[Case]
+    batch: Case
+    pictures: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+    shapes: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+    words: Words | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A column.
+
+    Attributes:
+        backend: what computes.
+        preprocessing: what its bundle records; None for PyTorch itself.
+        cells: of rows that were settled beforehand.
+    """
+
+    backend: Backend
+    preprocessing: Preprocessings | None = None
+    cells: Mapping[str, Cell] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """The matrix, and the label maps of every candidate for pictures in a report."""
+
+    report: Report
+    shown: Mapping[str, tuple[Picture, ...]]
+
+
+def examine(
+    subject: Subject,
+    candidates: Sequence[Candidate],
+    plan: Plan,
+    *,
+    precision: str,
+    bundle: str,
+    checkpoint: str,
+    notes: Sequence[str] = (),
+    progress: Progress = lambda line: None,
+) -> Examination:
+    """Run every backend on everything.
+
+    Args:
+        subject: the truth.
+        candidates: what is judged, in the order of the columns.
+        plan: what is run.
+        precision: of the engines, which chooses the budgets.
+        bundle, checkpoint: names for the report.
+        notes: what the reader must know.
+        progress: called with a line a step.
+    """
+    start = time.perf_counter()
+    reference = Reference(subject.model)
+    yardstick = eager(subject.model, precision)
+    progress(f"reference in float64, noise of PyTorch in {precision} ...")
+    budgets = load_budgets(precision)
+    truth = Truth(subject, reference, budgets, measure_noise(yardstick, reference, plan.image, plan.text))
+    scores = (
+        label_noise(yardstick, reference, subject, plan.words, {**plan.pictures, **plan.shapes})
+        if plan.words is not None
+        else None
+    )
+    columns: dict[str, dict[str, Cell]] = {}
+    shown: dict[str, tuple[Picture, ...]] = {}
+    for candidate in candidates:
+        backend = candidate.backend
+        progress(f"{backend.name} ...")
+        cells = {**candidate.cells, **image_cells(backend, truth, plan.image)}
+        if candidate.preprocessing is not None:
+            everything = {**plan.pictures, **plan.shapes}
+            cells |= preprocessing_cells(truth, candidate.preprocessing, everything) if everything else {}
+        cells |= operator_cells(backend, truth, yardstick)
+        cells |= text_cells(backend, truth, plan.text)
+        cells |= stability_cells(backend, truth, plan.batch)
+        if plan.words is not None and scores is not None:
+            found, pictures = hf_cells(backend, truth, scores, plan.words, plan.pictures)
+            shown[backend.name] = tuple(pictures)
+            cells |= found | paper_cells(backend, truth, scores, plan.words, plan.shapes)
+        columns[backend.name] = cells
+    table = row_table(subject.stages)
+    unknown = {name for cells in columns.values() for name in cells} - set(table)
+    assert not unknown, unknown
+    rows = tuple(
+        Row(name, about, MappingProxyType({c: cells[name] for c, cells in columns.items() if name in cells}))
+        for name, about in table.items()
+        if any(name in cells for cells in columns.values())
+    )
+    report = Report(
+        bundle=bundle,
+        checkpoint=checkpoint,
+        columns=tuple(Column(c.backend.name, c.backend.description) for c in candidates),
+        rows=rows,
+        cases=tuple(case.name for case in (*plan.image, *plan.text)),
+        notes=tuple(notes),
+        seconds=time.perf_counter() - start,
+    )
+    return Examination(report, MappingProxyType(shown))

@@ -1,0 +1,249 @@
+"""Label maps of a backend against the reference's, by both decodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groupvit_export.errors import GroupViTError
+from groupvit_export.verify.backends import Backend
+from groupvit_export.verify.cells import count_cell, information, place, share_cell
+from groupvit_export.verify.pixels import (
+    LabelView,
+    PaperBudgets,
+    PixelFigures,
+    compare_labels,
+    hf_grid_scores,
+    hf_view,
+    paper_tables,
+    paper_view,
+)
+from groupvit_export.verify.reference import Arrays, Reference, assignments
+from groupvit_export.verify.report import Cell, Place, broken, not_run
+from groupvit_export.verify.subject import Subject, Truth, Words
+from groupvit_runtime.contract import PaperDecode
+from groupvit_runtime.decode import hf_decode
+from groupvit_runtime.paper import paper_decode
+from groupvit_runtime.preprocess import prepare_whole, prepare_windows
+from groupvit_runtime.windows import WindowPlan, plan_windows
+
+Pictures = Mapping[str, NDArray[np.uint8]]
+Cells = dict[str, Cell]
+
+_BATCH: Final = 8
+
+
+@dataclass(frozen=True)
+class LabelNoise:
+    """Errors of eager PyTorch in what label maps are made of; budgets of scores come from them."""
+
+    score: float
+    paper: PaperBudgets
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A candidate's and the reference's label map of one picture, for people.
+
+    Attributes:
+        name: of the picture.
+        rgb: uint8 [H, W, 3].
+        labels: uint16 [H, W], the candidate's.
+        view: the reference's, replayed with the candidate's assignments.
+        budget: of a score; a pixel is at risk where its margin is at most twice that.
+        names: class names.
+    """
+
+    name: str
+    rgb: NDArray[np.uint8]
+    labels: NDArray[np.uint16]
+    view: LabelView
+    budget: float
+    names: tuple[str, ...]
+
+
+@dataclass
+class _Tally:
+    classes: int
+    pixels: int = 0
+    at_risk: int = 0
+    wrong: int = 0
+    wrong_safe: int = 0
+    first: Place | None = None
+    intersection: NDArray[np.int64] = field(init=False)
+    union: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.intersection, self.union = (np.zeros(self.classes, np.int64) for _ in range(2))
+
+    def add(self, picture: str, found: PixelFigures) -> None:
+        self.pixels += found.pixels
+        self.at_risk += found.at_risk
+        self.wrong += found.wrong
+        self.wrong_safe += found.wrong_safe
+        self.intersection += found.intersection
+        self.union += found.union
+        if self.first is None and found.first is not None:
+            self.first = place(picture, "labels", found.first)
+
+    @property
+    def agreement(self) -> str:
+        present = self.union > 0
+        miou = (self.intersection[present] / self.union[present]).mean()
+        return f"{_percent(1 - self.wrong / self.pixels)} of pixels equal, mIoU {_percent(float(miou))}"
+
+
+def label_noise(
+    eager: Backend, reference: Reference, subject: Subject, words: Words, pictures: Pictures
+) -> LabelNoise:
+    """How far eager PyTorch's scores are from float64, over all pictures."""
+    own, true = words.of(eager), words.true(reference)
+    score = 0.0
+    for _, value in _batches(subject, pictures):
+        outputs = eager.image(value)
+        truth = reference.replay(value, assignments(outputs))
+        for index in range(len(value)):
+            found, expected = hf_grid_scores(outputs, index, own), hf_grid_scores(truth, index, true)
+            score = max(score, float(np.abs(found - expected).max()))
+    if subject.paper is None:
+        return LabelNoise(score, PaperBudgets(0.0, 0.0, 0.0))
+    mask = affinity = relevance = 0.0
+    for rgb in pictures.values():
+        _, value = _windows(subject, subject.paper, rgb)
+        outputs = eager.image(value)
+        truth = reference.replay(value, assignments(outputs))
+        mask = max(mask, float(np.abs(outputs["masks"] - truth["masks"]).max()))
+        ours = paper_tables(outputs, own, subject.logit_scale, subject.paper)
+        theirs = paper_tables(truth, true, subject.logit_scale, subject.paper)
+        differences = [float(np.abs(a - b).max()) for a, b in zip(ours, theirs, strict=True)]
+        relevance, affinity = max(relevance, differences[0]), max(affinity, differences[1])
+    # A score is a product of two softmaxes, each of which may be off.
+    return LabelNoise(score, PaperBudgets(mask, 2 * affinity, relevance))
+
+
+def hf_cells(
+    backend: Backend, truth: Truth, noise: LabelNoise, words: Words, pictures: Pictures
+) -> tuple[Cells, list[Picture]]:
+    """The `hf` decode of every picture, and the label maps for people.
+
+    The reference is replayed with the backend's assignments; beside it stands, for information, how much
+    the labels agree with the reference left to itself.
+    """
+    subject, reference = truth.subject, truth.reference
+    budget = truth.budgets.budget(noise.score)
+    replayed, free = (_Tally(len(words.names)) for _ in range(2))
+    shown: list[Picture] = []
+    try:
+        own, true = words.of(backend), words.true(reference)
+        for names, value in _batches(subject, pictures):
+            outputs = _float32(backend.image(value))
+            replay = reference.replay(value, assignments(outputs))
+            alone = reference.free(value)
+            for index, name in enumerate(names):
+                size = (pictures[name].shape[0], pictures[name].shape[1])
+                labels = hf_decode(
+                    outputs["masks"][index], outputs["group_embeds"][index], own, subject.image_size, size
+                )
+                view = hf_view(hf_grid_scores(replay, index, true), subject.image_size, size)
+                replayed.add(name, compare_labels(labels, view, budget, len(words.names)))
+                free_view = (
+                    view
+                    if alone is replay
+                    else hf_view(hf_grid_scores(alone, index, true), subject.image_size, size)
+                )
+                free.add(name, compare_labels(labels, free_view, budget, len(words.names)))
+                shown.append(Picture(name, pictures[name], labels, view, budget, words.names))
+    except GroupViTError as error:
+        return _named("hf", broken(str(error))), shown
+    return _tally_cells("hf", replayed, free, truth), shown
+
+
+def paper_cells(backend: Backend, truth: Truth, noise: LabelNoise, words: Words, pictures: Pictures) -> Cells:
+    """The `paper` decode: sliding windows over pictures of different shapes."""
+    subject, reference = truth.subject, truth.reference
+    if subject.paper is None:
+        return _named("paper", not_run("the engine is not square, the paper's windows are"))
+    decode = replace(subject.paper, background_threshold=None)
+    budgets = PaperBudgets(
+        *(truth.budgets.budget(x) for x in (noise.paper.mask, noise.paper.affinity, noise.paper.relevance))
+    )
+    replayed, free = (_Tally(len(words.names)) for _ in range(2))
+    try:
+        own, true = words.of(backend), words.true(reference)
+        for name, rgb in pictures.items():
+            size = (rgb.shape[0], rgb.shape[1])
+            plan, value = _windows(subject, decode, rgb)
+            outputs = _float32(backend.image(value))
+            found = paper_decode(
+                plan,
+                outputs["masks"],
+                outputs["group_embeds"],
+                outputs["image_embeds"],
+                own,
+                subject.logit_scale,
+                decode,
+                size,
+            )
+            replay, alone = reference.replay(value, assignments(outputs)), reference.free(value)
+            view = paper_view(replay, true, subject.logit_scale, decode, plan, size, budgets)
+            title = f"{name}, {rgb.shape[1]}x{rgb.shape[0]}, {len(value)} windows"
+            replayed.add(title, compare_labels(found.labels, view, budgets.affinity, len(words.names)))
+            if alone is not replay:
+                view = paper_view(alone, true, subject.logit_scale, decode, plan, size, budgets)
+            free.add(title, compare_labels(found.labels, view, budgets.affinity, len(words.names)))
+    except GroupViTError as error:
+        return _named("paper", broken(str(error)))
+    return _tally_cells("paper", replayed, free, truth)
+
+
+def _tally_cells(decode: str, replayed: _Tally, free: _Tally, truth: Truth) -> Cells:
+    return {
+        f"labels {decode}: safe pixels": count_cell(replayed.wrong_safe, replayed.first, replayed.agreement),
+        f"labels {decode}: pixels at risk": share_cell(
+            replayed.at_risk, replayed.pixels, truth.budgets.at_risk_limit, "pixels"
+        ),
+        f"labels {decode}: against the free reference": information(free.wrong / free.pixels, free.agreement),
+    }
+
+
+def _named(decode: str, cell: Cell) -> Cells:
+    return {f"labels {decode}: safe pixels": cell}
+
+
+def _batches(subject: Subject, pictures: Pictures) -> list[tuple[list[str], NDArray[np.float32]]]:
+    names = list(pictures)
+    return [
+        (
+            names[start : start + _BATCH],
+            np.stack(
+                [
+                    prepare_whole(pictures[name], subject.image_size, subject.contracts.hf)
+                    for name in names[start : start + _BATCH]
+                ]
+            ),
+        )
+        for start in range(0, len(names), _BATCH)
+    ]
+
+
+def _windows(
+    subject: Subject, decode: PaperDecode, rgb: NDArray[np.uint8]
+) -> tuple[WindowPlan, NDArray[np.float32]]:
+    plan = plan_windows((rgb.shape[0], rgb.shape[1]), decode.window)
+    return plan, prepare_windows(rgb, subject.contracts.paper, plan)
+
+
+def _float32(outputs: Arrays) -> Arrays:
+    return {
+        name: value if name.startswith("assignment_") else np.ascontiguousarray(value, np.float32)
+        for name, value in outputs.items()
+    }
+
+
+def _percent(share: float) -> str:
+    # 100.00 % is said of everything only.
+    return "100 %" if share == 1 else f"{min(100 * share, 99.9999):.4f} %"

@@ -1,0 +1,40 @@
+"""The rows of the matrix in the order in which the model computes, so that the first fault comes first."""
+
+from __future__ import annotations
+
+
+def row_table(stages: int) -> dict[str, str]:
+    """What each row says, for a model with this many grouping blocks."""
+    rows = {
+        "pixel_values": "preprocessing as the bundle records it, against the checkpoint's",
+        "token ids": "sentences that the bundle's tokenizer reads otherwise than the checkpoint's",
+        "runs": "every batch size and input is executed",
+    }
+    for stage in range(1, stages + 1):
+        rows |= {
+            f"grouping {stage} alone: decisions": "the op cut out of the engine: ties, duplicates, margins",
+            f"grouping {stage} alone: logits": "largest error of a logit there",
+            f"grouping {stage} alone: means": "largest error of means and counts there",
+            f"stage {stage} logits": "largest error of a logit that decides",
+            f"stage {stage} self-consistency": "tokens that are not in the best group of their own soft map",
+            f"stage {stage} safe flips": "tokens in another group although no allowed error can explain it",
+            f"stage {stage} flips at risk": "tokens in another group where the reference is not sure either",
+            f"stage {stage} tokens at risk": "share of tokens about which nothing can be said",
+            f"stage {stage} regret": "how much worse the chosen group is, by the reference's logits",
+            f"stage {stage} group count shift": "largest change of a group's number of tokens",
+            f"soft_map_{stage}": "largest error of the soft map, replayed",
+        }
+    return rows | {
+        "group_embeds": "largest error of a group's embedding, replayed",
+        "image_embeds": "largest error of the picture's embedding, replayed",
+        "masks": "largest error of a mask, replayed",
+        "text_embeds": "largest error of a sentence's embedding",
+        "labels hf: safe pixels": "pixels labelled otherwise although the reference is sure",
+        "labels hf: pixels at risk": "share of pixels about which nothing can be said",
+        "labels hf: against the free reference": "share of pixels labelled otherwise, without replay",
+        "labels paper: safe pixels": "the same through sliding windows, over aspect ratios",
+        "labels paper: pixels at risk": "share of pixels about which nothing can be said",
+        "labels paper: against the free reference": "share of pixels labelled otherwise, without replay",
+        "repeated runs": "spread of one input over several runs",
+        "batch against single": "safe tokens decided otherwise in a batch than alone",
+    }

@@ -1,0 +1,286 @@
+"""The parts of a verification; each gives cells of one backend by row name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groupvit_export.errors import GroupViTError
+from groupvit_export.verify.backends import Backend
+from groupvit_export.verify.cases import Case
+from groupvit_export.verify.cells import Worst, count_cell, information, place, share_cell
+from groupvit_export.verify.decisions import (
+    Index,
+    StageFigures,
+    StageView,
+    compare_stage,
+    logit_error,
+    margins,
+    output_error,
+)
+from groupvit_export.verify.operator import OperatorFigures, compare_operator, operator_cases
+from groupvit_export.verify.reference import Arrays, assignments
+from groupvit_export.verify.report import Cell, Place, broken, not_run
+from groupvit_export.verify.subject import Truth, continuous
+from groupvit_runtime.manifest import Preprocessings
+from groupvit_runtime.preprocess import prepare_whole, prepare_windows
+from groupvit_runtime.windows import plan_windows
+
+Cells = dict[str, Cell]
+
+_REPEATS = 3
+
+
+def image_cells(backend: Backend, truth: Truth, cases: list[Case]) -> Cells:
+    """Decisions of every stage and errors of every output, replayed."""
+    stages = range(1, truth.subject.stages + 1)
+    runs = {case: _attempt(backend, case) for case in cases}
+    refusals = [f"{case.name}: {run}" for case, run in runs.items() if isinstance(run, str)]
+    cells: Cells = {"runs": broken(refusals[0]) if refusals else count_cell(0, None, f"{len(cases)} inputs")}
+    ran = {case: run for case, run in runs.items() if not isinstance(run, str)}
+    if not ran:
+        return cells
+    replays = {
+        case: truth.reference.replay(case.value, assignments(outputs)) for case, outputs in ran.items()
+    }
+    for stage in stages:
+        cells |= _stage_cells(truth, ran, replays, stage)
+    for name in continuous(next(iter(ran.values()))):
+        worst = Worst()
+        for case, outputs in ran.items():
+            error, where = output_error(outputs[name], replays[case][name])
+            worst.offer(error, truth.budget(case.kind, name), place(case.name, name, where))
+        cells[name] = worst.cell(too_noisy=truth.too_noisy(name))
+    return cells
+
+
+def _stage_cells(
+    truth: Truth, ran: Mapping[Case, Arrays], replays: Mapping[Case, Arrays], stage: int
+) -> Cells:
+    logits, regret = Worst(), Worst()
+    figures: list[StageFigures] = []
+    safe_flips: list[Place] = []
+    inconsistent: list[Place] = []
+    for case, outputs in ran.items():
+        candidate, reference = StageView.of(outputs, stage), StageView.of(replays[case], stage)
+        budget = truth.budget(case.kind, f"logits_{stage}")
+        error, where = logit_error(candidate, reference)
+        logits.offer(error, budget, place(case.name, f"logits_{stage}", where))
+        found = compare_stage(candidate, reference, budget)
+        figures.append(found)
+        safe_flips += _places(case, f"assignment_{stage}", found.safe_flips)
+        inconsistent += _places(case, f"assignment_{stage}", found.inconsistent)
+        first = (found.safe_flips or ((),))[0]
+        regret.offer(found.regret, 2 * budget, place(case.name, f"assignment_{stage}", first))
+    tokens, flips = sum(f.tokens for f in figures), sum(f.flips for f in figures)
+    # On a white picture most tokens are alike, and it is no evidence against the rest that they are.
+    pictures = [f for f, case in zip(figures, ran, strict=True) if case.kind == "picture"]
+    at_risk, judged = sum(f.at_risk for f in pictures), sum(f.tokens for f in pictures)
+    return {
+        f"stage {stage} logits": logits.cell(too_noisy=truth.too_noisy(f"logits_{stage}")),
+        f"stage {stage} self-consistency": count_cell(
+            len(inconsistent),
+            _first(inconsistent),
+            f"{tokens - len(inconsistent):,} of {tokens:,} tokens are in the best group of its own soft map",
+        ),
+        f"stage {stage} safe flips": count_cell(
+            len(safe_flips), _first(safe_flips), f"{flips} of {tokens:,} tokens flipped"
+        ),
+        f"stage {stage} flips at risk": information(float(flips - len(safe_flips))),
+        f"stage {stage} tokens at risk": share_cell(
+            at_risk, judged, truth.budgets.at_risk_limit, "tokens of pictures"
+        ),
+        f"stage {stage} regret": regret.cell(),
+        f"stage {stage} group count shift": information(float(max(f.shift for f in figures))),
+    }
+
+
+def text_cells(backend: Backend, truth: Truth, cases: list[Case]) -> Cells:
+    """Errors of the text engine."""
+    worst = Worst()
+    for case in cases:
+        try:
+            embeds = backend.text(case.value)
+        except GroupViTError as error:
+            return {"text_embeds": broken(f"{case.name}: {error}")}
+        found, where = output_error(embeds, truth.reference.text(case.value))
+        worst.offer(found, truth.budget(case.kind, "text_embeds"), place(case.name, "text_embeds", where))
+    return {"text_embeds": worst.cell(too_noisy=truth.too_noisy("text_embeds"))}
+
+
+@dataclass
+class _OperatorTally:
+    flips: list[Place]
+    all_flips: int
+    tokens: int
+    logits: Worst
+    means: Worst
+
+
+def operator_cells(backend: Backend, truth: Truth, eager: Backend) -> Cells:
+    """The grouping attention of every stage by itself.
+
+    Args:
+        backend: what is judged.
+        truth: budgets and the model's eps.
+        eager: the same op in PyTorch, whose error on these inputs is the noise.
+    """
+    cells: Cells = {}
+    eps = float(truth.subject.model.config.vision_config.assign_eps)
+    for stage, shape in enumerate(truth.subject.stage_shapes, 1):
+        names = [f"grouping {stage} alone: {what}" for what in ("decisions", "logits", "means")]
+        if isinstance(backend.grouping, str) or isinstance(eager.grouping, str):
+            cells |= dict.fromkeys(names, not_run(str(backend.grouping)))
+            continue
+        tally = _OperatorTally([], 0, 0, Worst(), Worst())
+        try:
+            for case in operator_cases(*shape):
+                yardstick = compare_operator(
+                    case, eager.grouping[stage - 1](case.query, case.tokens, case.bias), eps, 0.0
+                )
+                budget = truth.budgets.budget(yardstick.logit_error[0])
+                outputs = backend.grouping[stage - 1](case.query, case.tokens, case.bias)
+                _judge_operator(
+                    tally, case.name, compare_operator(case, outputs, eps, budget), yardstick, truth
+                )
+        except GroupViTError as error:
+            cells |= dict.fromkeys(names, broken(str(error)))
+            continue
+        detail = f"{tally.all_flips} of {tally.tokens:,} tokens flipped"
+        cells[names[0]] = count_cell(len(tally.flips), _first(tally.flips), detail)
+        cells[names[1]] = tally.logits.cell()
+        cells[names[2]] = tally.means.cell()
+    return cells
+
+
+def _judge_operator(
+    tally: _OperatorTally, case: str, found: OperatorFigures, yardstick: OperatorFigures, truth: Truth
+) -> None:
+    tally.tokens += found.tokens
+    tally.all_flips += found.flips
+    tally.flips += [place(case, "index", index) for index in found.safe_flips]
+    budgets = truth.budgets
+    error, where = found.logit_error
+    tally.logits.offer(error, budgets.budget(yardstick.logit_error[0]), place(case, "soft", where))
+    for output, mine, theirs in (
+        ("means", found.means_error, yardstick.means_error),
+        ("count", found.count_error, yardstick.count_error),
+    ):
+        tally.means.offer(mine[0], budgets.budget(theirs[0]), place(case, output, mine[1]))
+
+
+def stability_cells(backend: Backend, truth: Truth, case: Case) -> Cells:
+    """The same input again, and every picture of a batch alone.
+
+    Args:
+        backend: what is judged.
+        truth: budgets.
+        case: a batch of several pictures.
+    """
+    first = _attempt(backend, case)
+    if isinstance(first, str):
+        return {"repeated runs": not_run(first), "batch against single": not_run(first)}
+    return {
+        "repeated runs": _repeat_cell(backend, truth, case, first),
+        "batch against single": _batch_cell(backend, truth, case, first),
+    }
+
+
+def _repeat_cell(backend: Backend, truth: Truth, case: Case, first: Arrays) -> Cell:
+    worst, equal = Worst(), True
+    for _ in range(_REPEATS - 1):
+        again = backend.image(case.value)
+        for name, value in first.items():
+            if np.array_equal(value, again[name]):
+                continue
+            equal = False
+            error, where = output_error(again[name], np.asarray(value, np.float64))
+            quantity = name if name in continuous(first) else None
+            budget = truth.budget(case.kind, quantity) if quantity else 0.0
+            worst.offer(error, budget, place(case.name, name, where))
+    if equal:
+        return count_cell(0, None, f"{_REPEATS} runs, equal to the bit")
+    return worst.cell(detail=f"{_REPEATS} runs, not equal to the bit")
+
+
+def _batch_cell(backend: Backend, truth: Truth, case: Case, batch: Arrays) -> Cell:
+    changed: list[Place] = []
+    excused = 0
+    count = len(case.value)
+    for picture in range(count):
+        try:
+            alone = backend.image(case.value[picture : picture + 1])
+        except GroupViTError as error:
+            return broken(f"batch 1: {error}")
+        reference = truth.reference.replay(case.value[picture : picture + 1], assignments(alone))
+        clean = True
+        for stage in range(1, truth.subject.stages + 1):
+            name = f"assignment_{stage}"
+            margin = margins(StageView.of(reference, stage))[0]
+            budget = truth.budget(case.kind, f"logits_{stage}")
+            differs = np.asarray(batch[name][picture]) != np.asarray(alone[name][0])
+            # Behind a token that may flip, another decision is no fault of this stage.
+            safe = differs & (margin > 2 * budget) & clean
+            excused += int(differs.sum() - safe.sum())
+            changed += [place(case.name, name, (picture, int(token))) for token in np.flatnonzero(safe)]
+            clean = clean and not differs.any()
+    detail = f"{count} pictures decided alike in a batch and alone"
+    if changed or excused:
+        detail = f"{len(changed) + excused} tokens decided otherwise alone, {excused} of them at risk"
+    return count_cell(len(changed), _first(changed), detail)
+
+
+def preprocessing_cells(
+    truth: Truth, given: Preprocessings, pictures: Mapping[str, NDArray[np.uint8]]
+) -> Cells:
+    """The bundle's pixel values against those that the checkpoint asks for; nothing may differ.
+
+    Args:
+        truth: with the checkpoint's contracts.
+        given: the bundle's contracts.
+        pictures: uint8 [H, W, 3] by name.
+    """
+    worst = Worst()
+    size, paper = truth.subject.image_size, truth.subject.paper
+    contracts = truth.subject.contracts
+    for name, rgb in pictures.items():
+        pairs = {"hf": tuple(prepare_whole(rgb, size, spec)[None] for spec in (contracts.hf, given.hf))}
+        if paper is not None:
+            plan = plan_windows((rgb.shape[0], rgb.shape[1]), paper.window)
+            pairs["paper"] = tuple(
+                prepare_windows(rgb, spec, plan) for spec in (contracts.paper, given.paper)
+            )
+        for decode, (expected, found) in pairs.items():
+            error, where = output_error(found, expected.astype(np.float64))
+            worst.offer(error, 0.0, place(f"{name}, {decode}", "pixel_values", where))
+    return {"pixel_values": worst.cell(detail=_contract_differences(contracts, given))}
+
+
+def _contract_differences(expected: Preprocessings, given: Preprocessings) -> str:
+    differences = []
+    for decode in ("hf", "paper"):
+        ours, theirs = getattr(expected, decode), getattr(given, decode)
+        differences += [
+            f"{decode} {field.name}: {getattr(theirs, field.name)}, expected {getattr(ours, field.name)}"
+            for field in fields(ours)
+            if getattr(ours, field.name) != getattr(theirs, field.name)
+        ]
+    return "; ".join(differences)
+
+
+def _attempt(backend: Backend, case: Case) -> Arrays | str:
+    try:
+        return backend.image(case.value)
+    except GroupViTError as error:
+        return " ".join(str(error).split())
+
+
+def _places(case: Case, output: str, indices: tuple[Index, ...]) -> list[Place]:
+    return [place(case.name, output, index) for index in indices]
+
+
+def _first(places: list[Place]) -> Place | None:
+    return places[0] if places else None
