@@ -27,9 +27,8 @@ COLOURS: Final[Mapping[str, tuple[int, int, int]]] = MappingProxyType(
 HELD_OUT: Final = frozenset(
     {("house", "purple"), ("car", "green"), ("tent", "blue"), ("boat", "yellow"), ("balloon", "white")}
 )
-"""Compositions that no training phrase names. In the first half of training no scene shows one either; in
-the second they show among the things of which only half is told (`UNTOLD`). Every thing and every colour
-is named together with others."""
+"""Compositions that no training phrase names. They show among the things of which only half is told
+(`UNTOLD`). Every thing and every colour is named together with others."""
 
 _FIRST_STUFF = 1
 _FIRST_THING = 10
