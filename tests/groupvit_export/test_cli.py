@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from groupvit_export.cli import VERBS, export_main, main
+from groupvit_runtime.manifest import SCHEMA_VERSION
 
 LABELS = "red house,blue boat,sky"
 
@@ -123,7 +124,7 @@ def test_inspect_shows_and_checks(bundle: str, capsys: pytest.CaptureFixture[str
     for word in ("assignment_1", "fold_projections", "PASS", "openvino", "image.bin", "a photo of a {}."):
         assert word in out
     assert main(["inspect", bundle, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["schema_version"] == 1
+    assert json.loads(capsys.readouterr().out)["schema_version"] == SCHEMA_VERSION
 
 
 def test_inspect_notices_a_changed_file(
