@@ -29,7 +29,7 @@ $(VENV)/.test: $(VENV)/.export
 demo: $(VENV)/.export
 	$(BIN)/groupvit-export --target openvino -o $(DEMO)/bundle --force
 	$(BIN)/groupvit segment $(DEMO)/bundle groupvit_export/data/demo/sample.png -o $(DEMO) --force --labels \
-		"red boat,water,yellow balloon,grass,purple house,mountain,sky,blue tent,tree"
+		"red car,water,yellow boat,grass,purple house,mountain,sky,blue balloon,tree"
 	@echo
 	@echo "The overlay is $(DEMO)/sample.overlay.png"
 

@@ -16,14 +16,16 @@ DEMO_SAMPLE: Final = DEMO_CHECKPOINT / "sample.png"
 
 # In the order in which the palette has colours like theirs, so that the overlay explains itself.
 DEMO_LABELS: Final = (
-    "red boat",
+    "red car",
     "water",
-    "yellow balloon",
+    "yellow boat",
     "grass",
     "purple house",
     "mountain",
     "sky",
-    "blue tent",
+    "blue balloon",
     "tree",
 )
-"""What can be seen in the sample. Training knew neither a purple house nor a blue tent."""
+"""What can be seen in the sample, and a red car, which cannot.
+
+Training named neither a purple house nor a yellow boat."""

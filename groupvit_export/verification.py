@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -170,7 +170,7 @@ def bundled_scenes() -> dict[str, NDArray[np.uint8]]:
 def _checkpoint(bundle: OpenBundle, options: VerifyOptions) -> Checkpoint:
     recorded = bundle.manifest.checkpoint
     if options.against is None and recorded.source == DEMO_SOURCE:
-        return load_checkpoint(DEMO_CHECKPOINT, config=options.config)
+        return replace(load_checkpoint(DEMO_CHECKPOINT, config=options.config), source=DEMO_SOURCE)
     source = options.against or recorded.source.partition("@")[0]
     try:
         return load_checkpoint(source, config=options.config)
