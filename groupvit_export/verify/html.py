@@ -169,7 +169,7 @@ def _four(picture: Picture) -> str:
     different = picture.labels != picture.view.labels
     at_risk = picture.view.margin <= 2 * picture.budget
     figures = (
-        ("reference", _overlay(picture.rgb, picture.view.labels, len(picture.names))),
+        ("reference, left to itself", _overlay(picture.rgb, picture.view.labels, len(picture.names))),
         ("this backend", _overlay(picture.rgb, picture.labels, len(picture.names))),
         (f"different: {int(different.sum()):,} pixels", _difference(picture.rgb, different)),
         (

@@ -53,7 +53,7 @@ class Picture:
         name: of the picture.
         rgb: uint8 [H, W, 3].
         labels: uint16 [H, W], the candidate's.
-        view: the reference's, replayed with the candidate's assignments.
+        view: the reference's, left to itself: replayed it would repeat the candidate's wrong decisions.
         budget: of a score; a pixel is at risk where its margin is at most twice that.
         names: class names.
     """
@@ -156,7 +156,7 @@ def hf_cells(
                     else hf_view(hf_grid_scores(alone, index, true), subject.image_size, size)
                 )
                 free.add(name, compare_labels(labels, free_view, budget, len(words.names)))
-                shown.append(Picture(name, pictures[name], labels, view, budget, words.names))
+                shown.append(Picture(name, pictures[name], labels, free_view, budget, words.names))
     except GroupViTError as error:
         return _named("hf", broken(str(error))), shown
     return _tally_cells("hf", replayed, free, truth), shown
