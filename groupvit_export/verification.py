@@ -254,16 +254,22 @@ def _names(
 ) -> tuple[str, ...]:
     if options.labels is not None:
         return options.labels
+    vocabulary = RawTokenizer.from_file(str(path)).get_vocab()
+    known = [word for word, _ in sorted(vocabulary.items(), key=lambda item: item[1])]
+    words = tuple(word for word in known if re.fullmatch("[a-z]{3,}", word))[-_KNOWN_WORDS:]
+    return DEMO_LABELS if not words or _tells_apart(tokenizer, DEMO_LABELS, templates[0]) else words
+
+
+def _tells_apart(tokenizer: Tokenizer, names: Sequence[str], template: str) -> bool:
+    """Whether every name is known, and read otherwise than the others.
+
+    Some tokenizers read all unknown words as one token; label maps of such classes compare nothing.
+    """
     try:
-        tokenizer.encode([template.format(name) for name in DEMO_LABELS for template in templates])
+        ids = tokenizer.encode([template.format(name) for name in names])
     except LabelError:
-        vocabulary = RawTokenizer.from_file(str(path)).get_vocab()
-        known = [word for word, _ in sorted(vocabulary.items(), key=lambda item: item[1])]
-        words = [word for word in known if re.fullmatch("[a-z]{3,}", word)]
-        if not words:
-            raise
-        return tuple(words[-_KNOWN_WORDS:])
-    return DEMO_LABELS
+        return False
+    return len(np.unique(ids, axis=0)) == len(names)
 
 
 def _token_ids_cell(checkpoint: Checkpoint, sentences: list[str], path: Path) -> Cell:
