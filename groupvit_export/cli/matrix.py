@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from groupvit_export.cli.output import table
+from groupvit_export.verify.report import number
 
 if TYPE_CHECKING:
     from groupvit_export.verification import Verification
@@ -51,8 +52,3 @@ def _cell(cell: Cell | None) -> str:
 def _budget(cells: list[Cell]) -> str:
     budgets = [cell.budget for cell in cells if cell.budget is not None]
     return number(max(budgets)) if budgets else ""
-
-
-def number(value: float) -> str:
-    """Counts as counts, everything else with two digits."""
-    return str(int(value)) if value == int(value) and abs(value) < 1e9 else f"{value:.1e}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from groupvit_export.cli.matrix import number
 from groupvit_export.cli.output import table
+from groupvit_export.verify.report import number
 from groupvit_runtime.manifest import Manifest, ParityRow
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from groupvit_export.verify.labels import Picture
-from groupvit_export.verify.report import Cell, Report, Row
+from groupvit_export.verify.report import Cell, Report, Row, number
 from groupvit_runtime.render import palette
 
 _SHOWN: Final = 12
@@ -109,7 +109,7 @@ def _matrix(report: Report) -> str:
 def _row(row: Row, report: Report) -> str:
     cells = "".join(_cell(row.cells.get(column.name)) for column in report.columns)
     budgets = [cell.budget for cell in row.cells.values() if cell.budget is not None]
-    limit = _number(max(budgets)) if budgets else ""
+    limit = number(max(budgets)) if budgets else ""
     return (
         f"<tr><td>{escape(row.name)}<div class='about'>{escape(row.about)}</div></td>{cells}"
         f'<td class="number">{limit}</td></tr>'
@@ -126,13 +126,7 @@ def _cell(cell: Cell | None) -> str:
     bar = ""
     if cell.budget and np.isfinite(cell.value):
         bar = f'<span class="bar" style="width:{min(100.0, 100 * cell.value / cell.budget):.1f}%"></span>'
-    return f'<td class="number is-{cell.verdict}" title="{title}">{_number(cell.value)}{bar}</td>'
-
-
-def _number(value: float) -> str:
-    if not np.isfinite(value):
-        return "not finite"
-    return str(int(value)) if value == int(value) and abs(value) < 1e9 else f"{value:.1e}"
+    return f'<td class="number is-{cell.verdict}" title="{title}">{number(cell.value)}{bar}</td>'
 
 
 def _pictures(column: str, pictures: Sequence[Picture]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -55,6 +56,13 @@ class Cell:
     budget: float | None
     detail: str = ""
     place: Place | None = None
+
+
+def number(value: float) -> str:
+    """A figure for people: counts as counts, everything else with two digits."""
+    if not math.isfinite(value):
+        return "not finite"
+    return str(int(value)) if value == int(value) and abs(value) < 1e9 else f"{value:.1e}"
 
 
 def not_run(why: str) -> Cell:
