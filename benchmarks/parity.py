@@ -187,7 +187,7 @@ class _Exporter:
         plan = Plan(
             image=[*pictures, *edge_cases(subject.image_size, subject.contracts.hf)],
             text=text_cases(model.config.text_config),
-            batch=pictures[1],
+            batch=max(pictures, key=lambda case: len(case.value)),
         )
         return examine(subject, candidates, plan, precision="fp32", bundle="", checkpoint="").report
 

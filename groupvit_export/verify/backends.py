@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from groupvit_export.errors import UsageError
+from groupvit_export.errors import EngineError, UsageError
 from groupvit_export.graph.encoders import ImageEncoder
 from groupvit_export.graph.passes import apply_passes
 from groupvit_export.model.groupvit import GroupViTModel
-from groupvit_export.verify.reference import Arrays, image_outputs
+from groupvit_export.verify.reference import Arrays, Reference, assignments, image_outputs
 from groupvit_kernels import torch_op
 from groupvit_runtime.contract import IMAGE_INPUT, TEXT_INPUT, TEXT_OUTPUT
 from groupvit_runtime.engines import Engine
@@ -118,6 +118,37 @@ def engines(name: str, image: Engine, text: Engine, grouping: tuple[Grouping, ..
         text=lambda ids: text.run({TEXT_INPUT: np.ascontiguousarray(ids)})[TEXT_OUTPUT],
         grouping=grouping,
     )
+
+
+def checked(backend: Backend, reference: Reference) -> Backend:
+    """The same backend, which refuses outputs that cannot be compared, as an engine's own refusal.
+
+    Raises:
+        EngineError: when it is run: an output is missing or of another shape, or a token is in a group that
+            does not exist.
+    """
+
+    def image(pixel_values: NDArray[np.float32]) -> Arrays:
+        outputs = backend.image(pixel_values)
+        for name, expected in reference.free(pixel_values).items():
+            found = outputs.get(name)
+            if found is None or found.shape != expected.shape:
+                raise EngineError(
+                    f"{name} cannot be compared",
+                    got="no such output" if found is None else list(found.shape),
+                    expected=list(expected.shape),
+                )
+        for stage, index in enumerate(assignments(outputs), 1):
+            groups = outputs[f"soft_map_{stage}"].shape[1]
+            if index.min() < 0 or index.max() >= groups:
+                raise EngineError(
+                    f"assignment_{stage} names a group that does not exist",
+                    got=f"groups from {index.min()} to {index.max()}",
+                    expected=f"0 to {groups - 1}",
+                )
+        return outputs
+
+    return replace(backend, image=image)
 
 
 def _torch_grouping(dtype: torch.dtype, eps: float) -> Grouping:

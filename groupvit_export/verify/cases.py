@@ -63,15 +63,18 @@ def picture_cases(
 
 
 def synthetic_cases(size: tuple[int, int], spec: Preprocessing) -> list[Case]:
-    """Made pictures of the engine's own size and of another shape, at batches 1, 3 and 2."""
+    """Made pictures of the engine's own size and of another, at batches 1, 3 and 4, and all 8 at once."""
     other_shape = (size[0] * 2, size[1] * 3)
-    sets = {"first": (0, 4, size), "second": (1, 2, other_shape)}
+    sets = {"first": (0, 4, size), "second": (1, 4, other_shape)}
     pictures = {
         f"synthetic {name} {index}": rgb
         for name, (seed, count, shape) in sets.items()
         for index, rgb in enumerate(synthetic_pictures(seed, count, shape))
     }
-    return picture_cases(pictures, size, spec, batches=(1, 3, 2))
+    return [
+        *picture_cases(pictures, size, spec, batches=(1, 3, 4)),
+        *picture_cases(pictures, size, spec, batches=(len(pictures),)),
+    ]
 
 
 def edge_cases(size: tuple[int, int], spec: Preprocessing) -> list[Case]:

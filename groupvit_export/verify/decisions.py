@@ -72,15 +72,13 @@ def compare_stage(candidate: StageView, reference: StageView, budget: float) -> 
     decided = reference.log_soft.argmax(axis=1)
     flipped = candidate.index != decided
     at_risk = margins(reference) <= 2 * budget
-    groups = reference.log_soft.shape[1]
-    in_range = (candidate.index >= 0) & (candidate.index < groups)
-    chosen = np.where(in_range, candidate.index, 0)[:, None]
-    best, own = (np.take_along_axis(reference.log_soft, i[:, None], 1)[:, 0] for i in (decided, chosen[:, 0]))
-    # Infinity minus infinity: both groups are beyond any probability that float64 can hold.
-    with np.errstate(invalid="ignore"):
-        regret = np.where(in_range, best - own, np.inf)[flipped]
-        own_soft = np.take_along_axis(candidate.log_soft, chosen, 1)[:, 0]
-        consistent = in_range & (own_soft >= candidate.log_soft.max(axis=1))
+    best, own = (
+        np.take_along_axis(reference.log_soft, index[:, None], 1)[:, 0]
+        for index in (decided, candidate.index)
+    )
+    regret = (best - own)[flipped]
+    own_soft = np.take_along_axis(candidate.log_soft, candidate.index[:, None], 1)[:, 0]
+    consistent = own_soft >= candidate.log_soft.max(axis=1)
     return StageFigures(
         tokens=flipped.size,
         at_risk=int(at_risk.sum()),
@@ -88,7 +86,7 @@ def compare_stage(candidate: StageView, reference: StageView, budget: float) -> 
         safe_flips=_indices(flipped & ~at_risk),
         inconsistent=_indices(~consistent),
         regret=float(regret.max()) if regret.size else 0.0,
-        shift=_count_shift(chosen[:, 0], decided, groups),
+        shift=_count_shift(candidate.index, decided, reference.log_soft.shape[1]),
     )
 
 

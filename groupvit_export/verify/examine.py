@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from groupvit_export.verify.backends import Backend, eager
+from groupvit_export.verify.backends import Backend, checked, eager
 from groupvit_export.verify.budgets import load_budgets
 from groupvit_export.verify.cases import Case
 from groupvit_export.verify.labels import Picture, hf_cells, label_noise, paper_cells
@@ -109,7 +109,7 @@ def examine(
     columns: dict[str, dict[str, Cell]] = {}
     shown: dict[str, tuple[Picture, ...]] = {}
     for candidate in candidates:
-        backend = candidate.backend
+        backend = checked(candidate.backend, reference)
         progress(f"{backend.name} ...")
         cells = {**candidate.cells, **image_cells(backend, truth, plan.image)}
         if candidate.preprocessing is not None:

@@ -22,7 +22,7 @@ from groupvit_export.verify.pixels import (
     paper_tables,
     paper_view,
 )
-from groupvit_export.verify.reference import Arrays, Reference, assignments
+from groupvit_export.verify.reference import Arrays, Reference, assignments, decided_alike
 from groupvit_export.verify.report import Cell, Place, broken, not_run
 from groupvit_export.verify.subject import Subject, Truth, Words
 from groupvit_runtime.contract import PaperDecode
@@ -150,11 +150,9 @@ def hf_cells(
                 )
                 view = hf_view(hf_grid_scores(replay, index, true), subject.image_size, size)
                 replayed.add(name, compare_labels(labels, view, budget, len(words.names)))
-                free_view = (
-                    view
-                    if alone is replay
-                    else hf_view(hf_grid_scores(alone, index, true), subject.image_size, size)
-                )
+                free_view = view
+                if not decided_alike(replay, alone, index):
+                    free_view = hf_view(hf_grid_scores(alone, index, true), subject.image_size, size)
                 free.add(name, compare_labels(labels, free_view, budget, len(words.names)))
                 shown.append(Picture(name, pictures[name], labels, free_view, budget, words.names))
     except GroupViTError as error:
@@ -192,7 +190,7 @@ def paper_cells(backend: Backend, truth: Truth, noise: LabelNoise, words: Words,
             view = paper_view(replay, true, subject.logit_scale, decode, plan, size, budgets)
             title = f"{name}, {rgb.shape[1]}x{rgb.shape[0]}, {len(value)} windows"
             replayed.add(title, compare_labels(found.labels, view, budgets.affinity, len(words.names)))
-            if alone is not replay:
+            if not decided_alike(replay, alone):
                 view = paper_view(alone, true, subject.logit_scale, decode, plan, size, budgets)
             free.add(title, compare_labels(found.labels, view, budgets.affinity, len(words.names)))
     except GroupViTError as error:

@@ -12,18 +12,21 @@ import torch
 from numpy.typing import NDArray
 
 from groupvit_export.model.groupvit import GroupViTModel, group_masks
-from groupvit_runtime.contract import IMAGE_OUTPUTS
+from groupvit_runtime.contract import IMAGE_OUTPUTS, TEXT_OUTPUT
 
 Arrays = dict[str, NDArray[Any]]
 
 
 class Reference:
-    """The reference model in float64 on the CPU."""
+    """The reference model in float64 on the CPU.
+
+    It runs a picture at a time and remembers every one, because float64 is the slow part: the same picture
+    comes again in other batches, and backends nearly always decide as the reference does.
+    """
 
     def __init__(self, model: GroupViTModel) -> None:
         self._model = copy.deepcopy(model).double().eval()
         self.stages = len(model.config.vision_config.grouping_stages)
-        # Backends nearly always decide as the reference does, and float64 is the slow part.
         self._known: dict[bytes, Arrays] = {}
 
     def free(self, pixel_values: NDArray[np.float32]) -> Arrays:
@@ -32,12 +35,7 @@ class Reference:
         Args:
             pixel_values: float32 [B, 3, H, W].
         """
-        key = _digest(pixel_values)
-        if key not in self._known:
-            outputs = self._image(pixel_values, None)
-            self._known[key] = outputs
-            self._known[_digest(pixel_values, *assignments(outputs))] = outputs
-        return self._known[key]
+        return _stacked([self._free(pixel_values[i : i + 1]) for i in range(len(pixel_values))])
 
     def replay(self, pixel_values: NDArray[np.float32], forced: Sequence[NDArray[np.int64]]) -> Arrays:
         """Outputs of the image encoder with the assignments `forced`.
@@ -49,21 +47,44 @@ class Reference:
             pixel_values: float32 [B, 3, H, W].
             forced: for every stage int64 [B, N].
         """
-        self.free(pixel_values)
-        key = _digest(pixel_values, *forced)
-        if key not in self._known:
-            self._known[key] = self._image(pixel_values, [torch.from_numpy(index) for index in forced])
-        return self._known[key]
+        return _stacked(
+            [
+                self._replay(pixel_values[i : i + 1], [index[i : i + 1] for index in forced])
+                for i in range(len(pixel_values))
+            ]
+        )
 
     def text(self, input_ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """Output of the text encoder, float64 [B, P], for int64 [B, L]."""
-        with torch.no_grad():
-            embeds: NDArray[np.float64] = self._model.get_text_features(torch.from_numpy(input_ids)).numpy()
-        return embeds
+        key = _digest(input_ids)
+        if key not in self._known:
+            with torch.no_grad():
+                embeds = self._model.get_text_features(torch.from_numpy(input_ids))
+            self._known[key] = {TEXT_OUTPUT: embeds.numpy()}
+        return self._known[key][TEXT_OUTPUT]
 
-    def _image(self, pixel_values: NDArray[np.float32], forced: Sequence[torch.Tensor] | None) -> Arrays:
+    def _free(self, picture: NDArray[np.float32]) -> Arrays:
+        key = _digest(picture)
+        if key not in self._known:
+            self._known[key] = self._image(picture, None)
+        return self._known[key]
+
+    def _replay(self, picture: NDArray[np.float32], forced: list[NDArray[np.int64]]) -> Arrays:
+        free = self._free(picture)
+        if all(map(np.array_equal, forced, assignments(free))):
+            return free
+        key = _digest(picture, *forced)
+        if key not in self._known:
+            self._known[key] = self._image(picture, [torch.from_numpy(index) for index in forced])
+        return self._known[key]
+
+    def _image(self, picture: NDArray[np.float32], forced: Sequence[torch.Tensor] | None) -> Arrays:
         with torch.no_grad():
-            return image_outputs(self._model, torch.from_numpy(pixel_values).double(), forced)
+            return image_outputs(self._model, torch.from_numpy(picture).double(), forced)
+
+
+def _stacked(pictures: Sequence[Arrays]) -> Arrays:
+    return {name: np.concatenate([outputs[name] for outputs in pictures]) for name in pictures[0]}
 
 
 def image_outputs(
@@ -84,6 +105,14 @@ def image_outputs(
         outputs[f"soft_map_{stage}"] = _array(soft)
         outputs[f"assignment_{stage}"] = index.numpy()
     return outputs
+
+
+def decided_alike(first: Arrays, second: Arrays, picture: int | None = None) -> bool:
+    """Whether every token of every stage is in the same group: of one picture of a batch, or of all."""
+    pairs = zip(assignments(first), assignments(second), strict=True)
+    if picture is None:
+        return all(np.array_equal(a, b) for a, b in pairs)
+    return all(np.array_equal(a[picture], b[picture]) for a, b in pairs)
 
 
 def assignments(outputs: Arrays) -> list[NDArray[np.int64]]:

@@ -45,7 +45,7 @@ def examine_backends(subject: Subject, *backends: Backend) -> Report:
     plan = Plan(
         image=[*pictures, *edge_cases(subject.image_size, subject.contracts.hf)],
         text=text_cases(subject.model.config.text_config),
-        batch=pictures[1],
+        batch=max(pictures, key=lambda case: len(case.value)),
     )
     candidates = [Candidate(backend) for backend in backends]
     return examine(subject, candidates, plan, precision="fp32", bundle="test", checkpoint="demo").report

@@ -16,7 +16,9 @@ from groupvit_export.graph.encoders import ImageEncoder
 from groupvit_export.graph.passes import PASSES
 from groupvit_export.verify.backends import eager, encoder_in_float64
 from groupvit_export.verify.budgets import load_budgets
+from groupvit_export.verify.cases import synthetic_cases
 from groupvit_export.verify.html import html_report
+from groupvit_export.verify.reference import Reference, assignments, decided_alike
 from groupvit_runtime.engines import EngineOptions
 
 
@@ -78,6 +80,42 @@ def test_an_engine_that_refuses_a_batch_fails_and_does_not_raise(engine) -> None
     report = examine_backends(demo_subject(), replace(engine, image=image))
     (finding,) = report.findings
     assert finding.row == "runs" and "takes one picture" in finding.cell.detail
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda o: o["assignment_1"].__setitem__((0, 0), 24), "a group that does not exist"),
+        (lambda o: o["assignment_2"].__setitem__((0, 0), -1), "a group that does not exist"),
+        (lambda o: o.update(masks=o["masks"][:, :, :-1]), "masks cannot be compared"),
+        (lambda o: o.pop("group_embeds"), "no such output"),
+    ],
+)
+def test_outputs_that_cannot_be_compared_fail_and_do_not_raise(engine, spoil, message: str) -> None:
+    def image(pixel_values: np.ndarray) -> dict[str, np.ndarray]:
+        outputs = engine.image(pixel_values)
+        spoil(outputs)
+        return outputs
+
+    report = examine_backends(demo_subject(), replace(engine, image=image))
+    (finding,) = report.findings
+    assert (report.verdict, finding.row) == ("FAIL", "runs") and message in finding.cell.detail
+
+
+def test_the_reference_does_not_care_how_pictures_are_batched() -> None:
+    subject = demo_subject()
+    cases = synthetic_cases(subject.image_size, subject.contracts.hf)
+    pixel_values = max((case.value for case in cases), key=len)
+    reference = Reference(subject.model)
+    together = reference.free(pixel_values)
+    for i in range(len(pixel_values)):
+        for name, value in reference.free(pixel_values[i : i + 1]).items():
+            np.testing.assert_array_equal(value[0], together[name][i])
+    forced = [index.copy() for index in assignments(together)]
+    forced[0][0, 0] = (forced[0][0, 0] + 1) % 24
+    replayed = reference.replay(pixel_values, forced)
+    assert not decided_alike(replayed, together, 0) and decided_alike(replayed, together, 1)
+    assert np.abs(replayed["group_embeds"][0] - together["group_embeds"][0]).max() > 0
 
 
 def test_not_a_number_fails(engine) -> None:
