@@ -35,15 +35,13 @@ from groupvit_export.pipeline import ExportOptions, export_bundle
 from groupvit_export.preprocessor import paper_decode, preprocessings
 from groupvit_export.targets import load_target
 from groupvit_export.verification import VerifyOptions, verify_bundle
-from groupvit_export.verify.backends import eager, engines
-from groupvit_export.verify.budgets import PRECISIONS
-from groupvit_export.verify.cases import edge_cases, synthetic_cases, text_cases
-from groupvit_export.verify.examine import Candidate, Plan, examine
-from groupvit_export.verify.isolate import isolate
+from groupvit_export.verify.backends import DTYPES, eager
+from groupvit_export.verify.engines import load_backend
+from groupvit_export.verify.examine import Candidate, examine, synthetic_plan
 from groupvit_export.verify.reference import Reference
 from groupvit_export.verify.report import Report
 from groupvit_export.verify.subject import Subject, measure_noise
-from groupvit_runtime.engines import EngineOptions, load_engine
+from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.manifest import EngineInfo, FileInfo, Role, TensorInfo
 
 RESULTS = Path(__file__).parent / "results"
@@ -93,7 +91,7 @@ def _seeds(count: int, folder: Path) -> dict[str, Any]:
     exporter = _Exporter(config)
     verdicts: dict[str, Counter[str]] = {target: Counter() for target in _TARGETS}
     used: dict[str, float] = {}
-    noise: dict[str, dict[str, float]] = {precision: {} for precision in PRECISIONS}
+    noise: dict[str, dict[str, float]] = {precision: {} for precision in DTYPES}
     failures: list[str] = []
     for seed in range(count):
         model = exporter.model(seed)
@@ -113,7 +111,7 @@ def _seeds(count: int, folder: Path) -> dict[str, Any]:
             _add_noise(noise, model)
         print(f"seed {seed + 1} of {count}: {report.verdict}", file=sys.stderr, flush=True)
     demo = build_model(load_checkpoint(DEMO_CHECKPOINT))
-    demo_noise: dict[str, dict[str, float]] = {precision: {} for precision in PRECISIONS}
+    demo_noise: dict[str, dict[str, float]] = {precision: {} for precision in DTYPES}
     _add_noise(demo_noise, demo)
     return {
         "count": count,
@@ -126,11 +124,11 @@ def _seeds(count: int, folder: Path) -> dict[str, Any]:
 
 def _add_noise(noise: dict[str, dict[str, float]], model: GroupViTModel) -> None:
     subject = _subject(model)
-    pictures = synthetic_cases(subject.image_size, subject.contracts.hf)
-    text = text_cases(model.config.text_config)
+    plan = synthetic_plan(subject)
+    pictures = [case for case in plan.image if case.kind == "picture"]
     reference = Reference(model)
-    for precision in PRECISIONS:
-        found = measure_noise(eager(model, precision), reference, pictures, text)
+    for precision in DTYPES:
+        found = measure_noise(eager(model, precision), reference, pictures, plan.text)
         for (_, quantity), error in found.items():
             noise[precision][quantity] = max(noise[precision].get(quantity, 0.0), error)
 
@@ -179,16 +177,12 @@ class _Exporter:
         for target in _TARGETS:
             own = folder / target
             own.mkdir()
-            image, text = (_engine(target, graphs[role], role, own) for role in ("image", "text"))
-            cut = isolate(image, own, subject.stages, own, EngineOptions())
-            loaded = (load_engine(info, own, EngineOptions()) for info in (image, text))
-            candidates.append(Candidate(engines(target, *loaded, cut)))
-        pictures = synthetic_cases(subject.image_size, subject.contracts.hf)
-        plan = Plan(
-            image=[*pictures, *edge_cases(subject.image_size, subject.contracts.hf)],
-            text=text_cases(model.config.text_config),
-            batch=max(pictures, key=lambda case: len(case.value)),
-        )
+            infos = [_engine(target, graphs[role], role, own) for role in ("image", "text")]
+            backend = load_backend(
+                target, infos, own, stages=subject.stages, scratch=own, options=EngineOptions()
+            )
+            candidates.append(Candidate(backend))
+        plan = synthetic_plan(subject)
         return examine(subject, candidates, plan, precision="fp32", bundle="", checkpoint="").report
 
     def _filled(self, weights: Mapping[str, torch.Tensor]) -> onnx.ModelProto:

@@ -28,14 +28,12 @@ from groupvit_export.model.groupvit import GroupViTModel
 from groupvit_export.preprocessor import paper_decode, preprocessings
 from groupvit_export.targets import Build, check_target, load_target
 from groupvit_export.tokenizers import find_tokenizer
-from groupvit_export.verify.backends import engines as engine_backend
-from groupvit_export.verify.cases import edge_cases, synthetic_cases, text_cases
-from groupvit_export.verify.examine import Candidate, Plan, examine
-from groupvit_export.verify.isolate import isolate
+from groupvit_export.verify.engines import load_backend
+from groupvit_export.verify.examine import Candidate, examine, synthetic_plan
 from groupvit_export.verify.report import Report
 from groupvit_export.verify.subject import Subject
 from groupvit_runtime.contract import TEXT_OUTPUT
-from groupvit_runtime.engines import EngineOptions, load_engine
+from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.files import check_replaceable, staged_folder
 from groupvit_runtime.manifest import (
     MANIFEST_NAME,
@@ -154,7 +152,7 @@ def export_bundle(options: ExportOptions, progress: Progress = lambda line: None
             )
         with clock.step("compare with the reference"):
             subject = Subject(model, image_size, contracts, paper_decode(image_size))
-            report = _verify(subject, engines, stage, options)
+            report = _verify(subject, engines, stage, options, checkpoint.source)
             parity = report.summary(report.columns[0].name)
             if parity.verdict == "FAIL" and not options.allow_failed_parity:
                 raise _failed(parity)
@@ -284,30 +282,26 @@ def _build_engine(
     )
 
 
-def _verify(subject: Subject, engines: Sequence[EngineInfo], folder: Path, options: ExportOptions) -> Report:
+def _verify(
+    subject: Subject, engines: Sequence[EngineInfo], folder: Path, options: ExportOptions, source: str
+) -> Report:
     """The same comparison as `groupvit verify`, on synthetic pictures and without label maps."""
-    image, text = engines
-    column = f"{options.target} {options.precision}"
     with tempfile.TemporaryDirectory(prefix="groupvit-verify-") as scratch:
-        backend = engine_backend(
-            column,
-            load_engine(image, folder, EngineOptions()),
-            load_engine(text, folder, EngineOptions()),
-            isolate(image, folder, subject.stages, Path(scratch), EngineOptions()),
-        )
-        pictures = synthetic_cases(subject.image_size, subject.contracts.hf)
-        plan = Plan(
-            image=[*pictures, *edge_cases(subject.image_size, subject.contracts.hf)],
-            text=text_cases(subject.model.config.text_config),
-            batch=max(pictures, key=lambda case: len(case.value)),
+        backend = load_backend(
+            f"{options.target} {options.precision}",
+            engines,
+            folder,
+            stages=subject.stages,
+            scratch=Path(scratch),
+            options=EngineOptions(),
         )
         return examine(
             subject,
             [Candidate(backend)],
-            plan,
+            synthetic_plan(subject),
             precision=options.precision,
             bundle=folder.name,
-            checkpoint=options.checkpoint or DEMO_NAME,
+            checkpoint=source,
         ).report
 
 

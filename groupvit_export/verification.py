@@ -24,17 +24,17 @@ from groupvit_export.pipeline import ExportOptions, export_bundle
 from groupvit_export.preprocessor import paper_decode, preprocessings
 from groupvit_export.targets import check_target
 from groupvit_export.tokenizers import find_tokenizer
-from groupvit_export.verify.backends import Backend, eager, encoder_in_float64, engines
+from groupvit_export.verify.backends import eager, encoder_in_float64
 from groupvit_export.verify.bisect import Culprit, bisect
-from groupvit_export.verify.cases import edge_cases, picture_cases, synthetic_cases, text_cases
+from groupvit_export.verify.cases import picture_cases
 from groupvit_export.verify.cells import count_cell, place
-from groupvit_export.verify.examine import Candidate, Plan, examine
-from groupvit_export.verify.isolate import isolate
+from groupvit_export.verify.engines import load_backend
+from groupvit_export.verify.examine import Candidate, Plan, examine, largest_batch, synthetic_plan
 from groupvit_export.verify.labels import Picture
 from groupvit_export.verify.pictures import synthetic_pictures
 from groupvit_export.verify.report import Cell, Report, not_run
 from groupvit_export.verify.subject import Subject, Words
-from groupvit_runtime.engines import EngineOptions, load_engine
+from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.opening import OpenBundle, open_bundle
 from groupvit_runtime.read_image import PICTURE_SUFFIXES, read_image
 from groupvit_runtime.tokenizer import Tokenizer
@@ -142,7 +142,14 @@ def verify_bundle(
         for number, (name, item) in enumerate(bundles.items()):
             folder = Path(scratch) / f"cut-{number}"
             folder.mkdir()
-            backend = _engines(name, item, subject.stages, folder, engine_options)
+            backend = load_backend(
+                name,
+                item.manifest.engines,
+                item.root,
+                stages=subject.stages,
+                scratch=folder,
+                options=engine_options,
+            )
             cells = {"token ids": token_ids} if item is opened else {}
             candidates.append(Candidate(backend, item.manifest.preprocessing, cells))
         examination = examine(
@@ -198,16 +205,6 @@ def _fingerprint_notes(bundle: OpenBundle, checkpoint: Checkpoint) -> list[str]:
 def _column(bundle: OpenBundle) -> str:
     engine = bundle.manifest.engine("image")
     return f"{engine.target} {engine.precision}"
-
-
-def _engines(name: str, bundle: OpenBundle, stages: int, scratch: Path, options: EngineOptions) -> Backend:
-    image, text = bundle.manifest.engine("image"), bundle.manifest.engine("text")
-    return engines(
-        name,
-        load_engine(image, bundle.root, options),
-        load_engine(text, bundle.root, options),
-        isolate(image, bundle.root, stages, scratch, options),
-    )
 
 
 def _build(
@@ -287,19 +284,18 @@ def _token_ids_cell(checkpoint: Checkpoint, sentences: list[str], path: Path) ->
 
 def _plan(subject: Subject, words: Words, options: VerifyOptions) -> Plan:
     pictures = bundled_scenes() if options.images is None else _pictures(options.images, options.limit)
-    spec, size = subject.contracts.hf, subject.image_size
-    cases = picture_cases(pictures, size, spec)
-    synthetic = synthetic_cases(size, spec)
-    batch = max((*cases, *synthetic), key=lambda case: len(case.value))
+    side = subject.image_size[0]
+    cases = picture_cases(pictures, subject.image_size, subject.contracts.hf)
+    synthetic = synthetic_plan(subject)
     # Small enough to be shrunk and enlarged: what a picture's size does is tested, not what it costs.
     shapes = {
-        name: synthetic_pictures(index + 2, 1, (size[0] * h // 2, size[0] * w // 2))[0]
+        name: synthetic_pictures(index + 2, 1, (side * h // 2, side * w // 2))[0]
         for index, (name, (h, w)) in enumerate(_SHAPES.items())
     }
-    return Plan(
-        image=[*cases, *synthetic, *edge_cases(size, spec)],
-        text=text_cases(subject.model.config.text_config),
-        batch=batch,
+    return replace(
+        synthetic,
+        image=[*cases, *synthetic.image],
+        batch=largest_batch([*cases, synthetic.batch]),
         pictures=pictures,
         shapes=shapes,
         words=words,

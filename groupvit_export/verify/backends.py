@@ -18,8 +18,6 @@ from groupvit_export.graph.passes import apply_passes
 from groupvit_export.model.groupvit import GroupViTModel
 from groupvit_export.verify.reference import Arrays, Reference, assignments, image_outputs
 from groupvit_kernels import torch_op
-from groupvit_runtime.contract import IMAGE_INPUT, TEXT_INPUT, TEXT_OUTPUT
-from groupvit_runtime.engines import Engine
 
 DTYPES: Final[Mapping[str, torch.dtype]] = MappingProxyType(
     {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -106,17 +104,6 @@ def encoder_in_float64(model: GroupViTModel, image_size: tuple[int, int], passes
         image=image,
         text=text,
         grouping=(grouping,) * stages,
-    )
-
-
-def engines(name: str, image: Engine, text: Engine, grouping: tuple[Grouping, ...] | str) -> Backend:
-    """The engines of a bundle."""
-    return Backend(
-        name=name,
-        description=image.description,
-        image=lambda pixel_values: image.run({IMAGE_INPUT: np.ascontiguousarray(pixel_values)}),
-        text=lambda ids: text.run({TEXT_INPUT: np.ascontiguousarray(ids)})[TEXT_OUTPUT],
-        grouping=grouping,
     )
 
 

@@ -3,21 +3,18 @@
 A budget is ``max(floor, factor * noise)``. The noise is what eager PyTorch in the engine's own dtype is off
 from float64, on the same inputs and the same model; the candidate's own error never enters, for it would
 excuse every flip. The factors and limits are data, in ``budgets.json`` beside this module;
-``python -m benchmarks.budgets`` measures what they are held against.
+``python -m benchmarks.parity`` measures what they are held against.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Final
 
 from groupvit_export.errors import UsageError
-
-PRECISIONS: Final = ("fp32", "bf16", "fp16")
+from groupvit_runtime.serialize import from_json
 
 
 @dataclass(frozen=True)
@@ -53,29 +50,11 @@ def load_budgets(precision: str) -> Budgets:
     Raises:
         UsageError: there are none.
     """
-    table: Mapping[str, Mapping[str, object]] = json.loads(
+    table: dict[str, dict[str, object]] = json.loads(
         files("groupvit_export.verify").joinpath("budgets.json").read_text(encoding="utf-8")
     )
     if precision not in table:
         raise UsageError(
             "there are no reviewed budgets for this precision", got=precision, expected=", ".join(table)
         )
-    return _parse(precision, table[precision])
-
-
-def _parse(precision: str, entry: Mapping[str, object]) -> Budgets:
-    limits = entry["noise_limit"]
-    assert isinstance(limits, dict)
-    return Budgets(
-        precision=precision,
-        factor=_number(entry["factor"]),
-        floor=_number(entry["floor"]),
-        at_risk_limit=_number(entry["at_risk_limit"]),
-        logit_noise_limit=_number(limits["logits"]),
-        output_noise_limit=_number(limits["outputs"]),
-    )
-
-
-def _number(value: object) -> float:
-    assert isinstance(value, float | int)
-    return float(value)
+    return from_json(Budgets, {"precision": precision, **table[precision]}, f"budgets.{precision}")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from groupvit_export.verify.backends import Backend, checked, eager
 from groupvit_export.verify.budgets import load_budgets
-from groupvit_export.verify.cases import Case
+from groupvit_export.verify.cases import Case, edge_cases, synthetic_cases, text_cases
 from groupvit_export.verify.labels import Picture, hf_cells, label_noise, paper_cells
 from groupvit_export.verify.reference import Reference
 from groupvit_export.verify.report import Cell, Column, Report, Row
@@ -48,6 +48,21 @@ class Plan:
     pictures: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
     shapes: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
     words: Words | None = None
+
+
+def synthetic_plan(subject: Subject) -> Plan:
+    """Made pictures, edge cases and text; no label maps. This is what every export runs."""
+    pictures = synthetic_cases(subject.image_size, subject.contracts.hf)
+    return Plan(
+        image=[*pictures, *edge_cases(subject.image_size, subject.contracts.hf)],
+        text=text_cases(subject.model.config.text_config),
+        batch=largest_batch(pictures),
+    )
+
+
+def largest_batch(cases: Sequence[Case]) -> Case:
+    """The case with the most pictures, the first on ties."""
+    return max(cases, key=lambda case: len(case.value))
 
 
 @dataclass(frozen=True, eq=False)

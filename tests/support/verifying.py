@@ -8,13 +8,12 @@ from pathlib import Path
 from groupvit_export.checkpoint import build_model, load_checkpoint
 from groupvit_export.demo import DEMO_CHECKPOINT
 from groupvit_export.preprocessor import paper_decode, preprocessings
-from groupvit_export.verify.backends import Backend, engines
-from groupvit_export.verify.cases import edge_cases, synthetic_cases, text_cases
-from groupvit_export.verify.examine import Candidate, Plan, examine
-from groupvit_export.verify.isolate import isolate
+from groupvit_export.verify.backends import Backend
+from groupvit_export.verify.engines import load_backend
+from groupvit_export.verify.examine import Candidate, examine, synthetic_plan
 from groupvit_export.verify.report import Report
 from groupvit_export.verify.subject import Subject
-from groupvit_runtime.engines import EngineOptions, load_engine
+from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.opening import open_bundle
 
 
@@ -29,23 +28,19 @@ def engine_backend(
 ) -> Backend:
     opened = open_bundle(bundle)
     options = options or EngineOptions()
-    image, text = opened.manifest.engine("image"), opened.manifest.engine("text")
     scratch.mkdir(parents=True, exist_ok=True)
-    return engines(
+    return load_backend(
         name,
-        load_engine(image, opened.root, options),
-        load_engine(text, opened.root, options),
-        isolate(image, opened.root, len(opened.manifest.model.groups), scratch, options),
+        opened.manifest.engines,
+        opened.root,
+        stages=len(opened.manifest.model.groups),
+        scratch=scratch,
+        options=options,
     )
 
 
 def examine_backends(subject: Subject, *backends: Backend) -> Report:
     """Synthetic pictures, edge cases, text, the op alone, stability; no label maps."""
-    pictures = synthetic_cases(subject.image_size, subject.contracts.hf)
-    plan = Plan(
-        image=[*pictures, *edge_cases(subject.image_size, subject.contracts.hf)],
-        text=text_cases(subject.model.config.text_config),
-        batch=max(pictures, key=lambda case: len(case.value)),
-    )
+    plan = synthetic_plan(subject)
     candidates = [Candidate(backend) for backend in backends]
     return examine(subject, candidates, plan, precision="fp32", bundle="test", checkpoint="demo").report
