@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from importlib.util import find_spec
 from pathlib import Path
 
 from groupvit_export.cli.arguments import add_templates, read_size, read_templates
 from groupvit_export.cli.output import note, print_json
+from groupvit_export.cli.packages import require_packages
 from groupvit_export.cli.parity import parity_table
 from groupvit_export.demo import DEMO_LABELS, DEMO_SAMPLE
-from groupvit_export.errors import MissingDependencyError
 from groupvit_export.targets import TARGETS, check_target
 from groupvit_runtime.manifest import check_decode
 from groupvit_runtime.prompts import resolve_templates
@@ -59,13 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     decode = None if arguments.decode is None else check_decode(arguments.decode)
     templates = read_templates(arguments)
     image_size = read_size(arguments.image_size)
-    missing = [package for package in _NEEDED if find_spec(package) is None]
-    if missing:
-        raise MissingDependencyError(
-            "exporting needs packages that are not installed",
-            got=f"missing: {', '.join(missing)}",
-            fix="pip install 'groupvit-export[export]'",
-        )
+    require_packages(_NEEDED, "exporting")
 
     from groupvit_export.graph.passes import select_passes
     from groupvit_export.pipeline import ExportOptions, export_bundle

@@ -18,7 +18,7 @@ from groupvit_export.cli.arguments import (
 from groupvit_export.cli.output import note, print_json
 from groupvit_runtime.errors import GroupViTError, ImageError, UsageError
 from groupvit_runtime.files import write_atomically
-from groupvit_runtime.read_image import PICTURE_SUFFIXES
+from groupvit_runtime.read_image import list_pictures
 from groupvit_runtime.result import Segmentation
 from groupvit_runtime.segmenter import Labels, Segmenter
 from groupvit_runtime.vocabulary import Vocabulary
@@ -108,17 +108,10 @@ def _jobs(pictures: list[Path], folder: Path, *, force: bool) -> Iterator[tuple[
 
 def _expanded(pictures: list[Path]) -> Iterator[Path]:
     for picture in pictures:
-        if not picture.is_dir():
+        if picture.is_dir():
+            yield from list_pictures(picture)
+        else:
             yield picture
-            continue
-        found = sorted(path for path in picture.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
-        if not found:
-            raise ImageError(
-                "the folder has no pictures",
-                got=str(picture),
-                expected=f"files ending in {' '.join(sorted(PICTURE_SUFFIXES))}",
-            )
-        yield from found
 
 
 def _paths(folder: Path, stem: str) -> dict[str, Path]:

@@ -60,6 +60,24 @@ _TRANSPOSE = {
 _ARRAY_SHAPES = "uint8 or uint16 [H, W, 3] RGB, [H, W, 4] RGBA or [H, W] grey, H and W at least 1"
 
 
+def list_pictures(folder: Path) -> list[Path]:
+    """The pictures of a folder by name, those in folders below it left out.
+
+    Raises:
+        ImageError: it is no folder, or has none.
+    """
+    if not folder.is_dir():
+        raise ImageError("the folder of pictures is not there", got=str(folder), expected="a folder")
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+    if not found:
+        raise ImageError(
+            "the folder has no pictures",
+            got=str(folder),
+            expected=f"files ending in {' '.join(sorted(PICTURE_SUFFIXES))}",
+        )
+    return found
+
+
 def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> RgbArray:
     """Read a picture.
 

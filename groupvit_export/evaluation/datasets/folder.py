@@ -14,6 +14,7 @@ from groupvit_export.evaluation.datasets.home import find_home, layout_error
 from groupvit_export.evaluation.datasets.spec import DatasetOptions
 from groupvit_export.evaluation.datasets.text_files import check_class_names, read_text
 from groupvit_export.evaluation.datasets.values import MASK_VALUES, value_table
+from groupvit_runtime.read_image import PICTURE_SUFFIXES
 from groupvit_runtime.segmenter import BACKGROUND
 
 FOLDER_LAYOUT: Final = """\
@@ -21,10 +22,6 @@ ROOT/
   images/**/NAME.jpg   (or any usual format)
   masks/**/NAME.png    (the same name; pixel value = line of classes.txt, from 0)
   classes.txt          (a class name a line; a first line "background" is the background)"""
-
-PICTURE_SUFFIXES: Final = frozenset(
-    (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".avif")
-)
 
 _FIX: Final = "--root is the folder that holds images and masks; --classes FILE replaces classes.txt"
 _NAMED_IN_ERRORS: Final = 5
