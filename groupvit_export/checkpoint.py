@@ -23,7 +23,7 @@ from groupvit_export.config import GroupViTConfig
 from groupvit_export.errors import CheckpointError, MissingDependencyError
 from groupvit_export.model import GroupViTModel
 
-__all__ = ["IGNORED_KEYS", "Checkpoint", "build_model", "load_checkpoint"]
+__all__ = ["IGNORED_KEYS", "Checkpoint", "build_model", "load_checkpoint", "load_recorded"]
 
 #: Keys that may be in a file and are not weights of the model.
 IGNORED_KEYS = {
@@ -134,6 +134,30 @@ def load_checkpoint(
         fingerprint=_fingerprint(state_dict),
         notes=notes,
     )
+
+
+def load_recorded(
+    source: str,
+    *,
+    config: str | Path | None = None,
+    cache_dir: str | Path | None = None,
+    local_files_only: bool = False,
+) -> Checkpoint:
+    """Load again what ``Checkpoint.source`` names: a path, or a hub id at exactly the commit it had.
+
+    Raises:
+        CheckpointError: as :func:`load_checkpoint`.
+    """
+    name, at, revision = source.rpartition("@")
+    if at and not Path(source).expanduser().exists() and _HUB_ID.fullmatch(name):
+        return load_checkpoint(
+            name,
+            config=config,
+            revision=revision,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+        )
+    return load_checkpoint(source, config=config)
 
 
 def build_model(checkpoint: Checkpoint) -> GroupViTModel:

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from groupvit_export import nvlabs
-from groupvit_export.checkpoint import Checkpoint, build_model, load_checkpoint
+from groupvit_export.checkpoint import Checkpoint, build_model, load_checkpoint, load_recorded
 from groupvit_export.config import GroupViTConfig, GroupViTTextConfig, GroupViTVisionConfig
 from groupvit_export.errors import CheckpointError
 from groupvit_export.model import GroupViTModel
@@ -423,6 +423,23 @@ def test_hub_id_from_the_cache(cached, weights):
     assert_holds(checkpoint, weights)
     assert checkpoint.source == "acme/groupvit@0123456789abcdef0123456789abcdef01234567"
     assert (checkpoint.folder / "config.json").is_file()
+
+
+def test_what_a_bundle_recorded_is_loaded_at_its_commit_not_at_the_newest(cached, weights, tmp_path):
+    recorded = load_checkpoint("acme/groupvit", cache_dir=cached, local_files_only=True).source
+    repository = cached / "models--acme--groupvit"
+    newer = "f" * 40
+    (repository / "refs" / "main").write_text(newer)
+    shutil.copytree(next((repository / "snapshots").iterdir()), repository / "snapshots" / newer)
+    moved = {name: tensor + 1 for name, tensor in weights.items()}
+    save_file(moved, repository / "snapshots" / newer / "model.safetensors")
+    assert load_checkpoint("acme/groupvit", cache_dir=cached, local_files_only=True).source.endswith(newer)
+    assert_holds(load_recorded(recorded, cache_dir=cached, local_files_only=True), weights)
+
+
+def test_a_recorded_folder_may_have_an_at_in_its_name(folder, weights, tmp_path):
+    odd = shutil.copytree(folder, tmp_path / "model@v2")
+    assert_holds(load_recorded(str(odd)), weights)
 
 
 def test_hub_id_with_only_a_pickle_in_the_cache(cached):
