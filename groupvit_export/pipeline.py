@@ -106,8 +106,18 @@ def bundle_path(options: ExportOptions) -> Path:
     return Path(f"{name}-{options.target}-{options.precision}")
 
 
-def export_bundle(options: ExportOptions, progress: Progress = lambda line: None) -> ExportResult:
+def export_bundle(
+    options: ExportOptions,
+    progress: Progress = lambda line: None,
+    *,
+    checkpoint: Checkpoint | None = None,
+) -> ExportResult:
     """Export, verify and write a bundle; nothing is left behind when a step fails.
+
+    Args:
+        options: what to export.
+        progress: called with a line a step.
+        checkpoint: one that is loaded already, instead of `options.checkpoint`.
 
     Raises:
         GroupViTError: a step failed; `ParityError` when the engine does not equal the reference.
@@ -122,7 +132,7 @@ def export_bundle(options: ExportOptions, progress: Progress = lambda line: None
     clock = _Clock(progress)
 
     with clock.step("load the checkpoint"):
-        checkpoint = _load(options)
+        checkpoint = checkpoint or _load(options)
         model = build_model(checkpoint)
         tokenizer = find_tokenizer(options.tokenizer or _tokenizer_source(checkpoint))
         contracts = preprocessings(checkpoint.folder)

@@ -12,11 +12,12 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from tokenizers import Tokenizer as RawTokenizer
 
-from groupvit_export.checkpoint import Checkpoint, build_model, load_checkpoint
+from groupvit_export.checkpoint import Checkpoint, build_model, load_checkpoint, load_recorded
 from groupvit_export.demo import DEMO_CHECKPOINT, DEMO_LABELS, DEMO_SAMPLE, DEMO_SOURCE
-from groupvit_export.errors import CheckpointError, ImageError, LabelError, UsageError
+from groupvit_export.errors import CheckpointError, LabelError, UsageError
 from groupvit_export.graph.capture import capture_image_encoder
 from groupvit_export.graph.encoders import ImageEncoder
 from groupvit_export.graph.passes import apply_passes
@@ -28,15 +29,16 @@ from groupvit_export.verify.backends import eager, encoder_in_float64
 from groupvit_export.verify.bisect import Culprit, bisect
 from groupvit_export.verify.cases import picture_cases
 from groupvit_export.verify.cells import count_cell, place
+from groupvit_export.verify.contract import check_architecture, manifest_cells
 from groupvit_export.verify.engines import load_backend
 from groupvit_export.verify.examine import Candidate, Plan, examine, largest_batch, synthetic_plan
-from groupvit_export.verify.labels import Picture
+from groupvit_export.verify.labels import SHOWN, Picture
 from groupvit_export.verify.pictures import synthetic_pictures
 from groupvit_export.verify.report import Cell, Report, not_run
 from groupvit_export.verify.subject import Subject, Words
 from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.opening import OpenBundle, open_bundle
-from groupvit_runtime.read_image import PICTURE_SUFFIXES, read_image
+from groupvit_runtime.read_image import list_pictures, read_image
 from groupvit_runtime.tokenizer import Tokenizer
 
 Progress = Callable[[str], None]
@@ -52,6 +54,9 @@ _SHAPES: Final = {
 
 _KNOWN_WORDS: Final = 9
 
+_LONG_SIDE: Final = 1024
+"""Of pictures that are compared pixel by pixel: in float64 the scores of a photograph fill gigabytes."""
+
 
 @dataclass(frozen=True)
 class VerifyOptions:
@@ -63,7 +68,7 @@ class VerifyOptions:
         config: a config.json to use instead of the checkpoint's.
         targets: further targets, built from the checkpoint on the spot, as columns beside the bundle's.
         labels: class names for the label maps; None for words that the tokenizer knows.
-        limit: at most so many pictures of the folder.
+        limit: at most so many pictures of the folder, the first by name.
         threads: of the engines; None for their own choice.
         device: "cpu" or "cuda".
     """
@@ -73,7 +78,7 @@ class VerifyOptions:
     config: Path | None = None
     targets: tuple[str, ...] = ()
     labels: tuple[str, ...] | None = None
-    limit: int | None = None
+    limit: int = 100
     threads: int | None = None
     device: str = "cpu"
 
@@ -126,15 +131,16 @@ def verify_bundle(
     image_size = manifest.model.image_size
     subject = Subject(model, image_size, preprocessings(checkpoint.folder), paper_decode(image_size))
     notes = _fingerprint_notes(opened, checkpoint)
+    check_architecture(model, manifest.model)
     words, token_ids = _words(opened, checkpoint, options)
-    plan = _plan(subject, words, options)
+    plan, more = _plan(subject, words, options)
     engine_options = EngineOptions(device=options.device, threads=options.threads)
     with tempfile.TemporaryDirectory(prefix="groupvit-verify-") as scratch:
         bundles = {_column(opened): opened}
-        for target in options.targets:
+        for target in dict.fromkeys(options.targets):
             progress(f"build the {target} engines from the checkpoint ...")
             built = _build(opened, checkpoint, options, target, Path(scratch) / target)
-            bundles.setdefault(f"{_column(built)}, built here", built)
+            bundles[f"{_column(built)}, built here"] = built
         candidates = [
             Candidate(encoder_in_float64(model, image_size, manifest.passes)),
             Candidate(eager(model, precision)),
@@ -150,8 +156,10 @@ def verify_bundle(
                 scratch=folder,
                 options=engine_options,
             )
-            cells = {"token ids": token_ids} if item is opened else {}
-            candidates.append(Candidate(backend, item.manifest.preprocessing, cells))
+            cells = manifest_cells(subject, item, {**plan.pictures, **plan.shapes})
+            if item is opened:
+                cells["token ids"] = token_ids
+            candidates.append(Candidate(backend, cells, shown=SHOWN))
         examination = examine(
             subject,
             candidates,
@@ -159,7 +167,7 @@ def verify_bundle(
             precision=precision,
             bundle=manifest.name,
             checkpoint=checkpoint.source,
-            notes=notes,
+            notes=[*notes, *more],
             progress=progress,
         )
         culprits = _culprits(examination.report, bundles, subject, plan, progress) if find_culprit else {}
@@ -178,12 +186,11 @@ def _checkpoint(bundle: OpenBundle, options: VerifyOptions) -> Checkpoint:
     recorded = bundle.manifest.checkpoint
     if options.against is None and recorded.source == DEMO_SOURCE:
         return replace(load_checkpoint(DEMO_CHECKPOINT, config=options.config), source=DEMO_SOURCE)
-    source = options.against or recorded.source.partition("@")[0]
+    if options.against is not None:
+        return load_checkpoint(options.against, config=options.config)
     try:
-        return load_checkpoint(source, config=options.config)
+        return load_recorded(recorded.source, config=options.config)
     except CheckpointError as error:
-        if options.against is not None:
-            raise
         raise CheckpointError(
             "the checkpoint that the bundle was exported from cannot be loaded",
             got=f"{recorded.source}: {error.what}",
@@ -211,21 +218,18 @@ def _build(
     bundle: OpenBundle, checkpoint: Checkpoint, options: VerifyOptions, target: str, output: Path
 ) -> OpenBundle:
     manifest = bundle.manifest
-    source = options.against or manifest.checkpoint.source.partition("@")[0]
-    is_demo = options.against is None and manifest.checkpoint.source == DEMO_SOURCE
     export_bundle(
         ExportOptions(
             target=target,
             precision=manifest.engine("image").precision,
-            checkpoint=None if is_demo else source,
             image_size=manifest.model.image_size,
             output=output,
             templates=manifest.prompts,
             tokenizer=None if manifest.tokenizer is None else manifest.tokenizer.verify(bundle.root),
-            config=options.config,
             passes=manifest.passes,
             allow_failed_parity=True,
-        )
+        ),
+        checkpoint=checkpoint,
     )
     return open_bundle(output)
 
@@ -282,8 +286,10 @@ def _token_ids_cell(checkpoint: Checkpoint, sentences: list[str], path: Path) ->
     return count_cell(len(differing), first, f"{len(sentences)} sentences")
 
 
-def _plan(subject: Subject, words: Words, options: VerifyOptions) -> Plan:
-    pictures = bundled_scenes() if options.images is None else _pictures(options.images, options.limit)
+def _plan(subject: Subject, words: Words, options: VerifyOptions) -> tuple[Plan, list[str]]:
+    pictures, notes = bundled_scenes(), list[str]()
+    if options.images is not None:
+        pictures, notes = _pictures(options.images, options.limit)
     side = subject.image_size[0]
     cases = picture_cases(pictures, subject.image_size, subject.contracts.hf)
     synthetic = synthetic_plan(subject)
@@ -292,7 +298,7 @@ def _plan(subject: Subject, words: Words, options: VerifyOptions) -> Plan:
         name: synthetic_pictures(index + 2, 1, (side * h // 2, side * w // 2))[0]
         for index, (name, (h, w)) in enumerate(_SHAPES.items())
     }
-    return replace(
+    plan = replace(
         synthetic,
         image=[*cases, *synthetic.image],
         batch=largest_batch([*cases, synthetic.batch]),
@@ -300,19 +306,26 @@ def _plan(subject: Subject, words: Words, options: VerifyOptions) -> Plan:
         shapes=shapes,
         words=words,
     )
+    return plan, notes
 
 
-def _pictures(folder: Path, limit: int | None) -> dict[str, NDArray[np.uint8]]:
-    if not folder.is_dir():
-        raise UsageError("the folder of pictures is not there", got=str(folder), fix="--images DIR")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
-    if not paths:
-        raise ImageError(
-            "the folder has no pictures",
-            got=str(folder),
-            expected=f"files ending in {' '.join(sorted(PICTURE_SUFFIXES))}",
-        )
-    return {path.name: read_image(path) for path in paths[:limit]}
+def _pictures(folder: Path, limit: int) -> tuple[dict[str, NDArray[np.uint8]], list[str]]:
+    paths = list_pictures(folder)
+    pictures, shrunk = {}, 0
+    for path in paths[:limit]:
+        rgb = read_image(path)
+        if max(rgb.shape[:2]) > _LONG_SIDE:
+            shrunk += 1
+            picture = Image.fromarray(rgb)
+            picture.thumbnail((_LONG_SIDE, _LONG_SIDE))
+            rgb = np.asarray(picture)
+        pictures[path.name] = rgb
+    notes = []
+    if shrunk:
+        notes.append(f"{shrunk} pictures were shrunk to {_LONG_SIDE} pixels on their long side")
+    if len(paths) > limit:
+        notes.append(f"the first {limit} of {len(paths):,} pictures were taken; --limit N takes more")
+    return pictures, notes
 
 
 def _culprits(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from importlib.util import find_spec
 from pathlib import Path
 
-from groupvit_export.cli.arguments import add_engine_options, read_labels
+from groupvit_export.cli.arguments import add_engine_options, add_labels, read_labels
 from groupvit_export.cli.matrix import matrix, verdict_lines
 from groupvit_export.cli.output import note, print_json
-from groupvit_export.errors import MissingDependencyError, UsageError
+from groupvit_export.cli.packages import require_packages
+from groupvit_export.errors import UsageError
 from groupvit_runtime.files import write_atomically
 from groupvit_runtime.serialize import to_json
 
@@ -21,7 +21,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images", type=Path, metavar="DIR", help="a folder of pictures; default: the scenes of the package"
     )
-    parser.add_argument("--limit", type=int, metavar="N", help="at most N pictures of the folder")
+    parser.add_argument(
+        "--limit", type=int, default=100, metavar="N", help="at most N pictures of the folder (100)"
+    )
     parser.add_argument(
         "--against", metavar="CHECKPOINT", help="folder, hub id or .pth; default: what the manifest names"
     )
@@ -33,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="T,...",
         help="further targets to build from the checkpoint and put beside the bundle",
     )
-    parser.add_argument("--labels", metavar='"A,B,..."', help="classes of the label maps that are compared")
+    add_labels(parser, required=False)
     parser.add_argument(
         "--bisect", action="store_true", help="where it fails, find the first graph node that does"
     )
@@ -45,17 +47,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     targets = tuple(part.strip() for part in (arguments.targets or "").split(",") if part.strip())
-    if arguments.limit is not None and arguments.limit < 1:
+    if arguments.limit < 1:
         raise UsageError("the number of pictures must be positive", got=arguments.limit, expected="1 or more")
-    arguments.labels_file = None
     labels = read_labels(arguments)
-    missing = [package for package in _NEEDED if find_spec(package) is None]
-    if missing:
-        raise MissingDependencyError(
-            "verifying needs the PyTorch reference",
-            got=f"missing: {', '.join(missing)}",
-            fix="pip install 'groupvit-export[export]'",
+    if arguments.html is not None and not arguments.html.parent.is_dir():
+        raise UsageError(
+            "the report has nowhere to go",
+            got=str(arguments.html),
+            expected=f"the folder {arguments.html.parent}",
         )
+    require_packages(_NEEDED, "verifying")
 
     from groupvit_export.verification import VerifyOptions, verify_bundle
     from groupvit_export.verify.html import html_report

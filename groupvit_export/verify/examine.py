@@ -20,12 +20,10 @@ from groupvit_export.verify.rows import row_table
 from groupvit_export.verify.sections import (
     image_cells,
     operator_cells,
-    preprocessing_cells,
     stability_cells,
     text_cells,
 )
 from groupvit_export.verify.subject import Subject, Truth, Words, measure_noise
-from groupvit_runtime.manifest import Preprocessings
 
 Progress = Callable[[str], None]
 
@@ -71,18 +69,18 @@ class Candidate:
 
     Attributes:
         backend: what computes.
-        preprocessing: what its bundle records; None for PyTorch itself.
         cells: of rows that were settled beforehand.
+        shown: of how many pictures the label maps are kept for people.
     """
 
     backend: Backend
-    preprocessing: Preprocessings | None = None
     cells: Mapping[str, Cell] = field(default_factory=dict)
+    shown: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class Examination:
-    """The matrix, and the label maps of every candidate for pictures in a report."""
+    """The matrix, and by column the label maps that are kept for people."""
 
     report: Report
     shown: Mapping[str, tuple[Picture, ...]]
@@ -127,15 +125,13 @@ def examine(
         backend = checked(candidate.backend, reference)
         progress(f"{backend.name} ...")
         cells = {**candidate.cells, **image_cells(backend, truth, plan.image)}
-        if candidate.preprocessing is not None:
-            everything = {**plan.pictures, **plan.shapes}
-            cells |= preprocessing_cells(truth, candidate.preprocessing, everything) if everything else {}
         cells |= operator_cells(backend, truth, yardstick)
         cells |= text_cells(backend, truth, plan.text)
         cells |= stability_cells(backend, truth, plan.batch)
         if plan.words is not None and scores is not None:
-            found, pictures = hf_cells(backend, truth, scores, plan.words, plan.pictures)
-            shown[backend.name] = tuple(pictures)
+            found, pictures = hf_cells(backend, truth, scores, plan.words, plan.pictures, candidate.shown)
+            if candidate.shown:
+                shown[backend.name] = tuple(pictures)
             cells |= found | paper_cells(backend, truth, scores, plan.words, plan.shapes)
         columns[backend.name] = cells
     table = row_table(subject.stages)

@@ -16,9 +16,6 @@ from groupvit_export.verify.labels import Picture
 from groupvit_export.verify.report import Cell, Report, Row, number
 from groupvit_runtime.render import palette
 
-_SHOWN: Final = 12
-"""Pictures a column: those that differ most, then the least certain ones."""
-
 _SIDE: Final = 256
 _SURE: Final = np.array((250, 250, 250), np.float64)
 _CLOSE: Final = np.array((40, 60, 130), np.float64)
@@ -79,10 +76,7 @@ def html_report(
         *(f"<li><b>{escape(c.name)}</b>: {escape(c.description)}</li>" for c in report.columns),
         "</ul>",
     ]
-    for column in report.columns:
-        if not column.name.startswith(("torch", "encoder")):
-            pictures = shown.get(column.name, ())
-            parts.append(_pictures(column.name, pictures))
+    parts += [_pictures(column, pictures) for column, pictures in shown.items()]
     parts += ["<h2>Runs</h2><ul>", *(f"<li>{escape(case)}</li>" for case in report.cases), "</ul>"]
     title = f"{escape(report.bundle)}: {report.verdict}"
     return (
@@ -132,22 +126,10 @@ def _cell(cell: Cell | None) -> str:
 def _pictures(column: str, pictures: Sequence[Picture]) -> str:
     if not pictures:
         return ""
-    chosen = sorted(pictures, key=_interest, reverse=True)[:_SHOWN]
-    names = chosen[0].names
-    parts = [f"<h2>Label maps of {escape(column)}</h2>"]
-    if len(chosen) < len(pictures):
-        parts.append(
-            f"<p class='about'>{len(chosen)} of {len(pictures)} pictures: those that differ most, "
-            "then those that the reference is least sure of.</p>"
-        )
-    parts.append(_key(names))
-    parts += [f"<div><b>{escape(picture.name)}</b></div>{_four(picture)}" for picture in chosen]
+    about = "Those that differ most, then those that the reference is least sure of."
+    parts = [f"<h2>Label maps of {escape(column)}</h2><p class='about'>{about}</p>", _key(pictures[0].names)]
+    parts += [f"<div><b>{escape(picture.name)}</b></div>{_four(picture)}" for picture in pictures]
     return "".join(parts)
-
-
-def _interest(picture: Picture) -> tuple[int, float]:
-    different = int((picture.labels != picture.view.labels).sum())
-    return different, float((picture.view.margin <= 2 * picture.budget).mean())
 
 
 def _key(names: Sequence[str]) -> str:
@@ -160,15 +142,14 @@ def _key(names: Sequence[str]) -> str:
 
 
 def _four(picture: Picture) -> str:
-    different = picture.labels != picture.view.labels
-    at_risk = picture.view.margin <= 2 * picture.budget
+    different = picture.labels != picture.reference
     figures = (
-        ("reference, left to itself", _overlay(picture.rgb, picture.view.labels, len(picture.names))),
+        ("reference, left to itself", _overlay(picture.rgb, picture.reference, len(picture.names))),
         ("this backend", _overlay(picture.rgb, picture.labels, len(picture.names))),
         (f"different: {int(different.sum()):,} pixels", _difference(picture.rgb, different)),
         (
-            f"margin: dark is close, red at risk ({int(at_risk.sum()):,} pixels)",
-            _margin(picture.view.margin, at_risk),
+            f"margin: dark is close, red at risk ({int(picture.at_risk.sum()):,} pixels)",
+            _margin(picture.margin, picture.at_risk),
         ),
     )
     return '<div class="four">' + "".join(_figure(*figure) for figure in figures) + "</div>"
@@ -192,7 +173,7 @@ def _difference(rgb: NDArray[np.uint8], different: NDArray[np.bool_]) -> NDArray
     return np.where(different[..., None], _WRONG, grey).round().clip(0, 255).astype(np.uint8)
 
 
-def _margin(margin: NDArray[np.float64], at_risk: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def _margin(margin: NDArray[np.float32], at_risk: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """On the scale of the picture's own largest margin, its square root, so that small ones are seen."""
     finite = np.where(np.isfinite(margin), margin, 0)
     share = np.sqrt(finite / max(float(finite.max()), 1e-12))[..., None]

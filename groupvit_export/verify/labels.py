@@ -36,6 +36,9 @@ Cells = dict[str, Cell]
 
 _BATCH: Final = 8
 
+SHOWN: Final = 12
+"""Pictures a column whose label maps a report shows."""
+
 
 @dataclass(frozen=True)
 class LabelNoise:
@@ -53,17 +56,25 @@ class Picture:
         name: of the picture.
         rgb: uint8 [H, W, 3].
         labels: uint16 [H, W], the candidate's.
-        view: the reference's, left to itself: replayed it would repeat the candidate's wrong decisions.
-        budget: of a score; a pixel is at risk where its margin is at most twice that.
+        reference: uint16 [H, W], of the reference left to itself: replayed it would repeat the candidate's
+            wrong decisions.
+        margin: float32 [H, W], of the reference's two best scores.
+        at_risk: bool [H, W], where the margin is at most twice the budget.
         names: class names.
     """
 
     name: str
     rgb: NDArray[np.uint8]
     labels: NDArray[np.uint16]
-    view: LabelView
-    budget: float
+    reference: NDArray[np.uint16]
+    margin: NDArray[np.float32]
+    at_risk: NDArray[np.bool_]
     names: tuple[str, ...]
+
+    @property
+    def interest(self) -> tuple[int, int]:
+        """Pixels that differ, then pixels at risk: what people should see first."""
+        return int((self.labels != self.reference).sum()), int(self.at_risk.sum())
 
 
 @dataclass
@@ -126,9 +137,9 @@ def label_noise(
 
 
 def hf_cells(
-    backend: Backend, truth: Truth, noise: LabelNoise, words: Words, pictures: Pictures
+    backend: Backend, truth: Truth, noise: LabelNoise, words: Words, pictures: Pictures, keep: int
 ) -> tuple[Cells, list[Picture]]:
-    """The `hf` decode of every picture, and the label maps for people.
+    """The `hf` decode of every picture, and the `keep` most interesting label maps.
 
     The reference is replayed with the backend's assignments; beside it stands, for information, how much
     the labels agree with the reference left to itself.
@@ -154,10 +165,31 @@ def hf_cells(
                 if not decided_alike(replay, alone, index):
                     free_view = hf_view(hf_grid_scores(alone, index, true), subject.image_size, size)
                 free.add(name, compare_labels(labels, free_view, budget, len(words.names)))
-                shown.append(Picture(name, pictures[name], labels, free_view, budget, words.names))
+                shown.append(_picture(name, pictures[name], labels, free_view, budget, words.names))
+                # Kept few at all times: whole photographs are in them.
+                shown = sorted(shown, key=lambda picture: picture.interest, reverse=True)[:keep]
     except GroupViTError as error:
         return _named("hf", broken(str(error))), shown
     return _tally_cells("hf", replayed, free, truth), shown
+
+
+def _picture(
+    name: str,
+    rgb: NDArray[np.uint8],
+    labels: NDArray[np.uint16],
+    view: LabelView,
+    budget: float,
+    names: tuple[str, ...],
+) -> Picture:
+    return Picture(
+        name=name,
+        rgb=rgb,
+        labels=labels,
+        reference=view.labels.astype(np.uint16),
+        margin=view.margin.astype(np.float32),
+        at_risk=view.margin <= 2 * budget,
+        names=names,
+    )
 
 
 def paper_cells(backend: Backend, truth: Truth, noise: LabelNoise, words: Words, pictures: Pictures) -> Cells:

@@ -6,6 +6,7 @@ from __future__ import annotations
 def row_table(stages: int) -> dict[str, str]:
     """What each row says, for a model with this many grouping blocks."""
     rows = {
+        "constants": "logit scale, grid, text length and decode as the manifest records them",
         "pixel_values": "preprocessing as the bundle records it, against the checkpoint's",
         "token ids": "sentences that the bundle's tokenizer reads otherwise than the checkpoint's",
         "runs": "every batch size and input is executed",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from groupvit_export.errors import GroupViTError
 from groupvit_export.verify.backends import Backend
@@ -25,9 +24,6 @@ from groupvit_export.verify.operator import OperatorFigures, compare_operator, o
 from groupvit_export.verify.reference import Arrays, assignments
 from groupvit_export.verify.report import Cell, Place, broken, not_run
 from groupvit_export.verify.subject import Truth, continuous
-from groupvit_runtime.manifest import Preprocessings
-from groupvit_runtime.preprocess import prepare_whole, prepare_windows
-from groupvit_runtime.windows import plan_windows
 
 Cells = dict[str, Cell]
 
@@ -231,44 +227,6 @@ def _batch_cell(backend: Backend, truth: Truth, case: Case, batch: Arrays) -> Ce
     if changed or excused:
         detail = f"{len(changed) + excused} tokens decided otherwise alone, {excused} of them at risk"
     return count_cell(len(changed), _first(changed), detail)
-
-
-def preprocessing_cells(
-    truth: Truth, given: Preprocessings, pictures: Mapping[str, NDArray[np.uint8]]
-) -> Cells:
-    """The bundle's pixel values against those that the checkpoint asks for; nothing may differ.
-
-    Args:
-        truth: with the checkpoint's contracts.
-        given: the bundle's contracts.
-        pictures: uint8 [H, W, 3] by name.
-    """
-    worst = Worst()
-    size, paper = truth.subject.image_size, truth.subject.paper
-    contracts = truth.subject.contracts
-    for name, rgb in pictures.items():
-        pairs = {"hf": tuple(prepare_whole(rgb, size, spec)[None] for spec in (contracts.hf, given.hf))}
-        if paper is not None:
-            plan = plan_windows((rgb.shape[0], rgb.shape[1]), paper.window)
-            pairs["paper"] = tuple(
-                prepare_windows(rgb, spec, plan) for spec in (contracts.paper, given.paper)
-            )
-        for decode, (expected, found) in pairs.items():
-            error, where = output_error(found, expected.astype(np.float64))
-            worst.offer(error, 0.0, place(f"{name}, {decode}", "pixel_values", where))
-    return {"pixel_values": worst.cell(detail=_contract_differences(contracts, given))}
-
-
-def _contract_differences(expected: Preprocessings, given: Preprocessings) -> str:
-    differences = []
-    for decode in ("hf", "paper"):
-        ours, theirs = getattr(expected, decode), getattr(given, decode)
-        differences += [
-            f"{decode} {field.name}: {getattr(theirs, field.name)}, expected {getattr(ours, field.name)}"
-            for field in fields(ours)
-            if getattr(ours, field.name) != getattr(theirs, field.name)
-        ]
-    return "; ".join(differences)
 
 
 def _attempt(backend: Backend, case: Case) -> Arrays | str:

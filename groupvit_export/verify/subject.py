@@ -31,7 +31,6 @@ class Subject:
         image_size: (height, width) of the engine's pictures.
         contracts: preprocessing of both decodes.
         paper: constants of the `paper` decode; None where the engine is not square.
-        logit_scale: the learned parameter.
     """
 
     model: GroupViTModel

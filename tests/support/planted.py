@@ -187,6 +187,14 @@ def wrong_std(manifest: dict[str, Any]) -> None:
     manifest["preprocessing"]["hf"]["std"] = [0.26862954, 0.26130258, 0.27577711]
 
 
+def wrong_scale(manifest: dict[str, Any]) -> None:
+    manifest["model"]["logit_scale"] += 0.1
+
+
+def wrong_stride(manifest: dict[str, Any]) -> None:
+    manifest["decode"]["paper"]["window"]["stride"] = 224
+
+
 GRAPH_FAULTS: dict[str, tuple[Change, str]] = {
     "argmax over the wrong axis": (argmax_over_tokens, "grouping 1 alone: decisions"),
     "ties to the highest index": (ties_to_the_highest_index, "grouping 1 alone: decisions"),
@@ -200,9 +208,11 @@ GRAPH_FAULTS: dict[str, tuple[Change, str]] = {
 }
 """What is done to the graph, and the row that must be named as the first to fail."""
 
-MANIFEST_FAULTS: dict[str, Callable[[dict[str, Any]], None]] = {
-    "swapped RGB": swapped_channels,
-    "the wrong mean": wrong_mean,
-    "the wrong std": wrong_std,
+MANIFEST_FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
+    "swapped RGB": (swapped_channels, "pixel_values"),
+    "the wrong mean": (wrong_mean, "pixel_values"),
+    "the wrong std": (wrong_std, "pixel_values"),
+    "another logit scale": (wrong_scale, "constants"),
+    "another stride": (wrong_stride, "constants"),
 }
-"""What is done to the manifest; `pixel_values` must be named as the first to fail."""
+"""What is done to the manifest, and the row that must be named as the first to fail."""

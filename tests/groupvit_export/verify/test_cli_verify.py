@@ -114,6 +114,7 @@ def test_further_targets_stand_beside_it(
         (["--targets", "abacus"], "unknown target"),
         (["--limit", "0"], "positive"),
         (["--images", "/nowhere"], "not there"),
+        (["--html", "/nowhere/report.html"], "nowhere to go"),
         (["--labels", "a zebra"], "zebra"),
         (["--labels", "red house,red house"], "twice"),
     ],
@@ -136,6 +137,31 @@ def test_a_checkpoint_that_is_gone(
     edit_manifest(bundle, lambda value: value["checkpoint"].update(source=str(tmp_path / "moved")))
     assert main(["verify", str(bundle), "--quiet"]) == 1
     assert "--against CHECKPOINT" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(
+    demo_bundles: Mapping[str, Path], shared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = shared / "demo-checkpoint"
+    assert main(["verify", str(demo_bundles["onnx"]), "--against", str(other), "--quiet"]) == 1
+    error = capsys.readouterr().err
+    assert "another architecture" in error and "'patch_size': 8" in error and "Traceback" not in error
+
+
+def test_photographs_are_shrunk_and_counted(
+    demo_bundles: Mapping[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for index in range(3):
+        Image.linear_gradient("L").resize((3000, 60)).convert("RGB").save(pictures / f"{index}.jpg")
+    page = tmp_path / "report.html"
+    arguments = ["--images", str(pictures), "--limit", "2", "--html", str(page)]
+    assert main(["verify", str(demo_bundles["onnx"]), *arguments, "--quiet"]) in (0, 4)
+    out = capsys.readouterr().out
+    assert "2 pictures were shrunk to 1024 pixels" in out
+    assert "the first 2 of 3 pictures" in out
+    assert page.read_text(encoding="utf-8").count("<figure>") == 8
 
 
 def test_the_package_ships_twenty_pictures() -> None:

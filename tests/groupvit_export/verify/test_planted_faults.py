@@ -36,17 +36,18 @@ def test_a_fault_in_the_graph_fails_in_its_place(
 
 
 @pytest.mark.parametrize("fault", MANIFEST_FAULTS)
-def test_a_fault_in_the_preprocessing_fails_in_its_place(
+def test_a_fault_in_the_manifest_fails_in_its_place(
     demo_bundles: Mapping[str, Path], tmp_path: Path, scenes, fault: str
 ) -> None:
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     shutil.copy(scenes.picture(0), pictures)
     bundle = Path(shutil.copytree(demo_bundles["onnx"], tmp_path / "bundle"))
-    edit_manifest(bundle, MANIFEST_FAULTS[fault])
+    change, row = MANIFEST_FAULTS[fault]
+    edit_manifest(bundle, change)
     report = verify_bundle(bundle, VerifyOptions(images=pictures)).report
     (finding,) = report.findings
-    assert (report.verdict, finding.column, finding.row) == ("FAIL", "onnx fp32", "pixel_values")
+    assert (report.verdict, finding.column, finding.row) == ("FAIL", "onnx fp32", row)
     assert "expected" in finding.cell.detail
     for column in ("encoder fp64", "torch fp32"):
         assert report.column_verdict(column) == "PASS"
