@@ -20,6 +20,7 @@ from groupvit_export.verify.rows import row_table
 from groupvit_export.verify.sections import (
     image_cells,
     operator_cells,
+    run_cases,
     stability_cells,
     text_cells,
 )
@@ -34,7 +35,7 @@ class Plan:
 
     Attributes:
         image, text: cases of the engines.
-        batch: the case whose pictures are run again and one by one.
+        batch: the case among `image` whose pictures are run again and one by one.
         pictures: uint8 [H, W, 3] by name, whose label maps are compared; none skips these rows.
         shapes: pictures of different shapes for the sliding windows.
         words: the classes of the label maps; None where `pictures` and `shapes` are empty.
@@ -124,10 +125,11 @@ def examine(
     for candidate in candidates:
         backend = checked(candidate.backend, reference)
         progress(f"{backend.name} ...")
-        cells = {**candidate.cells, **image_cells(backend, truth, plan.image)}
+        runs = run_cases(backend, plan.image)
+        cells = {**candidate.cells, **image_cells(truth, runs)}
         cells |= operator_cells(backend, truth, yardstick)
         cells |= text_cells(backend, truth, plan.text)
-        cells |= stability_cells(backend, truth, plan.batch)
+        cells |= stability_cells(backend, truth, plan.batch, runs[plan.batch])
         if plan.words is not None and scores is not None:
             found, pictures = hf_cells(backend, truth, scores, plan.words, plan.pictures, candidate.shown)
             if candidate.shown:

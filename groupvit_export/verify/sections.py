@@ -30,12 +30,20 @@ Cells = dict[str, Cell]
 _REPEATS = 3
 
 
-def image_cells(backend: Backend, truth: Truth, cases: list[Case]) -> Cells:
+Runs = Mapping[Case, Arrays | str]
+"""Outputs by case, or in words why there are none."""
+
+
+def run_cases(backend: Backend, cases: list[Case]) -> Runs:
+    """Execute every case once."""
+    return {case: _attempt(backend, case) for case in cases}
+
+
+def image_cells(truth: Truth, runs: Runs) -> Cells:
     """Decisions of every stage and errors of every output, replayed."""
     stages = range(1, truth.subject.stages + 1)
-    runs = {case: _attempt(backend, case) for case in cases}
     refusals = [f"{case.name}: {run}" for case, run in runs.items() if isinstance(run, str)]
-    cells: Cells = {"runs": broken(refusals[0]) if refusals else count_cell(0, None, f"{len(cases)} inputs")}
+    cells: Cells = {"runs": broken(refusals[0]) if refusals else count_cell(0, None, f"{len(runs)} inputs")}
     ran = {case: run for case, run in runs.items() if not isinstance(run, str)}
     if not ran:
         return cells
@@ -168,15 +176,15 @@ def _judge_operator(
         tally.means.offer(mine[0], budgets.budget(theirs[0]), place(case, output, mine[1]))
 
 
-def stability_cells(backend: Backend, truth: Truth, case: Case) -> Cells:
+def stability_cells(backend: Backend, truth: Truth, case: Case, first: Arrays | str) -> Cells:
     """The same input again, and every picture of a batch alone.
 
     Args:
         backend: what is judged.
         truth: budgets.
         case: a batch of several pictures.
+        first: what it gave before.
     """
-    first = _attempt(backend, case)
     if isinstance(first, str):
         return {"repeated runs": not_run(first), "batch against single": not_run(first)}
     return {
