@@ -13,7 +13,7 @@ import torch
 from groupvit_export.errors import CheckpointError, ExportError
 from groupvit_export.graph import checks
 from groupvit_export.model.groupvit import GroupViTModel
-from groupvit_runtime.manifest import EngineInfo, FileInfo, ModelInfo, Role
+from groupvit_runtime.manifest import EngineInfo, FileInfo, Kept, ModelInfo, Role, TensorRTInfo
 from groupvit_runtime.tokenizer import Tokenizer
 
 
@@ -27,8 +27,11 @@ def engine_info(
     files: tuple[str, ...],
     versions: Mapping[str, str],
     hardware: str,
+    kept: Mapping[str, str],
+    source: str | None,
+    tensorrt: TensorRTInfo | None,
 ) -> EngineInfo:
-    """Describe an engine that was built from `graph` into `files` of `folder`."""
+    """Describe an engine that was built from `graph` into `files` of `folder`; `kept` is by node."""
     own = {
         "groupvit-export": version("groupvit-export"),
         "python": platform.python_version(),
@@ -43,6 +46,12 @@ def engine_info(
         outputs=checks.tensor_infos(graph.graph.output),
         versions={**own, **versions},
         hardware=hardware,
+        kept=tuple(
+            Kept(reason, tuple(node for node, why in kept.items() if why == reason))
+            for reason in dict.fromkeys(kept.values())
+        ),
+        source=None if source is None else FileInfo.of(folder, source),
+        tensorrt=tensorrt,
     )
 
 

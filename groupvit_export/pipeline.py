@@ -6,11 +6,13 @@ import datetime
 import re
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import onnx
 import torch
@@ -23,13 +25,17 @@ from groupvit_export.graph import checks, metadata
 from groupvit_export.graph.capture import capture_image_encoder
 from groupvit_export.graph.encoders import ImageEncoder
 from groupvit_export.graph.passes import PASSES, apply_passes, check_passes
+from groupvit_export.graph.precision import TypedGraph, in_precision
 from groupvit_export.graph.text_capture import TextCapture
 from groupvit_export.model.groupvit import GroupViTModel
 from groupvit_export.preprocessor import paper_decode, preprocessings
-from groupvit_export.targets import Build, check_target, load_target
+from groupvit_export.targets import Build, BuildRequest, check_target, check_trt_options, load_target
 from groupvit_export.tokenizers import find_tokenizer
+from groupvit_export.trt.choose import choose_flavor
+from groupvit_export.trt.options import TrtOptions
 from groupvit_export.verify.engines import load_backend
 from groupvit_export.verify.examine import Candidate, examine, synthetic_plan
+from groupvit_export.verify.network import network_cells
 from groupvit_export.verify.report import Report
 from groupvit_export.verify.subject import Subject
 from groupvit_runtime.contract import TEXT_OUTPUT
@@ -51,8 +57,10 @@ from groupvit_runtime.manifest import (
 from groupvit_runtime.prompts import resolve_templates
 
 Progress = Callable[[str], None]
+ProgressReport = Callable[[str, float, float], None]
 
 _TOKENIZER_NAME = "tokenizer.json"
+_ROLES: Final[tuple[Role, ...]] = ("image", "text")
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,7 @@ class ExportOptions:
         passes: names of the graph passes to apply.
         allow_failed_parity: write the bundle even where an engine is not the model; the manifest says so
             and the runtime warns.
+        trt: how the target `trt` builds.
         command: recorded in the manifest.
     """
 
@@ -86,6 +95,7 @@ class ExportOptions:
     config: Path | None = None
     passes: tuple[str, ...] = tuple(PASSES)
     allow_failed_parity: bool = False
+    trt: TrtOptions = field(default_factory=TrtOptions)
     command: str = "groupvit_export.pipeline.export_bundle"
 
 
@@ -110,6 +120,7 @@ def export_bundle(
     options: ExportOptions,
     progress: Progress = lambda line: None,
     *,
+    report: ProgressReport = lambda what, share, seconds: None,
     checkpoint: Checkpoint | None = None,
 ) -> ExportResult:
     """Export, verify and write a bundle; nothing is left behind when a step fails.
@@ -117,18 +128,22 @@ def export_bundle(
     Args:
         options: what to export.
         progress: called with a line a step.
+        report: told how far a long step is: what goes on, the share done, seconds since it began.
         checkpoint: one that is loaded already, instead of `options.checkpoint`.
 
     Raises:
         GroupViTError: a step failed; `ParityError` when the engine does not equal the reference.
     """
-    check_target(options.target, options.precision)
+    kind = check_target(options.target, options.precision)
+    check_trt_options(options.target, options.trt)
     check_passes(options.passes)
     if options.decode is not None:
         check_decode(options.decode)
     path = bundle_path(options)
     check_replaceable(path, force=options.force)
     build = load_target(options.target)
+    if options.target == "trt":
+        progress(f"note: {choose_flavor(options.trt).why}")
     clock = _Clock(progress)
 
     with clock.step("load the checkpoint"):
@@ -154,16 +169,36 @@ def export_bundle(
             outputs = {"image": encoder.output_names(), "text": (TEXT_OUTPUT,)}
             for role, graph in graphs.items():
                 _describe(graph, role, checkpoint, encoder, options)
+            typed = {
+                role: in_precision(graph, options.precision if kind.typed else "fp32")
+                for role, graph in graphs.items()
+            }
+            for role, item in typed.items():
                 grouping_nodes = len(encoder.grouping_blocks()) if role == "image" else 0
-                checks.check_graph(graph, outputs=outputs[role], grouping_nodes=grouping_nodes)
+                checks.check_graph(item.model, outputs=outputs[role], grouping_nodes=grouping_nodes)
+                if item.kept:
+                    progress(f"note: {role}: {_kept(item)}")
         with clock.step(f"build the {options.target} engines"):
             engines = tuple(
-                _build_engine(build, graphs[role], role, stage, options) for role in ("image", "text")
+                _build_engine(
+                    build,
+                    typed[role],
+                    stage,
+                    options,
+                    BuildRequest(
+                        role=role,
+                        text_max_length=model_facts.text_max_length,
+                        trt=options.trt,
+                        rebuild=options.command,
+                        report=report,
+                    ),
+                )
+                for role in _ROLES
             )
         with clock.step("compare with the reference"):
             subject = Subject(model, image_size, contracts, paper_decode(image_size))
-            report = _verify(subject, engines, stage, options, checkpoint.source)
-            parity = report.summary(report.columns[0].name)
+            found = _verify(subject, engines, stage, options, checkpoint.source)
+            parity = found.summary(found.columns[0].name)
             if parity.verdict == "FAIL" and not options.allow_failed_parity:
                 raise _failed(parity)
         manifest = Manifest(
@@ -276,19 +311,28 @@ def _describe(
     )
 
 
+def _kept(graph: TypedGraph) -> str:
+    reasons = Counter(graph.kept.values())
+    parts = ", ".join(f"{reason} ({count})" for reason, count in reasons.items())
+    return f"{len(graph.kept)} of {len(graph.model.graph.node)} nodes stay in float32: {parts}"
+
+
 def _build_engine(
-    build: Build, graph: onnx.ModelProto, role: Role, folder: Path, options: ExportOptions
+    build: Build, graph: TypedGraph, folder: Path, options: ExportOptions, request: BuildRequest
 ) -> EngineInfo:
-    built = build(graph, folder, role, options.precision)
+    built = build(graph.model, folder, request)
     return engine_info(
-        graph,
+        graph.model,
         folder,
-        role=role,
+        role=request.role,
         target=options.target,
         precision=options.precision,
         files=built.files,
         versions=built.versions,
         hardware=built.hardware,
+        kept=graph.kept,
+        source=built.source,
+        tensorrt=built.tensorrt,
     )
 
 
@@ -296,6 +340,7 @@ def _verify(
     subject: Subject, engines: Sequence[EngineInfo], folder: Path, options: ExportOptions, source: str
 ) -> Report:
     """The same comparison as `groupvit verify`, on synthetic pictures and without label maps."""
+    infos = {engine.role: engine for engine in engines}
     with tempfile.TemporaryDirectory(prefix="groupvit-verify-") as scratch:
         backend = load_backend(
             f"{options.target} {options.precision}",
@@ -307,8 +352,8 @@ def _verify(
         )
         return examine(
             subject,
-            [Candidate(backend)],
-            synthetic_plan(subject),
+            [Candidate(backend, network_cells(infos, folder, subject.stages))],
+            synthetic_plan(subject, infos["image"].max_batch),
             precision=options.precision,
             bundle=folder.name,
             checkpoint=source,

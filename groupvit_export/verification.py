@@ -33,6 +33,7 @@ from groupvit_export.verify.contract import check_architecture, manifest_cells
 from groupvit_export.verify.engines import load_backend
 from groupvit_export.verify.examine import Candidate, Plan, examine, largest_batch, synthetic_plan
 from groupvit_export.verify.labels import SHOWN, Picture
+from groupvit_export.verify.network import network_cells
 from groupvit_export.verify.pictures import synthetic_pictures
 from groupvit_export.verify.report import Cell, Report, not_run
 from groupvit_export.verify.subject import Subject, Words
@@ -70,7 +71,7 @@ class VerifyOptions:
         labels: class names for the label maps; None for words that the tokenizer knows.
         limit: at most so many pictures of the folder, the first by name.
         threads: of the engines; None for their own choice.
-        device: "cpu" or "cuda".
+        device: "cpu" or "cuda"; None for the target's usual one.
     """
 
     images: Path | None = None
@@ -80,7 +81,7 @@ class VerifyOptions:
     labels: tuple[str, ...] | None = None
     limit: int = 100
     threads: int | None = None
-    device: str = "cpu"
+    device: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +134,7 @@ def verify_bundle(
     notes = _fingerprint_notes(opened, checkpoint)
     check_architecture(model, manifest.model)
     words, token_ids = _words(opened, checkpoint, options)
-    plan, more = _plan(subject, words, options)
+    plan, more = _plan(subject, words, options, manifest.engine("image").max_batch)
     engine_options = EngineOptions(device=options.device, threads=options.threads)
     with tempfile.TemporaryDirectory(prefix="groupvit-verify-") as scratch:
         bundles = {_column(opened): opened}
@@ -145,6 +146,7 @@ def verify_bundle(
             Candidate(encoder_in_float64(model, image_size, manifest.passes)),
             Candidate(eager(model, precision)),
         ]
+        columns: dict[str, OpenBundle] = {}
         for number, (name, item) in enumerate(bundles.items()):
             folder = Path(scratch) / f"cut-{number}"
             folder.mkdir()
@@ -157,8 +159,11 @@ def verify_bundle(
                 options=engine_options,
             )
             cells = manifest_cells(subject, item, {**plan.pictures, **plan.shapes})
+            infos = {engine.role: engine for engine in item.manifest.engines}
+            cells |= network_cells(infos, item.root, subject.stages)
             if item is opened:
                 cells["token ids"] = token_ids
+            columns[backend.name] = item
             candidates.append(Candidate(backend, cells, shown=SHOWN))
         examination = examine(
             subject,
@@ -170,7 +175,7 @@ def verify_bundle(
             notes=[*notes, *more],
             progress=progress,
         )
-        culprits = _culprits(examination.report, bundles, subject, plan, progress) if find_culprit else {}
+        culprits = _culprits(examination.report, columns, subject, plan, progress) if find_culprit else {}
     return Verification(examination.report, examination.shown, culprits)
 
 
@@ -286,13 +291,15 @@ def _token_ids_cell(checkpoint: Checkpoint, sentences: list[str], path: Path) ->
     return count_cell(len(differing), first, f"{len(sentences)} sentences")
 
 
-def _plan(subject: Subject, words: Words, options: VerifyOptions) -> tuple[Plan, list[str]]:
+def _plan(
+    subject: Subject, words: Words, options: VerifyOptions, max_batch: int | None
+) -> tuple[Plan, list[str]]:
     pictures, notes = bundled_scenes(), list[str]()
     if options.images is not None:
         pictures, notes = _pictures(options.images, options.limit)
     side = subject.image_size[0]
-    cases = picture_cases(pictures, subject.image_size, subject.contracts.hf)
-    synthetic = synthetic_plan(subject)
+    cases = picture_cases(pictures, subject.image_size, subject.contracts.hf, max_batch=max_batch)
+    synthetic = synthetic_plan(subject, max_batch)
     # Small enough to be shrunk and enlarged: what a picture's size does is tested, not what it costs.
     shapes = {
         name: synthetic_pictures(index + 2, 1, (side * h // 2, side * w // 2))[0]

@@ -16,10 +16,14 @@ from examples.shapes.scenes import TEST_SEED, write_scenes
 from groupvit_export.demo import DEMO_LABELS
 from groupvit_export.pipeline import ExportOptions, export_bundle
 from groupvit_export.targets import TARGETS
+from groupvit_export.trt.options import TrtOptions
+from groupvit_runtime.engines import ENGINES
 
 # Examples differ from run to run at home and are the same in CI; a busy machine is no failure.
 hypothesis.settings.register_profile("toolkit", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("toolkit")
+
+ON_CPU = sorted(target for target in TARGETS if "cpu" in ENGINES[target].devices)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -64,14 +68,30 @@ def shared_scenes(shared: Path) -> Scenes:
 
 @pytest.fixture(scope="session")
 def demo_bundles(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """The demo checkpoint exported for every target. Tests that change a bundle copy it first."""
+    """The demo exported for every target that runs on a CPU. Tests that change a bundle copy it first."""
     folder = tmp_path_factory.mktemp("bundles")
     return {
-        target: export_bundle(ExportOptions(target=target, output=folder / target)).path for target in TARGETS
+        target: export_bundle(ExportOptions(target=target, output=folder / target)).path for target in ON_CPU
     }
 
 
-@pytest.fixture(params=sorted(TARGETS))
+@pytest.fixture(scope="session")
+def trt_bundles(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """The demo built by TensorRT-RTX, which needs no GPU to build, in every precision of the target."""
+    pytest.importorskip(
+        "tensorrt_rtx", reason="TensorRT-RTX is not installed; it is not made for this system"
+    )
+    folder = tmp_path_factory.mktemp("plans")
+    options = TrtOptions(flavor="rtx")
+    return {
+        precision: export_bundle(
+            ExportOptions(target="trt", precision=precision, output=folder / precision, trt=options)
+        ).path
+        for precision in TARGETS["trt"].precisions
+    }
+
+
+@pytest.fixture(params=ON_CPU)
 def demo_bundle(request: pytest.FixtureRequest, demo_bundles: Mapping[str, Path]) -> Path:
     return demo_bundles[request.param]
 

@@ -34,7 +34,9 @@ def add_templates(parser: argparse.ArgumentParser) -> None:
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
     """`--device` and `--threads`."""
-    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda; never falls back silently")
+    parser.add_argument(
+        "--device", help="cpu or cuda; default cpu where the target has it; never falls back silently"
+    )
     parser.add_argument("--threads", type=int, metavar="N", help="threads of the engine")
 
 

@@ -11,10 +11,21 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from groupvit_export.cli.output import print_json, table
+from groupvit_export.errors import EngineError
 from groupvit_export.targets import TARGETS
 from groupvit_runtime.engines import ENGINES
+from groupvit_runtime.engines.cuda import DeviceInfo, open_cuda
+from groupvit_runtime.engines.tensorrt_flavors import FLAVORS, Flavor, is_installed
 
 _EXPORT_PACKAGES = ("torch", "onnx", "onnxscript", "huggingface_hub")
+_ENGINE_PACKAGES = (
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "openvino",
+    "tensorrt",
+    "tensorrt-rtx",
+    "cuda-bindings",
+)
 _VECTOR_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd", "bf16")
 
 
@@ -37,21 +48,23 @@ def run(arguments: argparse.Namespace) -> int:
     versions = {
         name: _version(name) for name in ("groupvit-export", "numpy", "pillow", "tokenizers", "safetensors")
     }
-    versions |= {
-        name: _version(name) for name in (*_EXPORT_PACKAGES, "onnxruntime", "onnxruntime-gpu", "openvino")
-    }
-    states = [_state(target, device) for target in TARGETS for device in ENGINES[target].devices]
+    versions |= {name: _version(name) for name in (*_EXPORT_PACKAGES, *_ENGINE_PACKAGES)}
+    states = _states()
+    gpu = _gpu()
     machine = {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu_flags(),
+        "gpu": gpu
+        if isinstance(gpu, str)
+        else f"{gpu.name}, compute capability {gpu.compute_capability}, driver for CUDA {gpu.driver}",
     }
     if arguments.json:
         print_json({"machine": machine, "versions": versions, "targets": [asdict(state) for state in states]})
         return 0
     print(
         f"Python {machine['python']} on {machine['system']}; "
-        f"CPU with {machine['cpu'] or 'no vector extensions that are known here'}"
+        f"CPU with {machine['cpu'] or 'no vector extensions that are known here'}; GPU: {machine['gpu']}"
     )
     print(table(["package", "version"], [[name, found or "-"] for name, found in versions.items()]))
     print()
@@ -60,19 +73,57 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _states() -> list[TargetState]:
+    states = [
+        _state(target, device) for target in TARGETS for device in ENGINES[target].devices if target != "trt"
+    ]
+    return states + [_trt_state(flavor) for flavor in FLAVORS.values()]
+
+
 def _state(target: str, device: str) -> TargetState:
     kind = ENGINES[target]
-    installed = find_spec(kind.package) is not None
+    installed = all(_is_there(module) for module in kind.needs)
     runs = installed and (device != "cuda" or _has_cuda_provider())
     fixes = []
     if not runs and device == "cuda":
         fixes.append("on a machine with an NVIDIA GPU: pip install 'groupvit-export[onnxruntime-gpu]'")
     elif not runs:
         fixes.append(f"pip install 'groupvit-export[{kind.extra}]'")
+    return _with_export(target, device, runs, installed, fixes)
+
+
+def _trt_state(flavor: Flavor) -> TargetState:
+    installed = all(_is_there(module) for module in ENGINES["trt"].needs) and is_installed(flavor)
+    gpu = _gpu()
+    fixes = [] if installed else [f"pip install 'groupvit-export[{flavor.extra}]'"]
+    if isinstance(gpu, str):
+        fixes.append(f"to run{'' if flavor.name == 'rtx' else ' and to build'}: {gpu}")
+    has_gpu = not isinstance(gpu, str)
+    builds = installed and (has_gpu or flavor.name == "rtx")
+    return _with_export(f"trt ({flavor.title})", "cuda", installed and has_gpu, builds, fixes)
+
+
+def _with_export(target: str, device: str, runs: bool, builds: bool, fixes: list[str]) -> TargetState:
     missing = [name for name in _EXPORT_PACKAGES if find_spec(name) is None]
     if missing:
-        fixes.append("to export: pip install 'groupvit-export[export]'")
-    return TargetState(target, device, runs, installed and not missing, "; ".join(fixes))
+        fixes = [*fixes, "to export: pip install 'groupvit-export[export]'"]
+    return TargetState(target, device, runs, builds and not missing, "; ".join(fixes))
+
+
+def _gpu() -> DeviceInfo | str:
+    """The GPU, or why there is none."""
+    try:
+        return open_cuda().device
+    except EngineError as error:
+        return error.what
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        # The parent package is missing.
+        return False
 
 
 def _has_cuda_provider() -> bool:

@@ -6,11 +6,14 @@ import argparse
 from pathlib import Path
 
 from groupvit_export.cli.arguments import add_templates, read_size, read_templates
-from groupvit_export.cli.output import note, print_json
+from groupvit_export.cli.kept import kept_table
+from groupvit_export.cli.output import StepBar, print_json
 from groupvit_export.cli.packages import require_packages
 from groupvit_export.cli.parity import parity_table
+from groupvit_export.cli.trt_arguments import add_trt_options, read_trt_options
 from groupvit_export.demo import DEMO_LABELS, DEMO_SAMPLE
-from groupvit_export.targets import TARGETS, check_target
+from groupvit_export.targets import TARGETS, check_target, check_trt_options
+from groupvit_export.trt.choose import choose_flavor
 from groupvit_runtime.manifest import check_decode
 from groupvit_runtime.prompts import resolve_templates
 from groupvit_runtime.serialize import to_json
@@ -21,7 +24,8 @@ _NEEDED = ("torch", "onnx", "onnxscript")
 def configure(parser: argparse.ArgumentParser) -> None:
     targets = "; ".join(f"{name}: {kind.summary}" for name, kind in TARGETS.items())
     parser.add_argument("--target", required=True, help=targets)
-    parser.add_argument("--precision", default="fp32", help="fp32 (default)")
+    precisions = "; ".join(f"{name}: {', '.join(kind.precisions)}" for name, kind in TARGETS.items())
+    parser.add_argument("--precision", default="fp32", help=f"default fp32. {precisions}")
     parser.add_argument(
         "--checkpoint",
         metavar="C",
@@ -50,15 +54,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress")
+    add_trt_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     # Refusals first: nobody should wait for PyTorch to load to be told of a typing error.
     check_target(arguments.target, arguments.precision)
+    trt = read_trt_options(arguments)
+    check_trt_options(arguments.target, trt)
     decode = None if arguments.decode is None else check_decode(arguments.decode)
     templates = read_templates(arguments)
     image_size = read_size(arguments.image_size)
     require_packages(_NEEDED, "exporting")
+    if arguments.target == "trt":
+        choose_flavor(trt)
 
     from groupvit_export.graph.passes import select_passes
     from groupvit_export.pipeline import ExportOptions, export_bundle
@@ -76,9 +85,11 @@ def run(arguments: argparse.Namespace) -> int:
         config=arguments.config,
         passes=select_passes(arguments.disable_pass),
         allow_failed_parity=arguments.allow_failed_parity,
+        trt=trt,
         command=arguments.command,
     )
-    result = export_bundle(options, progress=_silent if arguments.quiet or arguments.json else note)
+    bar = StepBar(quiet=arguments.quiet or arguments.json)
+    result = export_bundle(options, progress=bar.note, report=bar)
     if arguments.json:
         print_json(
             {
@@ -88,6 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
             }
         )
         return 0
+    print(kept_table(result.manifest))
     print(parity_table(result.manifest))
     picture, labels = ("PICTURE", "a cat,a dog")
     if options.checkpoint is None:
@@ -99,7 +111,3 @@ def run(arguments: argparse.Namespace) -> int:
         f"  groupvit inspect {result.path}"
     )
     return 0
-
-
-def _silent(line: str) -> None:
-    del line

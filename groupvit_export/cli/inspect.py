@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from importlib.util import find_spec
 
+from groupvit_export.cli.kept import kept_table
 from groupvit_export.cli.output import print_json, table
 from groupvit_export.cli.parity import parity_table
 from groupvit_runtime.contract import PaperDecode
-from groupvit_runtime.manifest import Manifest, TensorInfo
+from groupvit_runtime.manifest import EngineInfo, Manifest, ProfileInfo, TensorInfo
 from groupvit_runtime.opening import OpenBundle, open_bundle
 from groupvit_runtime.serialize import to_json
 
@@ -26,14 +27,25 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(to_json(manifest))
         return 0
     print(
-        "\n\n".join([_head(manifest), _engines(manifest), _passes(manifest), parity_table(manifest), files])
+        "\n\n".join(
+            part.rstrip("\n")
+            for part in (
+                _head(manifest),
+                _engines(manifest),
+                kept_table(manifest),
+                _passes(manifest),
+                parity_table(manifest),
+                files,
+            )
+            if part
+        )
     )
     return 0
 
 
 def _verify(bundle: OpenBundle) -> str:
     manifest = bundle.manifest
-    files = [file for engine in manifest.engines for file in engine.files]
+    files = [file for engine in manifest.engines for file in engine.all_files]
     files += [manifest.tokenizer] if manifest.tokenizer else []
     files += [vocabulary.file for vocabulary in manifest.vocabularies]
     for file in files:
@@ -86,11 +98,21 @@ def _engines(manifest: Manifest) -> str:
         versions = ", ".join(f"{name} {version}" for name, version in engine.versions.items())
         tensors = [["in", *_tensor(item)] for item in engine.inputs]
         tensors += [["out", *_tensor(item)] for item in engine.outputs]
+        tensors += [["profile", item.name, "", _profile(item)] for item in _profiles(engine)]
         blocks.append(
             f"{engine.role} engine: {engine.target} {engine.precision}, for {engine.hardware}\n"
             f"built with {versions}\n" + table(["", "tensor", "dtype", "shape"], tensors)
         )
     return "\n\n".join(blocks)
+
+
+def _profiles(engine: EngineInfo) -> tuple[ProfileInfo, ...]:
+    return () if engine.tensorrt is None else engine.tensorrt.profiles
+
+
+def _profile(info: ProfileInfo) -> str:
+    shapes = (info.min, info.opt, info.max)
+    return " : ".join("[" + ", ".join(map(str, shape)) + "]" for shape in shapes)
 
 
 def _passes(manifest: Manifest) -> str:

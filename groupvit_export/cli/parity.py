@@ -15,6 +15,8 @@ def parity_table(manifest: Manifest) -> str:
     head = f"parity with the reference (float64): {parity.verdict}"
     if parity.first is not None:
         head += f", first in {parity.first}"
+    if parity.stand_in is not None:
+        head += f"\n{parity.stand_in}"
     rows = [_row(row) for row in parity.rows]
     return f"{head}\n" + table(["", "measured", "at most", "verdict", ""], rows)
 

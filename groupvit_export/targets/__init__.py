@@ -6,7 +6,7 @@ A target turns a checked ONNX graph into the file that its runtime executes.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from groupvit_export.errors import MissingDependencyError, UsageError
 from groupvit_export.suggest import closest
+from groupvit_export.trt.options import TrtOptions, given
+from groupvit_runtime.manifest import Role, TensorRTInfo
 
 if TYPE_CHECKING:
     import onnx
@@ -27,29 +29,56 @@ class BuiltEngine:
         files: names inside the folder, the one that the runtime opens first.
         versions: exact versions of the tools that had a part in it.
         hardware: what the engine is bound to; "any" when it is portable.
+        source: name of the graph it was built from, where that is kept.
+        tensorrt: of the target `trt`.
     """
 
     files: tuple[str, ...]
     versions: Mapping[str, str]
     hardware: str
+    source: str | None = None
+    tensorrt: TensorRTInfo | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class BuildRequest:
+    """What a target is asked for.
+
+    Attributes:
+        role: of the engine; its files' names begin with it.
+        text_max_length: most tokens of a sentence.
+        trt: how the target `trt` builds.
+        rebuild: the command that makes the bundle anew.
+        report: told how far a long step is: what goes on, the share done, seconds since it began.
+    """
+
+    role: Role
+    text_max_length: int
+    trt: TrtOptions
+    rebuild: str
+    report: Callable[[str, float, float], None]
 
 
 class Build(Protocol):
     """The function `build` of a target's module."""
 
-    def __call__(self, model: onnx.ModelProto, folder: Path, stem: str, precision: str) -> BuiltEngine:
-        """Write the engine of `model` into `folder` under names that begin with `stem`."""
+    def __call__(self, model: onnx.ModelProto, folder: Path, request: BuildRequest) -> BuiltEngine:
+        """Write the engine of `model` into `folder`."""
         ...
 
 
 @dataclass(frozen=True)
 class TargetKind:
-    """A line of the table: where `build` lives, what it needs, what it offers."""
+    """A line of the table: where `build` lives, what it needs, what it offers.
+
+    `typed` says that the precision is in the graph, as types and casts, rather than in the engine's options.
+    """
 
     module: str
     package: str
     precisions: tuple[str, ...]
     summary: str
+    typed: bool = False
 
 
 TARGETS: Final[Mapping[str, TargetKind]] = MappingProxyType(
@@ -65,6 +94,13 @@ TARGETS: Final[Mapping[str, TargetKind]] = MappingProxyType(
             package="openvino",
             precisions=("fp32",),
             summary="OpenVINO IR, executed by OpenVINO on CPU",
+        ),
+        "trt": TargetKind(
+            module="groupvit_export.targets.trt",
+            package="cuda-bindings",
+            precisions=("fp32", "fp16", "bf16"),
+            summary="plan of TensorRT, or of TensorRT-RTX, which builds without a GPU",
+            typed=True,
         ),
     }
 )
@@ -89,6 +125,22 @@ def check_target(target: str, precision: str) -> TargetKind:
             f"the target {target} has no such precision", got=precision, expected=", ".join(kind.precisions)
         )
     return kind
+
+
+def check_trt_options(target: str, options: TrtOptions) -> None:
+    """Refuse options of TensorRT where another target is built.
+
+    Raises:
+        UsageError: there are some.
+    """
+    flags = given(options)
+    if target != "trt" and flags:
+        raise UsageError(
+            f"the target {target} has no such option",
+            got=", ".join(flags),
+            expected="these with --target trt only",
+            fix="--target trt, or leave them away",
+        )
 
 
 def load_target(target: str) -> Build:

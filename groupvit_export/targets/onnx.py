@@ -7,12 +7,12 @@ from pathlib import Path
 import onnx
 import onnxruntime
 
-from groupvit_export.targets import BuiltEngine
+from groupvit_export.targets import BuildRequest, BuiltEngine
 
 
-def build(model: onnx.ModelProto, folder: Path, stem: str, precision: str) -> BuiltEngine:
-    """Write `stem.onnx`; ONNX Runtime optimises it for the machine when it is loaded."""
-    name = f"{stem}.onnx"
+def build(model: onnx.ModelProto, folder: Path, request: BuildRequest) -> BuiltEngine:
+    """Write `ROLE.onnx`; ONNX Runtime optimises it for the machine when it is loaded."""
+    name = f"{request.role}.onnx"
     onnx.save_model(model, folder / name)
     versions = {"onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__}
     return BuiltEngine(files=(name,), versions=versions, hardware="any")

@@ -9,15 +9,16 @@ import openvino as ov
 
 from groupvit_export.errors import ExportError
 from groupvit_export.graph.function import inlined
-from groupvit_export.targets import BuiltEngine
+from groupvit_export.targets import BuildRequest, BuiltEngine
 
 
-def build(model: onnx.ModelProto, folder: Path, stem: str, precision: str) -> BuiltEngine:
-    """Write `stem.xml` and `stem.bin`, weights in float32.
+def build(model: onnx.ModelProto, folder: Path, request: BuildRequest) -> BuiltEngine:
+    """Write `ROLE.xml` and `ROLE.bin`, weights in float32.
 
     Raises:
         ExportError: OpenVINO cannot convert the graph.
     """
+    stem = request.role
     # OpenVINO refuses model-local functions.
     data = inlined(model).SerializeToString()
     try:

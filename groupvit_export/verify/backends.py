@@ -37,6 +37,7 @@ class Backend:
         image: pixel_values float32 [B, 3, H, W] to the image engine's outputs by name.
         text: input_ids int64 [B, L] to text_embeds float [B, P], not normalised.
         grouping: the grouping attention of every stage by itself, or why there is none.
+        stand_in: what was not run, and what in its place; None where the engine itself is run.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Backend:
     image: Callable[[NDArray[np.float32]], Arrays]
     text: Callable[[NDArray[np.int64]], NDArray[Any]]
     grouping: tuple[Grouping, ...] | str
+    stand_in: str | None = None
 
 
 def eager(model: GroupViTModel, precision: str) -> Backend:

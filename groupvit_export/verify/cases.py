@@ -42,6 +42,7 @@ def picture_cases(
     size: tuple[int, int],
     spec: Preprocessing,
     batches: Sequence[int] = BATCHES,
+    max_batch: int | None = None,
 ) -> list[Case]:
     """Pictures in batches of different sizes, in turn, until all are used.
 
@@ -50,7 +51,10 @@ def picture_cases(
         size: (height, width) of the engine.
         spec: how they are prepared.
         batches: sizes of the batches.
+        max_batch: no batch is larger; None where there is no limit.
     """
+    if max_batch is not None:
+        batches = [min(count, max_batch) for count in batches]
     cases: list[Case] = []
     waiting = list(pictures.items())
     while waiting:
@@ -62,7 +66,7 @@ def picture_cases(
     return cases
 
 
-def synthetic_cases(size: tuple[int, int], spec: Preprocessing) -> list[Case]:
+def synthetic_cases(size: tuple[int, int], spec: Preprocessing, max_batch: int | None = None) -> list[Case]:
     """Made pictures of the engine's own size and of another, at batches 1, 3 and 4, and all 8 at once."""
     other_shape = (size[0] * 2, size[1] * 3)
     sets = {"first": (0, 4, size), "second": (1, 4, other_shape)}
@@ -72,16 +76,23 @@ def synthetic_cases(size: tuple[int, int], spec: Preprocessing) -> list[Case]:
         for index, rgb in enumerate(synthetic_pictures(seed, count, shape))
     }
     return [
-        *picture_cases(pictures, size, spec, batches=(1, 3, 4)),
-        *picture_cases(pictures, size, spec, batches=(len(pictures),)),
+        *picture_cases(pictures, size, spec, batches=(1, 3, 4), max_batch=max_batch),
+        *picture_cases(pictures, size, spec, batches=(len(pictures),), max_batch=max_batch),
     ]
 
 
-def edge_cases(size: tuple[int, int], spec: Preprocessing) -> list[Case]:
-    """The pictures of `edge_pictures` in one batch of five."""
+def edge_cases(size: tuple[int, int], spec: Preprocessing, max_batch: int | None = None) -> list[Case]:
+    """The pictures of `edge_pictures` in one batch of five, or in as many as it takes."""
     pictures = edge_pictures(size)
-    value = np.stack([prepare_whole(rgb, size, spec) for rgb in pictures.values()])
-    return [Case(", ".join(pictures), "edge", value)]
+    names = list(pictures)
+    count = min(len(names), max_batch or len(names))
+    batches = [names[start : start + count] for start in range(0, len(names), count)]
+    return [
+        Case(
+            ", ".join(batch), "edge", np.stack([prepare_whole(pictures[name], size, spec) for name in batch])
+        )
+        for batch in batches
+    ]
 
 
 def text_cases(config: GroupViTTextConfig) -> list[Case]:

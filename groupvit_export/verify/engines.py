@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
 from groupvit_export.verify.backends import Backend
 from groupvit_export.verify.isolate import isolate
+from groupvit_export.verify.stand_in import find_stand_in
 from groupvit_runtime.contract import IMAGE_INPUT, TEXT_INPUT, TEXT_OUTPUT
 from groupvit_runtime.engines import EngineOptions, load_engine
-from groupvit_runtime.manifest import EngineInfo
+from groupvit_runtime.manifest import EngineInfo, Role
+
+_ROLES: Final[tuple[Role, ...]] = ("image", "text")
 
 
 def load_backend(
@@ -24,6 +28,8 @@ def load_backend(
     options: EngineOptions,
 ) -> Backend:
     """Load the image and the text engine, and cut the grouping attention out of the former.
+
+    Engines of a GPU that is not here are replaced, and the backend says so.
 
     Args:
         name: of the column.
@@ -38,10 +44,14 @@ def load_backend(
         EngineError: an engine cannot run here as asked.
     """
     infos = {engine.role: engine for engine in engines}
-    image, text = (load_engine(infos[role], root, options) for role in ("image", "text"))
+    stand_in = find_stand_in(infos, root, scratch, options)
+    if stand_in is not None:
+        infos, root = dict(stand_in.engines), stand_in.root
+    image, text = (load_engine(infos[role], root, options) for role in _ROLES)
     return Backend(
-        name=name,
+        name=name if stand_in is None else f"{name} (stand-in)",
         description=image.description,
+        stand_in=None if stand_in is None else stand_in.words,
         image=lambda pixel_values: image.run({IMAGE_INPUT: np.ascontiguousarray(pixel_values)}),
         text=lambda ids: text.run({TEXT_INPUT: np.ascontiguousarray(ids)})[TEXT_OUTPUT],
         grouping=isolate(infos["image"], root, stages, scratch, options),

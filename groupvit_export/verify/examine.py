@@ -49,11 +49,17 @@ class Plan:
     words: Words | None = None
 
 
-def synthetic_plan(subject: Subject) -> Plan:
-    """Made pictures, edge cases and text; no label maps. This is what every export runs."""
-    pictures = synthetic_cases(subject.image_size, subject.contracts.hf)
+def synthetic_plan(subject: Subject, max_batch: int | None = None) -> Plan:
+    """Made pictures, edge cases and text; no label maps. This is what every export runs.
+
+    Args:
+        subject: the truth.
+        max_batch: the largest batch that the engines take; None where there is no limit.
+    """
+    size, spec = subject.image_size, subject.contracts.hf
+    pictures = synthetic_cases(size, spec, max_batch)
     return Plan(
-        image=[*pictures, *edge_cases(subject.image_size, subject.contracts.hf)],
+        image=[*pictures, *edge_cases(size, spec, max_batch)],
         text=text_cases(subject.model.config.text_config),
         batch=largest_batch(pictures),
     )
@@ -147,10 +153,10 @@ def examine(
     report = Report(
         bundle=bundle,
         checkpoint=checkpoint,
-        columns=tuple(Column(c.backend.name, c.backend.description) for c in candidates),
+        columns=tuple(Column(c.backend.name, c.backend.description, c.backend.stand_in) for c in candidates),
         rows=rows,
         cases=tuple(case.name for case in (*plan.image, *plan.text)),
-        notes=tuple(notes),
+        notes=(*notes, *(c.backend.stand_in for c in candidates if c.backend.stand_in is not None)),
         seconds=time.perf_counter() - start,
     )
     return Examination(report, MappingProxyType(shown))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,10 @@ from groupvit_export.verify.backends import Grouping
 from groupvit_export.verify.reference import Arrays
 from groupvit_kernels.contract import INPUTS, OUTPUTS
 from groupvit_runtime.engines import Engine, EngineOptions, load_engine
-from groupvit_runtime.manifest import EngineInfo, FileInfo, TensorInfo
+from groupvit_runtime.manifest import EngineInfo, FileInfo, ProfileInfo, TensorInfo
+
+if TYPE_CHECKING:
+    import onnx
 
 _RANKS: Final[Mapping[str, int]] = MappingProxyType({"query": 3, "tokens": 3, "bias": 2})
 
@@ -45,16 +48,9 @@ def isolate(
         return f"the op cannot be cut out of a {info.target} engine"
     groupings = []
     for stage in range(1, stages + 1):
-        names = cut(root / info.files[0].path, stage, folder)
-        if isinstance(names, str):
-            return names
-        files = tuple(FileInfo.of(folder, name) for name in names)
-        own = replace(
-            info,
-            files=files,
-            inputs=tuple(TensorInfo(grouping_value(stage, name), "float32", ()) for name in INPUTS),
-            outputs=tuple(TensorInfo(grouping_value(stage, name), "float32", ()) for name in OUTPUTS),
-        )
+        own = cut(info, root, stage, folder)
+        if isinstance(own, str):
+            return own
         groupings.append(_grouping(load_engine(own, folder, options), stage))
     return tuple(groupings)
 
@@ -68,10 +64,35 @@ def _grouping(engine: Engine, stage: int) -> Grouping:
     return run
 
 
-def _cut_onnx(path: Path, stage: int, folder: Path) -> tuple[str, ...] | str:
+def _described(info: EngineInfo, stage: int, folder: Path, names: tuple[str, ...]) -> EngineInfo:
+    """The record of a cut-out engine in these files."""
+    dtypes = {"index": "int64"}
+    return replace(
+        info,
+        files=tuple(FileInfo.of(folder, name) for name in names),
+        inputs=tuple(TensorInfo(grouping_value(stage, name), "float32", ()) for name in INPUTS),
+        outputs=tuple(
+            TensorInfo(grouping_value(stage, name), dtypes.get(name, "float32"), ()) for name in OUTPUTS
+        ),
+        source=None,
+    )
+
+
+def _cut_onnx(info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | str:
     import onnx
 
-    model = onnx.load(path)
+    small = _small_graph(onnx.load(root / info.files[0].path), stage)
+    if isinstance(small, str):
+        return small
+    name = f"grouping_{stage}.onnx"
+    onnx.save_model(small, folder / name)
+    return _described(info, stage, folder, (name,))
+
+
+def _small_graph(model: onnx.ModelProto, stage: int) -> onnx.ModelProto | str:
+    """A graph with the op of a stage alone, or why there is none."""
+    import onnx
+
     nodes = grouping_nodes(model)
     if len(nodes) < stage:
         return "the file has no node of the grouping attention"
@@ -97,16 +118,51 @@ def _cut_onnx(path: Path, stage: int, folder: Path) -> tuple[str, ...] | str:
     graph = onnx.helper.make_graph([own], f"grouping_{stage}", inputs, outputs)
     small = onnx.helper.make_model(graph, opset_imports=model.opset_import, functions=model.functions)
     small.ir_version = model.ir_version
-    name = f"grouping_{stage}.onnx"
-    onnx.save_model(small, folder / name)
-    return (name,)
+    return small
 
 
-def _cut_openvino(path: Path, stage: int, folder: Path) -> tuple[str, ...] | str:
+def _cut_trt(info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | str:
+    """A plan cannot be cut; the op is cut out of the graph it was built from, and built the same way."""
+    import onnx
+
+    from groupvit_export.trt.build import build_plan
+    from groupvit_export.trt.choose import choose_flavor
+    from groupvit_export.trt.options import TrtOptions
+
+    if info.source is None or info.tensorrt is None:
+        return "the bundle lacks the graph that the plan was built from"
+    facts = info.tensorrt
+    model = onnx.load(root / info.source.path)
+    small = _small_graph(model, stage)
+    if isinstance(small, str):
+        return small
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    shapes = {
+        value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim[1:])
+        for value in inferred.value_info
+    }
+    options = TrtOptions(
+        flavor=facts.flavor,
+        tf32=facts.tf32,
+        compute_capabilities=facts.compute_capabilities if facts.flavor == "rtx" else (),
+    )
+    sides = {name: shapes[grouping_value(stage, name)] for name in INPUTS}
+    profiles = tuple(
+        ProfileInfo(grouping_value(stage, name), *((batch, *sides[name]) for batch in (1, 1, 8)))
+        for name in INPUTS
+    )
+    plan = build_plan(small, profiles, choose_flavor(options), options, lambda what, share, seconds: None)
+    name = f"grouping_{stage}.engine"
+    (folder / name).write_bytes(plan)
+    own = replace(facts, profiles=profiles, stripped=False, refittable=False, version_compatible=False)
+    return replace(_described(info, stage, folder, (name,)), tensorrt=own)
+
+
+def _cut_openvino(info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | str:
     import openvino as ov
     from openvino import opset13
 
-    model = ov.Core().read_model(path)
+    model = ov.Core().read_model(root / info.files[0].path)
     outputs = {
         name: output for op in model.get_ops() for output in op.outputs() for name in output.get_names()
     }
@@ -127,9 +183,9 @@ def _cut_openvino(path: Path, stage: int, folder: Path) -> tuple[str, ...] | str
         folder / f"grouping_{stage}.xml",
         compress_to_fp16=False,
     )
-    return f"grouping_{stage}.xml", f"grouping_{stage}.bin"
+    return _described(info, stage, folder, (f"grouping_{stage}.xml", f"grouping_{stage}.bin"))
 
 
-_CUTS: Final[Mapping[str, Callable[[Path, int, Path], tuple[str, ...] | str]]] = MappingProxyType(
-    {"onnx": _cut_onnx, "openvino": _cut_openvino}
+_CUTS: Final[Mapping[str, Callable[[EngineInfo, Path, int, Path], EngineInfo | str]]] = MappingProxyType(
+    {"onnx": _cut_onnx, "openvino": _cut_openvino, "trt": _cut_trt}
 )

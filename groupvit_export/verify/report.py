@@ -86,10 +86,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """A backend: its name, and what really computed (runtime, version, device, precision)."""
+    """A backend: its name, what really computed (runtime, version, device, precision), in place of what."""
 
     name: str
     description: str
+    stand_in: str | None = None
 
 
 @dataclass(frozen=True)
@@ -177,4 +178,5 @@ class Report:
                 if (cell := row.cells.get(column)) is not None
             ),
             first=first,
+            stand_in=next(c.stand_in for c in self.columns if c.name == column),
         )

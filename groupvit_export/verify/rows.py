@@ -9,6 +9,9 @@ def row_table(stages: int) -> dict[str, str]:
         "constants": "logit scale, grid, text length and decode as the manifest records them",
         "pixel_values": "preprocessing as the bundle records it, against the checkpoint's",
         "token ids": "sentences that the bundle's tokenizer reads otherwise than the checkpoint's",
+        "network: LayerNorms": "LayerNorms that TensorRT's parser took apart",
+        "network: casts": "casts that nobody reads, or that are taken back at once",
+        "network: decisions": "stages that do not take the first of the largest float32 logits",
         "runs": "every batch size and input is executed",
     }
     for stage in range(1, stages + 1):

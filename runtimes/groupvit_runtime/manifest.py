@@ -16,7 +16,7 @@ from groupvit_runtime.contract import PaperDecode, Preprocessing
 from groupvit_runtime.errors import BundleError, UsageError
 from groupvit_runtime.serialize import from_json, to_json
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 MANIFEST_NAME: Final = "manifest.json"
 MAX_MANIFEST_BYTES: Final = 4 << 20
 
@@ -115,11 +115,95 @@ class TensorInfo:
 
 
 @dataclass(frozen=True)
+class ProfileInfo:
+    """The shapes of one input that an engine takes, and the one it is tuned for."""
+
+    name: str
+    min: tuple[int, ...]
+    opt: tuple[int, ...]
+    max: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        ranks = {len(shape) for shape in (self.min, self.opt, self.max)}
+        if (
+            len(ranks) != 1
+            or 0 in ranks
+            or not all(
+                1 <= low <= middle <= high
+                for low, middle, high in zip(self.min, self.opt, self.max, strict=True)
+            )
+        ):
+            raise BundleError(
+                f"the profile of {self.name} is none",
+                got=f"min {list(self.min)}, opt {list(self.opt)}, max {list(self.max)}",
+                expected="1 <= min <= opt <= max in every dimension",
+                fix="export the bundle again",
+            )
+
+    def accepts(self, shape: tuple[int, ...]) -> bool:
+        """Whether the engine takes this shape."""
+        return len(shape) == len(self.min) and all(
+            low <= side <= high for low, side, high in zip(self.min, shape, self.max, strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class TensorRTInfo:
+    """What a TensorRT engine is bound to; checked before it is deserialised.
+
+    Attributes:
+        flavor: "tensorrt", or "rtx" for TensorRT-RTX.
+        version: of the flavour, exactly.
+        compute_capabilities: of the GPUs it was built for, "8.9"; empty for the default of TensorRT-RTX.
+        hardware_compatibility: "none", "ampere+" or "same-cc"; how far beyond these it runs.
+        version_compatible: whether newer versions of the same major version run it.
+        tf32: whether float32 products may be rounded to 10 bits.
+        stripped: whether its weights are taken from `EngineInfo.source` when it is loaded.
+        refittable: whether its weights can be replaced.
+        profiles: of every input.
+        rebuild: the command that builds it anew.
+    """
+
+    flavor: Literal["tensorrt", "rtx"]
+    version: str
+    compute_capabilities: tuple[str, ...]
+    hardware_compatibility: Literal["none", "ampere+", "same-cc"]
+    version_compatible: bool
+    tf32: bool
+    stripped: bool
+    refittable: bool
+    profiles: tuple[ProfileInfo, ...]
+    rebuild: str
+
+    def __post_init__(self) -> None:
+        if not self.profiles:
+            raise BundleError(
+                "the engine has no profile",
+                got="an empty list",
+                expected="one for every input",
+                fix="export the bundle again",
+            )
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Graph nodes that stayed in float32 in an engine of a lower precision, and why."""
+
+    reason: str
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class EngineInfo:
     """One engine: what it computes, what executes it, and what it was built with.
 
-    `files[0]` is the file that the target's runtime opens; the rest are what it refers to.
-    `versions` has the exact version of every tool that had a part in it.
+    Attributes:
+        files: the first is what the target's runtime opens; the rest are what it refers to.
+        versions: exact versions of every tool that had a part in it.
+        hardware: what it is bound to, in words.
+        kept: what stayed in float32; empty for fp32.
+        source: the ONNX graph that it was built from, where the target keeps it.
+        tensorrt: of the target `trt` only.
     """
 
     role: Role
@@ -130,6 +214,21 @@ class EngineInfo:
     outputs: tuple[TensorInfo, ...]
     versions: dict[str, str]
     hardware: str
+    kept: tuple[Kept, ...] = ()
+    source: FileInfo | None = None
+    tensorrt: TensorRTInfo | None = None
+
+    @property
+    def max_batch(self) -> int | None:
+        """The largest batch it takes; None where there is no limit."""
+        if self.tensorrt is None:
+            return None
+        return min(profile.max[0] for profile in self.tensorrt.profiles)
+
+    @property
+    def all_files(self) -> tuple[FileInfo, ...]:
+        """Everything of it that lies in the bundle."""
+        return (*self.files, *(() if self.source is None else (self.source,)))
 
 
 @dataclass(frozen=True)
@@ -221,12 +320,14 @@ class ParitySummary:
         cases: what was run.
         rows: in the order in which the model computes.
         first: where it first left its budget, in words; None where it did not.
+        stand_in: what was run in place of the engine, in words; None where the engine itself ran.
     """
 
     verdict: Verdict
     cases: tuple[str, ...]
     rows: tuple[ParityRow, ...]
     first: str | None
+    stand_in: str | None = None
 
 
 @dataclass(frozen=True)

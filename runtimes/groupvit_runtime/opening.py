@@ -48,7 +48,7 @@ def open_bundle(path: str | Path) -> OpenBundle:
 
 def _open_folder(root: Path) -> OpenBundle:
     manifest = read_manifest(root)
-    files = [file for engine in manifest.engines for file in engine.files]
+    files = [file for engine in manifest.engines for file in engine.all_files]
     files += [vocabulary.file for vocabulary in manifest.vocabularies]
     if manifest.tokenizer is not None:
         files.append(manifest.tokenizer)

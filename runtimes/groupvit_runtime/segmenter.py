@@ -19,7 +19,7 @@ from groupvit_runtime.contract import IMAGE_INPUT, PaperDecode
 from groupvit_runtime.decode import hf_decode, hf_groups
 from groupvit_runtime.engines import EngineOptions, load_engine
 from groupvit_runtime.errors import EngineError, LabelError, ParityWarning, UsageError
-from groupvit_runtime.manifest import DecodeName, Manifest, check_decode
+from groupvit_runtime.manifest import DecodeName, EngineInfo, Manifest, check_decode
 from groupvit_runtime.opening import OpenBundle, open_bundle
 from groupvit_runtime.paper import paper_decode
 from groupvit_runtime.preprocess import prepare_whole, prepare_windows
@@ -41,6 +41,7 @@ _Key = str | tuple[tuple[str, ...], tuple[str, ...]]
 BACKGROUND: Final = "background"
 
 _REMEMBERED_VOCABULARIES = 16
+_BATCH = 8
 
 
 class Segmenter:
@@ -51,16 +52,15 @@ class Segmenter:
     """
 
     def __init__(
-        self, bundle: OpenBundle, options: EngineOptions, decode: DecodeName | None, batch_size: int
+        self, bundle: OpenBundle, options: EngineOptions, decode: DecodeName | None, batch_size: int | None
     ) -> None:
         self._bundle = bundle
         self._options = options
         _warn_of_failed_parity(bundle.manifest)
         self._decode: DecodeName = check_decode(decode or bundle.manifest.decode.default)
-        if batch_size < 1:
-            raise UsageError("the batch size must be positive", got=batch_size, expected="1 or more")
-        self._batch_size = batch_size
-        self._image_engine = load_engine(bundle.manifest.engine("image"), bundle.root, options)
+        image = bundle.manifest.engine("image")
+        self._batch_size = _batch_size(batch_size, image)
+        self._image_engine = load_engine(image, bundle.root, options)
         self._text: TextEncoder | None = None
         self._vocabularies: OrderedDict[_Key, Vocabulary] = OrderedDict()
         self._lock = threading.Lock()
@@ -69,19 +69,21 @@ class Segmenter:
     def load(
         bundle: str | PathLike[str],
         *,
-        device: str = "cpu",
+        device: str | None = None,
         threads: int | None = None,
         decode: DecodeName | None = None,
-        batch_size: int = 8,
+        batch_size: int | None = None,
     ) -> Segmenter:
         """Open a bundle, verify its image engine's hash and load it.
 
         Args:
             bundle: folder or .zip written by `groupvit export`.
-            device: "cpu", or "cuda" where the target has it. There is no silent fallback.
+            device: "cpu" or "cuda"; None for the CPU where the target has it, and the GPU where it has not.
+                There is no silent fallback.
             threads: of the engine; None for its own choice.
             decode: "hf" or "paper"; None for the bundle's default.
-            batch_size: most pictures, or windows of one picture, that run at once.
+            batch_size: most pictures, or windows of one picture, that run at once; None for 8, or what
+                the engine takes at most where that is less.
 
         Raises:
             BundleError: the bundle is damaged or of another schema.
@@ -351,6 +353,20 @@ class _ImageOutputs:
             group_embeds=np.concatenate([part.group_embeds for part in parts]),
             masks=np.concatenate([part.masks for part in parts]),
         )
+
+
+def _batch_size(wanted: int | None, engine: EngineInfo) -> int:
+    limit = engine.max_batch
+    if wanted is None:
+        return min(_BATCH, limit or _BATCH)
+    if wanted < 1 or (limit is not None and wanted > limit):
+        raise UsageError(
+            "the engine cannot run batches of this size",
+            got=wanted,
+            expected="1 or more" if limit is None else f"1 to {limit}, the profile of the engine",
+            fix="a batch size within it" + ("" if limit is None else ", or export with a larger --batch"),
+        )
+    return wanted
 
 
 def _warn_of_failed_parity(manifest: Manifest) -> None:

@@ -32,7 +32,9 @@ class TextEncoder:
             max_length=manifest.model.text_max_length,
             pad_id=manifest.model.text_pad_id,
         )
-        self._engine = load_engine(manifest.engine("text"), bundle.root, options)
+        engine = manifest.engine("text")
+        self._batch = min(_BATCH, engine.max_batch or _BATCH)
+        self._engine = load_engine(engine, bundle.root, options)
 
     def encode(self, names: tuple[str, ...], templates: tuple[str, ...]) -> Vocabulary:
         """Put every name into every template, encode, average and normalise.
@@ -43,8 +45,10 @@ class TextEncoder:
         """
         ids = self._tokenizer.encode([template.format(name) for name in names for template in templates])
         parts = [
-            self._engine.run({TEXT_INPUT: np.ascontiguousarray(ids[start : start + _BATCH])})[TEXT_OUTPUT]
-            for start in range(0, len(ids), _BATCH)
+            self._engine.run({TEXT_INPUT: np.ascontiguousarray(ids[start : start + self._batch])})[
+                TEXT_OUTPUT
+            ]
+            for start in range(0, len(ids), self._batch)
         ]
         embeddings = np.concatenate(parts).astype(np.float32, copy=False)
         return Vocabulary(names, average_templates(embeddings, len(names)), templates, self._fingerprint)

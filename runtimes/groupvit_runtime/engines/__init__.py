@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Protocol
@@ -43,13 +43,20 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """How to run: `device` is "cpu" or "cuda", `threads` None for the runtime's own choice."""
+    """How to run.
 
-    device: str = "cpu"
+    Attributes:
+        device: "cpu" or "cuda"; None for the first that the target has, which is the CPU where it can be.
+        threads: of the CPU; None for the runtime's own choice.
+        cuda_graphs: whether the target `trt` replays shapes that come again as CUDA graphs.
+    """
+
+    device: str | None = None
     threads: int | None = None
+    cuda_graphs: bool = True
 
     def __post_init__(self) -> None:
-        if self.device not in ("cpu", "cuda"):
+        if self.device not in (None, "cpu", "cuda"):
             raise UsageError("unknown device", got=self.device, expected="cpu or cuda")
         if self.threads is not None and self.threads < 1:
             raise UsageError("a number of threads must be positive", got=self.threads, expected="1 or more")
@@ -57,11 +64,11 @@ class EngineOptions:
 
 @dataclass(frozen=True)
 class EngineKind:
-    """Where a target's engine lives, what it needs, and the devices it can run on."""
+    """Where a target's engine lives, the modules it needs, and its devices, the usual one first."""
 
     module: str
     class_name: str
-    package: str
+    needs: tuple[str, ...]
     extra: str
     devices: tuple[str, ...]
 
@@ -71,16 +78,23 @@ ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
         "onnx": EngineKind(
             module="groupvit_runtime.engines.onnxruntime",
             class_name="OnnxRuntimeEngine",
-            package="onnxruntime",
+            needs=("onnxruntime",),
             extra="onnxruntime",
             devices=("cpu", "cuda"),
         ),
         "openvino": EngineKind(
             module="groupvit_runtime.engines.openvino",
             class_name="OpenVINOEngine",
-            package="openvino",
+            needs=("openvino",),
             extra="openvino",
             devices=("cpu",),
+        ),
+        "trt": EngineKind(
+            module="groupvit_runtime.engines.tensorrt",
+            class_name="TensorRTEngine",
+            needs=("cuda.bindings", "platformdirs"),
+            extra="tensorrt-rtx",
+            devices=("cuda",),
         ),
     }
 )
@@ -102,21 +116,22 @@ def load_engine(info: EngineInfo, root: Path, options: EngineOptions) -> Engine:
             expected=", ".join(ENGINES),
             fix="install the version of the toolkit that exported it",
         )
-    if options.device not in kind.devices:
+    device = options.device or kind.devices[0]
+    if device not in kind.devices:
         raise EngineError(
             f"the {info.target} engine does not run on this device",
-            got=options.device,
+            got=device,
             expected=" or ".join(kind.devices),
-            fix="export for another target: groupvit export --target onnx",
+            fix="leave the device away, or export for another target: groupvit export --target onnx",
         )
     paths = [file.verify(root) for file in info.files]
     try:
         module = importlib.import_module(kind.module)
     except ImportError as error:
         raise MissingDependencyError(
-            f"the {info.target} engine needs the package {kind.package}",
+            f"the {info.target} engine needs {' and '.join(kind.needs)}",
             got=str(error),
             fix=f"pip install 'groupvit-export[{kind.extra}]'",
         ) from error
-    engine: Engine = getattr(module, kind.class_name)(info, paths[0], options)
+    engine: Engine = getattr(module, kind.class_name)(info, paths[0], replace(options, device=device))
     return engine

@@ -31,6 +31,6 @@ def run_failed(runtime: str, info: EngineInfo, inputs: Tensors, error: Exception
     )
 
 
-def one_line(error: Exception) -> str:
-    """The message of a foreign exception, short and on one line."""
+def one_line(error: Exception | str) -> str:
+    """The message of a foreign library, short and on one line."""
     return re.sub(r"\s+", " ", str(error))[:_LONGEST]

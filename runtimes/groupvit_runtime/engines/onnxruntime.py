@@ -23,8 +23,8 @@ class OnnxRuntimeEngine:
 
     def __init__(self, info: EngineInfo, path: Path, options: EngineOptions) -> None:
         self._info = info
-        self._device = options.device
-        provider = _PROVIDERS[options.device]
+        self._device = device = options.device or "cpu"
+        provider = _PROVIDERS[device]
         if provider not in ort.get_available_providers():
             raise _no_provider(provider, ort.get_available_providers())
         session_options = ort.SessionOptions()
@@ -33,7 +33,7 @@ class OnnxRuntimeEngine:
             session_options.intra_op_num_threads = options.threads
         try:
             self._session = ort.InferenceSession(
-                path, session_options, providers=[(provider, _PROVIDER_OPTIONS[options.device])]
+                path, session_options, providers=[(provider, _PROVIDER_OPTIONS[device])]
             )
         except Exception as error:
             raise load_failed(

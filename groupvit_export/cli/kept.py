@@ -1,0 +1,21 @@
+"""The nodes that stayed in float32, as text."""
+
+from __future__ import annotations
+
+import textwrap
+
+from groupvit_runtime.manifest import EngineInfo, Manifest
+
+
+def kept_table(manifest: Manifest) -> str:
+    """By engine and reason, every node by name; empty where everything is float32 anyway."""
+    return "".join(f"{_engine(engine)}\n" for engine in manifest.engines if engine.kept)
+
+
+def _engine(engine: EngineInfo) -> str:
+    count = sum(len(item.nodes) for item in engine.kept)
+    lines = [f"{engine.role} engine, {engine.precision}: {count} nodes stay in float32"]
+    for item in engine.kept:
+        lines.append(f"  {item.reason} ({len(item.nodes)}):")
+        lines += textwrap.wrap(", ".join(item.nodes), 100, initial_indent="    ", subsequent_indent="    ")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,76 @@
+"""What is run in place of an engine whose hardware is not here, and when that may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import onnx
+
+from groupvit_export.errors import EngineError
+from groupvit_export.graph.rounded import rounded_twin
+from groupvit_runtime.engines import EngineOptions
+from groupvit_runtime.engines.cuda import open_cuda
+from groupvit_runtime.manifest import EngineInfo, FileInfo, Role
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """Engines in place of others.
+
+    Attributes:
+        engines: by role, of the target `onnx`.
+        root: where their files lie.
+        words: what was not run, and why.
+    """
+
+    engines: Mapping[Role, EngineInfo]
+    root: Path
+    words: str
+
+
+def find_stand_in(
+    engines: Mapping[Role, EngineInfo], root: Path, scratch: Path, options: EngineOptions
+) -> StandIn | None:
+    """The graphs that the engines were built from, for ONNX Runtime, where the engines cannot run here.
+
+    Half precision is computed in float32 and rounded after every operator
+    (`groupvit_export.graph.rounded`), so the figures are those of the precision.
+
+    Args:
+        engines: by role.
+        root: the bundle's folder.
+        scratch: where the graphs are written.
+        options: a device that is asked for by name is never replaced.
+
+    Returns:
+        None where the engines themselves can be run, or must be.
+    """
+    image = engines["image"]
+    if image.target != "trt" or options.device is not None or any(e.source is None for e in engines.values()):
+        return None
+    why = _without_gpu()
+    if why is None:
+        return None
+    replaced: dict[Role, EngineInfo] = {}
+    for role, info in engines.items():
+        assert info.source is not None
+        name = f"stand-in-{role}.onnx"
+        onnx.save_model(rounded_twin(onnx.load(info.source.verify(root))), scratch / name)
+        replaced[role] = replace(
+            info, target="onnx", files=(FileInfo.of(scratch, name),), source=None, tensorrt=None
+        )
+    words = (
+        f"the {image.target} engine itself was not run: {why}. In its place ONNX Runtime computed the graph "
+        f"that it was built from" + ("" if image.precision == "fp32" else f", rounded as {image.precision}")
+    )
+    return StandIn(replaced, scratch, words)
+
+
+def _without_gpu() -> str | None:
+    try:
+        open_cuda()
+    except EngineError as error:
+        return error.what
+    return None
