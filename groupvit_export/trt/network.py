@@ -134,6 +134,7 @@ class _View:
     def wrong_with_decision(self, stage: int) -> str:
         """Why the group of a token is not the first of the largest float32 logits, or nothing."""
         trt = self._trt
+        # For the last of several maxima the parser turns the axis round, takes the first, and counts back.
         chosen = self._behind(f"assignment_{stage}")
         if chosen is None or chosen.type != trt.LayerType.TOPK:
             return f"assignment_{stage} is made by {'nothing' if chosen is None else chosen.type.name}"
@@ -144,9 +145,6 @@ class _View:
         logits = chosen.get_input(0)
         if logits.dtype != trt.float32:
             return f"decides on {logits.dtype.name}"
-        # For the last of several maxima the parser turns the axis round, and takes the first.
-        if self._producer[logits.name].type == trt.LayerType.SLICE:
-            return "takes the last of several maxima"
         soft = self._behind(f"soft_map_{stage}")
         if soft is None or soft.type != trt.LayerType.SOFTMAX:
             return f"soft_map_{stage} is made by {'nothing' if soft is None else soft.type.name}"
