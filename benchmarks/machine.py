@@ -19,7 +19,7 @@ def machine() -> dict[str, Any]:
         ),
         platform.processor(),
     )
-    packages = ("torch", "onnx", "onnxruntime", "openvino", "numpy", "pillow")
+    packages = ("torch", "onnx", "onnxruntime", "openvino", "tensorrt-rtx", "numpy", "pillow")
     return {
         "cpu": model,
         "cores": os.cpu_count(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import shlex
 import tempfile
 import time
 from collections import Counter
@@ -32,7 +33,7 @@ from groupvit_export.preprocessor import paper_decode, preprocessings
 from groupvit_export.targets import Build, BuildRequest, check_target, check_trt_options, load_target
 from groupvit_export.tokenizers import find_tokenizer
 from groupvit_export.trt.choose import choose_flavor
-from groupvit_export.trt.options import TrtOptions
+from groupvit_export.trt.options import TrtOptions, command_line
 from groupvit_export.verify.engines import load_backend
 from groupvit_export.verify.examine import Candidate, examine, synthetic_plan
 from groupvit_export.verify.network import network_cells
@@ -189,7 +190,7 @@ def export_bundle(
                         role=role,
                         text_max_length=model_facts.text_max_length,
                         trt=options.trt,
-                        rebuild=options.command,
+                        rebuild=_rebuild(options),
                         report=report,
                     ),
                 )
@@ -309,6 +310,15 @@ def _describe(
         },
         tensors={name: metadata.tensor_documentation(name) for name in names},
     )
+
+
+def _rebuild(options: ExportOptions) -> str:
+    """The command line that makes the same bundle."""
+    if options.command != ExportOptions(options.target).command:
+        return options.command
+    words = ["groupvit", "export", "--target", options.target, "--precision", options.precision]
+    words += [] if options.checkpoint is None else ["--checkpoint", options.checkpoint]
+    return " ".join(filter(None, (shlex.join(words), command_line(options.trt))))
 
 
 def _kept(graph: TypedGraph) -> str:

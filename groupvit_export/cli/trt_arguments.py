@@ -49,7 +49,10 @@ def add_trt_options(parser: argparse.ArgumentParser) -> None:
         "--timing-cache", type=Path, metavar="FILE", help="tensorrt: measured tactics, read and written"
     )
     group.add_argument(
-        "--optimisation-level", type=int, metavar="0-5", help="tensorrt: 0 builds fastest, 5 runs fastest"
+        "--builder-optimization-level",
+        type=int,
+        metavar="0-5",
+        help="tensorrt: 0 builds fastest, 5 runs fastest",
     )
     group.add_argument(
         "--compute-capability",
@@ -66,7 +69,7 @@ def read_trt_options(arguments: argparse.Namespace) -> TrtOptions:
         UsageError: a value cannot be understood.
     """
     usual = TrtOptions()
-    level = arguments.optimisation_level
+    level = arguments.builder_optimization_level
     if level is not None and level not in OPTIMISATION_LEVELS:
         raise UsageError(
             "there is no such optimisation level",
@@ -90,6 +93,6 @@ def read_trt_options(arguments: argparse.Namespace) -> TrtOptions:
         else check_hardware_compatibility(arguments.hardware_compatibility),
         version_compatible=arguments.version_compatible,
         timing_cache=arguments.timing_cache,
-        optimisation_level=level,
+        builder_optimization_level=level,
         compute_capabilities=parse_compute_capabilities(arguments.compute_capability or []),
     )

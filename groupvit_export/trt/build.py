@@ -131,8 +131,8 @@ def _configure(trt: Any, config: Any, options: TrtOptions) -> None:
         (config.set_flag if wanted else config.clear_flag)(flag)
     if options.workspace is not None:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace << 20)
-    if options.optimisation_level is not None:
-        config.builder_optimization_level = options.optimisation_level
+    if options.builder_optimization_level is not None:
+        config.builder_optimization_level = options.builder_optimization_level
     if options.hardware_compatibility != "none":
         config.hardware_compatibility_level = getattr(
             trt.HardwareCompatibilityLevel, _HARDWARE[options.hardware_compatibility]

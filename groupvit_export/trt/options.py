@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,7 +21,7 @@ _TENSORRT_ONLY: Final[Mapping[str, str]] = MappingProxyType(
         "hardware_compatibility": "its engines run on all supported GPUs; --compute-capability narrows",
         "version_compatible": "it has no lean runtime that an engine could bring along",
         "timing_cache": "it ignores one and then needs a GPU to build; its runtime keeps a cache of kernels",
-        "optimisation_level": "it tunes when the engine is first run, not when it is built",
+        "builder_optimization_level": "it tunes when the engine is first run, not when it is built",
     }
 )
 _RTX_ONLY: Final[Mapping[str, str]] = MappingProxyType(
@@ -71,7 +72,7 @@ class TrtOptions:
             capability, "none" for the GPU that it is built on.
         version_compatible: TensorRT: bring the runtime along that newer versions execute it with.
         timing_cache: TensorRT: a file of measured tactics, read and written.
-        optimisation_level: TensorRT: 0 builds fastest, 5 runs fastest; None for the builder's own.
+        builder_optimization_level: TensorRT: 0 builds fastest, 5 runs fastest; None for the builder's own.
         compute_capabilities: TensorRT-RTX: "8.9", ...; none for its default, all from 8.0 on.
     """
 
@@ -85,7 +86,7 @@ class TrtOptions:
     hardware_compatibility: HardwareCompatibility = "none"
     version_compatible: bool = False
     timing_cache: Path | None = None
-    optimisation_level: int | None = None
+    builder_optimization_level: int | None = None
     compute_capabilities: tuple[str, ...] = ()
 
 
@@ -101,7 +102,7 @@ FLAGS: Final[Mapping[str, str]] = MappingProxyType(
         "hardware_compatibility": "--hardware-compatibility",
         "version_compatible": "--version-compatible",
         "timing_cache": "--timing-cache",
-        "optimisation_level": "--optimisation-level",
+        "builder_optimization_level": "--builder-optimization-level",
         "compute_capabilities": "--compute-capability",
     }
 )
@@ -116,6 +117,21 @@ def given(options: TrtOptions) -> tuple[str, ...]:
         for field in fields(TrtOptions)
         if getattr(options, field.name) != getattr(usual, field.name)
     )
+
+
+def command_line(options: TrtOptions) -> str:
+    """The command-line options that say the same, without those at their default."""
+    usual, words = TrtOptions(), list[str]()
+    for field in fields(TrtOptions):
+        value = getattr(options, field.name)
+        if value == getattr(usual, field.name):
+            continue
+        words.append(FLAGS[field.name])
+        if isinstance(value, tuple):
+            words.append(",".join(value))
+        elif value is not True:
+            words.append(str(value))
+    return shlex.join(words)
 
 
 def check_flavor_has(options: TrtOptions, flavor: str, *, has_gpu: bool) -> None:

@@ -73,6 +73,7 @@ class Segmenter:
         threads: int | None = None,
         decode: DecodeName | None = None,
         batch_size: int | None = None,
+        cuda_graphs: bool = True,
     ) -> Segmenter:
         """Open a bundle, verify its image engine's hash and load it.
 
@@ -84,12 +85,13 @@ class Segmenter:
             decode: "hf" or "paper"; None for the bundle's default.
             batch_size: most pictures, or windows of one picture, that run at once; None for 8, or what
                 the engine takes at most where that is less.
+            cuda_graphs: whether a TensorRT engine replays shapes that come again as CUDA graphs.
 
         Raises:
             BundleError: the bundle is damaged or of another schema.
             EngineError: the engine cannot run here as asked.
         """
-        options = EngineOptions(device=device, threads=threads)
+        options = EngineOptions(device=device, threads=threads, cuda_graphs=cuda_graphs)
         return Segmenter(open_bundle(Path(bundle)), options, decode, batch_size)
 
     @property

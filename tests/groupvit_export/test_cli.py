@@ -142,7 +142,10 @@ def test_doctor_names_every_target(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     rows = {(row["target"], row["device"]): row for row in report["targets"]}
-    assert set(rows) == {("onnx", "cpu"), ("onnx", "cuda"), ("openvino", "cpu")}
+    assert set(rows) == {
+        *(("onnx", "cpu"), ("onnx", "cuda"), ("openvino", "cpu")),
+        *(("trt (TensorRT)", "cuda"), ("trt (TensorRT-RTX)", "cuda")),
+    }
     assert rows["onnx", "cpu"]["run"] and rows["openvino", "cpu"]["export"]
     assert all(row["run"] or row["fix"] for row in rows.values())
 

@@ -20,7 +20,7 @@ from groupvit_export.demo import DEMO_CHECKPOINT
 from groupvit_export.errors import CheckpointError, ExportError, GroupViTError, ParityError, UsageError
 from groupvit_export.nvlabs import from_canonical
 from groupvit_export.pipeline import ExportOptions, bundle_path, export_bundle
-from groupvit_export.targets import BuiltEngine, load_target
+from groupvit_export.targets import BuildRequest, BuiltEngine, load_target
 from groupvit_runtime import Segmenter
 from groupvit_runtime.errors import ParityWarning
 from groupvit_runtime.manifest import read_manifest
@@ -170,10 +170,10 @@ def test_an_image_size_that_does_not_fit_leaves_nothing_behind(tmp_path: Path) -
 def spoilt_build(change: Callable[[onnx.ModelProto], None]) -> Callable[..., BuiltEngine]:
     genuine = load_target("onnx")
 
-    def build(model: onnx.ModelProto, folder: Path, stem: str, precision: str) -> BuiltEngine:
-        if stem == "image":
+    def build(model: onnx.ModelProto, folder: Path, request: BuildRequest) -> BuiltEngine:
+        if request.role == "image":
             change(model)
-        return genuine(model, folder, stem, precision)
+        return genuine(model, folder, request)
 
     return build
 

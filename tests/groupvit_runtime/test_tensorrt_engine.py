@@ -85,7 +85,7 @@ def oracle(demo_bundles: Mapping[str, Path]):
 @pytest.mark.parametrize("graphs", [True, False])
 def test_shapes_that_come_again_give_what_they_gave(text, plan, cuda, oracle, graphs: bool) -> None:
     engine = load(text, plan, cuda, options=EngineOptions(device="cuda", cuda_graphs=graphs))
-    shapes = [(1, 4), (3, 8), (1, 4), (16, 16), (3, 8), (1, 4), (1, 4), (16, 16)]
+    shapes = [(1, 4), (3, 8), (1, 4), (16, 16), (3, 8), (1, 4), (1, 4), (16, 16)] * 3
     for seed, shape in enumerate(shapes):
         inputs = sentences(*shape, seed=seed)
         found = engine.run(inputs)["text_embeds"]
@@ -99,7 +99,7 @@ def test_a_graph_is_captured_once_for_a_shape(text, plan, cuda, oracle) -> None:
     for seed in range(5):
         inputs = sentences(2, 6, seed=seed)
         np.testing.assert_allclose(engine.run(inputs)["text_embeds"], oracle(inputs), atol=1e-6)
-    assert len(cuda.graphs) == 1 and cuda.launches == 4
+    assert len(cuda.graphs) == 1 and cuda.launches == 3
 
 
 def test_graphs_of_many_shapes_do_not_pile_up(text, plan, cuda) -> None:

@@ -327,7 +327,14 @@ class _Context:
         self.engine, self.config = engine, config
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.addresses: dict[str, int] = {}
-        self.warm: set[tuple[tuple[int, ...], ...]] = set()
+        self.last: tuple[tuple[int, ...], ...] | None = None
+        # As the real one: only the first context has the profile from the start.
+        self.active_optimization_profile = 0 if engine.trt.contexts == 1 else -1
+
+    def set_optimization_profile_async(self, index, stream):
+        assert stream in self.engine.trt.cuda.streams
+        self.active_optimization_profile = index
+        return True
 
     def set_input_shape(self, name, shape):
         self.shapes[name] = tuple(shape)
@@ -359,8 +366,9 @@ class _Context:
         key = tuple(shapes[v.name] for v in session.get_inputs())
         assert stream in trt.cuda.streams
         if stream in trt.cuda.capturing:
-            assert key in self.warm, "captured before it was set up"
-        self.warm.add(key)
+            assert key == self.last, "captured before it was set up for this shape"
+        assert self.active_optimization_profile == 0, "executed without a profile"
+        self.last = key
         trt.kernels |= set(key)
         addresses = dict(self.addresses)
 

@@ -75,7 +75,7 @@ class Cuda:
         (properties,) = self._call(api.cudaGetDeviceProperties, 0)
         name = properties.name
         self.device = DeviceInfo(
-            name=name.decode() if isinstance(name, bytes) else str(name),
+            name=(name.decode() if isinstance(name, bytes) else str(name)).rstrip("\0"),
             compute_capability=f"{major}.{minor}",
             driver=_version(driver),
         )

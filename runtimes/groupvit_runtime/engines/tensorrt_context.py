@@ -74,8 +74,13 @@ class Context:
         self._capture = capture
         self._stream = cuda.stream()
         self._buffers = {tensor.name: _Buffer(cuda) for tensor in (*info.inputs, *info.outputs)}
-        # None: the shape was run once; TensorRT sets up lazily, which must not be captured.
+        # None: the shape was run once, and is captured when it comes again.
         self._graphs: OrderedDict[Shapes, Any] = OrderedDict()
+        # Contexts after the first may be created without a profile.
+        if raw.active_optimization_profile != 0 and not raw.set_optimization_profile_async(
+            0, int(self._stream)
+        ):
+            raise self._refused("refused its own profile")
 
     def run(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
         """Copy in, execute, copy out; arrays as in `Engine.run`."""
@@ -84,13 +89,7 @@ class Context:
         sizes = {t.name: self._size(t, shapes[t.name]) for t in (*self._info.inputs, *self._info.outputs)}
         for name, array in given.items():
             self._buffers[name].host[: array.nbytes] = array.reshape(-1).view(np.uint8)
-        key = tuple(shapes[tensor.name] for tensor in self._info.inputs)
-        graph = self._graph(key, sizes)
-        if graph is None:
-            self._enqueue(sizes)
-        else:
-            self._cuda.launch(graph, self._stream)
-        self._cuda.synchronise(self._stream)
+        self._execute(tuple(shapes[tensor.name] for tensor in self._info.inputs), sizes)
         return {
             tensor.name: self._buffers[tensor.name]
             .host[: sizes[tensor.name]]
@@ -142,20 +141,26 @@ class Context:
             if not self._raw.set_tensor_address(name, self._buffers[name].device):
                 raise self._refused(f"refused the memory of {name}")
 
-    def _graph(self, key: Shapes, sizes: dict[str, int]) -> Any:
+    def _execute(self, key: Shapes, sizes: dict[str, int]) -> None:
+        graph = self._graphs.get(key)
+        if graph is not None:
+            self._graphs.move_to_end(key)
+            self._cuda.launch(graph, self._stream)
+            self._cuda.synchronise(self._stream)
+            return
+        self._enqueue(sizes)
+        self._cuda.synchronise(self._stream)
         if not self._capture:
-            return None
-        if key not in self._graphs:
-            self._graphs[key] = None
-            if len(self._graphs) > _GRAPHS:
-                _, oldest = self._graphs.popitem(last=False)
-                if oldest is not None:
-                    self._cuda.destroy_graph(oldest)
-            return None
+            return
+        # Captured right behind a plain run of the same shape: TensorRT sets up for a new shape when it is
+        # first executed, which must not be part of a graph.
+        seen = key in self._graphs
+        self._graphs[key] = self._cuda.capture(self._stream, lambda: self._enqueue(sizes)) if seen else None
         self._graphs.move_to_end(key)
-        if self._graphs[key] is None:
-            self._graphs[key] = self._cuda.capture(self._stream, lambda: self._enqueue(sizes))
-        return self._graphs[key]
+        if len(self._graphs) > _GRAPHS:
+            _, oldest = self._graphs.popitem(last=False)
+            if oldest is not None:
+                self._cuda.destroy_graph(oldest)
 
     def _enqueue(self, sizes: dict[str, int]) -> None:
         cuda, stream = self._cuda, self._stream

@@ -65,7 +65,7 @@ def test_segmenting_without_a_gpu_says_so_and_nothing_falls_back(
         (["--target", "openvino", "--tf32", "--refit"], "--tf32, --refit"),
         (["--target", "trt", "--batch", "8:1:1"], "must not run backwards"),
         (["--target", "trt", "--precision", "int4"], "fp32, fp16, bf16"),
-        (["--target", "trt", "--optimisation-level", "6"], "0 to 5"),
+        (["--target", "trt", "--builder-optimization-level", "6"], "0 to 5"),
         (["--target", "trt", "--workspace", "0"], "must be positive"),
         (["--target", "trt", "--compute-capability", "sm89"], "no compute capability"),
         (["--target", "trt", "--hardware-compatibility", "all"], "level of hardware compatibility"),

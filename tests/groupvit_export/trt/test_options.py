@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import shlex
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from groupvit_export.cli.trt_arguments import add_trt_options, read_trt_options
 from groupvit_export.errors import UsageError
 from groupvit_export.trt.options import (
     FLAGS,
@@ -16,6 +19,7 @@ from groupvit_export.trt.options import (
     TrtOptions,
     check_flavor_has,
     check_hardware_compatibility,
+    command_line,
     parse_bounds,
     parse_compute_capabilities,
 )
@@ -34,7 +38,7 @@ CHANGED = {
     "hardware_compatibility": "ampere+",
     "version_compatible": True,
     "timing_cache": Path("cache"),
-    "optimisation_level": 5,
+    "builder_optimization_level": 5,
     "compute_capabilities": ("8.9",),
 }
 
@@ -79,7 +83,7 @@ def test_an_unknown_level_says_what_there_is() -> None:
         check_hardware_compatibility("ampere")
 
 
-RTX_LACKS = ("hardware_compatibility", "version_compatible", "timing_cache", "optimisation_level")
+RTX_LACKS = ("hardware_compatibility", "version_compatible", "timing_cache", "builder_optimization_level")
 NEED_GPU = ("refit", "strip_plan")
 
 
@@ -94,3 +98,12 @@ def test_a_flavour_refuses_what_it_would_ignore(name: str, flavor: str, has_gpu:
             check_flavor_has(options, flavor, has_gpu=has_gpu)
     else:
         check_flavor_has(options, flavor, has_gpu=has_gpu)
+
+
+@pytest.mark.parametrize("name", ["nothing", "all", *sorted(CHANGED)])
+def test_a_command_line_says_the_same_again(name: str) -> None:
+    changes = {"nothing": {}, "all": CHANGED}.get(name, {name: CHANGED.get(name)})
+    options = replace(TrtOptions(), **changes)
+    parser = argparse.ArgumentParser()
+    add_trt_options(parser)
+    assert read_trt_options(parser.parse_args(shlex.split(command_line(options)))) == options

@@ -1,0 +1,141 @@
+"""Measurements that need a GPU. Without one nothing is measured, and nothing is written.
+
+Usage: python -m benchmarks.gpu trt [--flavor tensorrt|rtx] [--rounds N]
+
+`trt` builds demo and full-size engines in every precision, runs and verifies them, and times them with and
+without CUDA graphs; writes benchmarks/results/gpu-trt-FLAVOR-DEVICE.json. An engine that does not load is
+recorded with what was said.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.checkpoint import write_full_size_checkpoint
+from benchmarks.machine import machine
+from benchmarks.timing import Timing, interleaved, ratio
+from groupvit_export.errors import EngineError, GroupViTError
+from groupvit_export.pipeline import ExportOptions, export_bundle
+from groupvit_export.targets import TARGETS
+from groupvit_export.trt.choose import choose_flavor
+from groupvit_export.trt.options import Bounds, TrtOptions
+from groupvit_runtime.contract import IMAGE_INPUT
+from groupvit_runtime.engines import EngineOptions, load_engine
+from groupvit_runtime.engines.cuda import DeviceInfo, open_cuda
+from groupvit_runtime.opening import open_bundle
+from groupvit_runtime.serialize import to_json
+
+RESULTS = Path(__file__).parent / "results"
+BATCHES = (1, 8, 64)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("what", choices=["trt"])
+    parser.add_argument("--flavor", choices=["tensorrt", "rtx"])
+    parser.add_argument("--rounds", type=int, default=100)
+    arguments = parser.parse_args()
+    try:
+        device = open_cuda().device
+    except EngineError as error:
+        print(f"nothing was measured: {error}", file=sys.stderr)
+        return 1
+    options = TrtOptions(flavor=arguments.flavor, batch=Bounds(1, 8, max(BATCHES)))
+    choice = choose_flavor(options)
+    report: dict[str, Any] = {
+        "machine": machine(),
+        "device": asdict(device),
+        "builder": f"{choice.flavor.title} {choice.trt.__version__}",
+    }
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        full = write_full_size_checkpoint(folder / "full-size")
+        for size, checkpoint in (("demo", None), ("full size", str(full))):
+            for precision in TARGETS["trt"].precisions:
+                print(f"{size}, {precision} ...", file=sys.stderr, flush=True)
+                output = folder / f"{size}-{precision}".replace(" ", "-")
+                request = ExportOptions(
+                    target="trt",
+                    precision=precision,
+                    checkpoint=checkpoint,
+                    output=output,
+                    allow_failed_parity=True,
+                    trt=options,
+                )
+                report[f"{size}, {precision}"] = _measure(request, arguments.rounds)
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"gpu-trt-{choice.flavor.name}-{_slug(device)}.json"
+    path.write_text(json.dumps(report, indent=2) + "\n")
+    print(json.dumps(report, indent=2))
+    return 0
+
+
+def _measure(request: ExportOptions, rounds: int) -> dict[str, Any]:
+    start = time.perf_counter()
+    try:
+        result = export_bundle(request)
+    except GroupViTError as error:
+        return {"refused": str(error), "after_s": round(time.perf_counter() - start, 2)}
+    bundle = open_bundle(result.path)
+    info = bundle.manifest.engine("image")
+    sizes = {file.path: file.bytes for engine in bundle.manifest.engines for file in engine.all_files}
+    return {
+        "export_s": result.seconds,
+        "bytes": sizes,
+        "parity": to_json(bundle.manifest.parity),
+        "first_pictures": _first_pictures(result.path),
+        "latency": {str(batch): _latency(info, bundle.root, batch, rounds) for batch in BATCHES},
+    }
+
+
+def _first_pictures(bundle: Path) -> dict[str, Any]:
+    """Two processes with one cache between them: the first finds it empty."""
+    with tempfile.TemporaryDirectory() as cache:
+        environment = {**os.environ, "XDG_CACHE_HOME": cache}
+        command = [sys.executable, "-m", "benchmarks.gpu_first", str(bundle)]
+        return {
+            name: json.loads(
+                subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+            )
+            for name in ("cold", "warm")
+        }
+
+
+def _latency(info: Any, root: Path, batch: int, rounds: int) -> dict[str, Any]:
+    """Milliseconds from page-locked memory to page-locked memory, with and without CUDA graphs in turn."""
+    engines = {
+        name: load_engine(info, root, EngineOptions(device="cuda", cuda_graphs=graphs))
+        for name, graphs in (("graph", True), ("plain", False))
+    }
+    shape = (batch, *info.inputs[0].shape[1:])
+    inputs = {IMAGE_INPUT: np.random.default_rng(0).normal(size=shape).astype(np.float32)}
+    times = interleaved(
+        {name: lambda engine=engine: engine.run(inputs) for name, engine in engines.items()},
+        rounds,
+        warm_up=10,
+    )
+    return {
+        "milliseconds": {name: asdict(Timing.of(values)) for name, values in times.items()},
+        "plain_over_graph": asdict(ratio(times["plain"], times["graph"])),
+        "pictures_per_s": round(1000 * batch / Timing.of(times["graph"]).median, 1),
+    }
+
+
+def _slug(device: DeviceInfo) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", device.name.lower()).strip("-")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

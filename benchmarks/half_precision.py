@@ -1,0 +1,108 @@
+"""How far half precision is from float64: PyTorch's own, the typed graph, and typed graphs of other tools.
+
+Every column is what `groupvit verify` shows of a backend, on the scenes that the package ships. Typed graphs
+are computed as `groupvit_export.graph.rounded` says. Those of others are given as files, such as ModelOpt
+AutoCast writes of an inlined image.onnx:
+
+    convert_to_mixed_precision(onnx_path=..., low_precision_type="fp16", keep_io_types=True)
+
+Usage: python -m benchmarks.half_precision [--other fp16=FILE ...]
+Writes benchmarks/results/half-precision.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from benchmarks.machine import machine
+from groupvit_export.checkpoint import build_model, load_checkpoint
+from groupvit_export.demo import DEMO_CHECKPOINT
+from groupvit_export.graph.capture import capture_image_encoder, capture_text_encoder
+from groupvit_export.graph.encoders import ImageEncoder, TextEncoder
+from groupvit_export.graph.function import inlined
+from groupvit_export.graph.passes import PASSES, apply_passes
+from groupvit_export.graph.precision import HALVES, in_precision
+from groupvit_export.graph.rounded import rounded_twin
+from groupvit_export.preprocessor import paper_decode, preprocessings
+from groupvit_export.verification import bundled_scenes
+from groupvit_export.verify.backends import Backend, eager
+from groupvit_export.verify.cases import picture_cases
+from groupvit_export.verify.examine import Candidate, examine, synthetic_plan
+from groupvit_export.verify.subject import Subject
+
+RESULTS = Path(__file__).parent / "results"
+SIZE = (224, 224)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--other", action="append", default=[], metavar="PRECISION=FILE")
+    others = dict(item.split("=", 1) for item in parser.parse_args().other)
+    checkpoint = load_checkpoint(str(DEMO_CHECKPOINT))
+    model = build_model(checkpoint)
+    subject = Subject(model, SIZE, preprocessings(checkpoint.folder), paper_decode(SIZE))
+    plan = synthetic_plan(subject)
+    plan = replace(plan, image=[*picture_cases(bundled_scenes(), SIZE, subject.contracts.hf), *plan.image])
+    encoder = ImageEncoder(model, SIZE)
+    apply_passes(encoder, tuple(PASSES))
+    image = capture_image_encoder(encoder)
+    text = capture_text_encoder(TextEncoder(model), model.config.text_config.max_position_embeddings)
+    report: dict[str, Any] = {"machine": machine()}
+    for precision in HALVES:
+        typed_text = rounded_twin(in_precision(text, precision).model)
+        grouping = eager(model, precision).grouping
+        columns = {"typed graph": rounded_twin(in_precision(image, precision).model)}
+        if precision in others:
+            columns["other"] = rounded_twin(onnx.load(others[precision]))
+        candidates = [
+            Candidate(eager(model, precision)),
+            *(Candidate(_backend(n, graph, typed_text, grouping)) for n, graph in columns.items()),
+        ]
+        found = examine(
+            subject, candidates, plan, precision=precision, bundle="half precision", checkpoint="demo"
+        ).report
+        report[precision] = {
+            column.name: {
+                row.name: {"value": cell.value, "budget": cell.budget, "verdict": cell.verdict}
+                for row in found.rows
+                # The op alone and the text engine are the same in every column.
+                if not row.name.startswith(("grouping", "text")) and (cell := row.cells[column.name])
+            }
+            for column in found.columns
+        }
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "half-precision.json").write_text(json.dumps(report, indent=2) + "\n")
+    for precision in HALVES:
+        print(f"\n{precision}")
+        for name, rows in report[precision].items():
+            figures = {row: rows[row]["value"] for row in rows if "logits" in row or "flips" in row}
+            print(f"  {name}: {figures}")
+
+
+def _backend(name: str, image: onnx.ModelProto, text: onnx.ModelProto, grouping: Any) -> Backend:
+    pictures, words = _session(image), _session(text)
+    names = [output.name for output in pictures.get_outputs()]
+
+    def run(pixel_values: np.ndarray) -> dict[str, np.ndarray]:
+        return dict(zip(names, pictures.run(names, {"pixel_values": pixel_values}), strict=True))
+
+    return Backend(name, name, run, lambda ids: words.run(None, {"input_ids": ids})[0], grouping)
+
+
+def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    data = inlined(model).SerializeToString()
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+if __name__ == "__main__":
+    main()
