@@ -47,8 +47,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         full = write_full_size_checkpoint(Path(name) / "full-size")
         for size, folder in (("demo", DEMO_CHECKPOINT), ("full size", full)):
-            for role, graph in _graphs(load_checkpoint(str(folder))).items():
-                report[f"{size}, {role}"] = _measure(graph, role, choice, options, rounds)
+            checkpoint = load_checkpoint(str(folder))
+            longest = checkpoint.config.text_config.max_position_embeddings
+            for role, graph in _graphs(checkpoint).items():
+                report[f"{size}, {role}"] = _measure(graph, role, choice, options, rounds, longest)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "trt-builds.json").write_text(json.dumps(report, indent=2) + "\n")
     print(json.dumps(report, indent=2))
@@ -68,7 +70,7 @@ def _graphs(checkpoint: Checkpoint) -> dict[str, onnx.ModelProto]:
 
 
 def _measure(
-    graph: onnx.ModelProto, role: str, choice: Choice, options: TrtOptions, rounds: int
+    graph: onnx.ModelProto, role: str, choice: Choice, options: TrtOptions, rounds: int, longest: int
 ) -> dict[str, Any]:
     """The precisions take turns, so that a drift of the machine hits all."""
     typed = {precision: in_precision(graph, precision) for precision in TARGETS["trt"].precisions}
@@ -77,7 +79,7 @@ def _measure(
     batch = options.batch if role == "image" else options.text_batch
     for _ in range(rounds):
         for precision, item in typed.items():
-            profiles = profiles_of(item.model, batch, Bounds(2, 16, 16))
+            profiles = profiles_of(item.model, batch, Bounds(2, min(16, longest), longest))
             start = time.perf_counter()
             plan = build_plan(item.model, profiles, choice, options, lambda what, share, seconds: None)
             times[precision].append(time.perf_counter() - start)
