@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# Before anything imports Triton: without a GPU its kernels are interpreted.
+if not os.path.exists("/dev/nvidiactl"):  # noqa: PTH110 - nothing else is imported yet
+    os.environ["TRITON_INTERPRET"] = "1"
+
 import hypothesis
 import pytest
 
@@ -23,7 +27,8 @@ from groupvit_runtime.engines import ENGINES
 hypothesis.settings.register_profile("toolkit", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("toolkit")
 
-ON_CPU = sorted(target for target in TARGETS if "cpu" in ENGINES[target].devices)
+# `torch` compiles for a minute, and is a deployment with PyTorch: it has a fixture and tests of its own.
+ON_CPU = sorted(target for target in TARGETS if "cpu" in ENGINES[target].devices and target != "torch")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -89,6 +94,13 @@ def trt_bundles(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
         ).path
         for precision in TARGETS["trt"].precisions
     }
+
+
+@pytest.fixture(scope="session")
+def torch_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo compiled by AOTInductor for the CPU. Tests that change it copy it first."""
+    output = tmp_path_factory.mktemp("packages") / "torch"
+    return export_bundle(ExportOptions(target="torch", output=output)).path
 
 
 @pytest.fixture(params=ON_CPU)

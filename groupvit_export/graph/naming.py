@@ -30,6 +30,8 @@ def name_grouping_values(model: onnx.ModelProto) -> None:
     new: dict[str, str] = {}
     for stage, node in enumerate(grouping_nodes(model), 1):
         node.name = f"grouping_{stage}"
+        # TensorRT's parser prefers a plugin to a function body only where the node names its namespace.
+        node.attribute.append(onnx.helper.make_attribute("plugin_namespace", DOMAIN))
         for names, values in ((INPUTS, node.input), (OUTPUTS, node.output)):
             new |= {
                 value: grouping_value(stage, name) for name, value in zip(names, values, strict=True) if value
