@@ -24,14 +24,22 @@ from groupvit_export.demo import DEMO_CHECKPOINT, DEMO_NAME, DEMO_SOURCE
 from groupvit_export.errors import CheckpointError, ParityError, UsageError
 from groupvit_export.graph import checks, metadata
 from groupvit_export.graph.capture import capture_image_encoder
-from groupvit_export.graph.encoders import ImageEncoder
+from groupvit_export.graph.encoders import ImageEncoder, TextEncoder
 from groupvit_export.graph.passes import PASSES, apply_passes, check_passes
 from groupvit_export.graph.precision import TypedGraph, in_precision
 from groupvit_export.graph.text_capture import TextCapture
 from groupvit_export.model.groupvit import GroupViTModel
 from groupvit_export.preprocessor import paper_decode, preprocessings
-from groupvit_export.targets import Build, BuildRequest, check_target, check_trt_options, load_target
+from groupvit_export.targets import (
+    Build,
+    BuildRequest,
+    check_device,
+    check_target,
+    check_trt_options,
+    load_target,
+)
 from groupvit_export.tokenizers import find_tokenizer
+from groupvit_export.torch_package.toolchain import check_toolchain
 from groupvit_export.trt.choose import choose_flavor
 from groupvit_export.trt.options import TrtOptions, command_line
 from groupvit_export.verify.engines import load_backend
@@ -81,6 +89,7 @@ class ExportOptions:
         allow_failed_parity: write the bundle even where an engine is not the model; the manifest says so
             and the runtime warns.
         trt: how the target `trt` builds.
+        device: "cpu" or "cuda", that the target `torch` compiles for; None for its usual one, the CPU.
         command: recorded in the manifest.
     """
 
@@ -97,6 +106,7 @@ class ExportOptions:
     passes: tuple[str, ...] = tuple(PASSES)
     allow_failed_parity: bool = False
     trt: TrtOptions = field(default_factory=TrtOptions)
+    device: str | None = None
     command: str = "groupvit_export.pipeline.export_bundle"
 
 
@@ -137,6 +147,7 @@ def export_bundle(
     """
     kind = check_target(options.target, options.precision)
     check_trt_options(options.target, options.trt)
+    check_device(options.target, options.device)
     check_passes(options.passes)
     if options.decode is not None:
         check_decode(options.decode)
@@ -145,6 +156,9 @@ def export_bundle(
     build = load_target(options.target)
     if options.target == "trt":
         progress(f"note: {choose_flavor(options.trt).why}")
+    device = options.device or "cpu"
+    if options.target == "torch":
+        check_toolchain(device)
     clock = _Clock(progress)
 
     with clock.step("load the checkpoint"):
@@ -179,6 +193,7 @@ def export_bundle(
                 checks.check_graph(item.model, outputs=outputs[role], grouping_nodes=grouping_nodes)
                 if item.kept:
                     progress(f"note: {role}: {_kept(item)}")
+        modules = {"image": encoder, "text": TextEncoder(model)}
         with clock.step(f"build the {options.target} engines"):
             engines = tuple(
                 _build_engine(
@@ -188,6 +203,8 @@ def export_bundle(
                     options,
                     BuildRequest(
                         role=role,
+                        module=modules[role],
+                        device=device,
                         text_max_length=model_facts.text_max_length,
                         trt=options.trt,
                         rebuild=_rebuild(options),
@@ -318,6 +335,7 @@ def _rebuild(options: ExportOptions) -> str:
         return options.command
     words = ["groupvit", "export", "--target", options.target, "--precision", options.precision]
     words += [] if options.checkpoint is None else ["--checkpoint", options.checkpoint]
+    words += [] if options.device is None else ["--device", options.device]
     return " ".join(filter(None, (shlex.join(words), command_line(options.trt))))
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 import platform
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from groupvit_export.cli.output import print_json, table
 from groupvit_export.errors import EngineError
 from groupvit_export.targets import TARGETS
+from groupvit_export.torch_package.toolchain import compiler_name, has_compiler
 from groupvit_runtime.engines import ENGINES
 from groupvit_runtime.engines.cuda import DeviceInfo, open_cuda
 from groupvit_runtime.engines.tensorrt_flavors import FLAVORS, Flavor, is_installed
@@ -82,14 +86,18 @@ def _states() -> list[TargetState]:
 
 def _state(target: str, device: str) -> TargetState:
     kind = ENGINES[target]
-    installed = all(_is_there(module) for module in kind.needs)
-    runs = installed and (device != "cuda" or _has_cuda_provider())
+    runs = builds = all(_is_there(module) for module in kind.needs)
     fixes = []
-    if not runs and device == "cuda":
-        fixes.append("on a machine with an NVIDIA GPU: pip install 'groupvit-export[onnxruntime-gpu]'")
+    if device == "cuda":
+        sees_gpu, package = _ON_GPU[target]
+        runs = runs and sees_gpu()
+        fixes += [] if runs else [f"on a machine with an NVIDIA GPU: {package}"]
     elif not runs:
         fixes.append(f"pip install 'groupvit-export[{kind.extra}]'")
-    return _with_export(target, device, runs, installed, fixes)
+    if target == "torch":
+        builds = runs and has_compiler()
+        fixes += [] if has_compiler() else [f"to export: a C++ compiler, {compiler_name()} or CXX"]
+    return _with_export(target, device, runs, builds, fixes)
 
 
 def _trt_state(flavor: Flavor) -> TargetState:
@@ -130,6 +138,21 @@ def _has_cuda_provider() -> bool:
     import onnxruntime
 
     return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+
+
+def _torch_sees_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+_ON_GPU: Final[Mapping[str, tuple[Callable[[], bool], str]]] = MappingProxyType(
+    {
+        "onnx": (_has_cuda_provider, "pip install 'groupvit-export[onnxruntime-gpu]'"),
+        "torch": (_torch_sees_gpu, "PyTorch for CUDA, see https://pytorch.org/get-started/locally"),
+    }
+)
+"""By target: how to find out whether its package can use a GPU, and what does."""
 
 
 def _version(package: str) -> str | None:

@@ -12,7 +12,8 @@ from groupvit_export.cli.packages import require_packages
 from groupvit_export.cli.parity import parity_table
 from groupvit_export.cli.trt_arguments import add_trt_options, read_trt_options
 from groupvit_export.demo import DEMO_LABELS, DEMO_SAMPLE
-from groupvit_export.targets import TARGETS, check_target, check_trt_options
+from groupvit_export.targets import TARGETS, check_device, check_target, check_trt_options
+from groupvit_export.torch_package.toolchain import check_toolchain
 from groupvit_export.trt.choose import choose_flavor
 from groupvit_runtime.manifest import check_decode
 from groupvit_runtime.prompts import resolve_templates
@@ -30,6 +31,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--checkpoint",
         metavar="C",
         help="Hugging Face folder or hub id, or NVlabs .pth; without it the demo checkpoint is taken",
+    )
+    parser.add_argument(
+        "--device", metavar="D", help="with --target torch: compile for cpu (default) or cuda"
     )
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="the bundle's folder")
     parser.add_argument("--force", action="store_true", help="replace an existing bundle")
@@ -62,12 +66,15 @@ def run(arguments: argparse.Namespace) -> int:
     check_target(arguments.target, arguments.precision)
     trt = read_trt_options(arguments)
     check_trt_options(arguments.target, trt)
+    check_device(arguments.target, arguments.device)
     decode = None if arguments.decode is None else check_decode(arguments.decode)
     templates = read_templates(arguments)
     image_size = read_size(arguments.image_size)
     require_packages(_NEEDED, "exporting")
     if arguments.target == "trt":
         choose_flavor(trt)
+    if arguments.target == "torch":
+        check_toolchain(arguments.device or "cpu")
 
     from groupvit_export.graph.passes import select_passes
     from groupvit_export.pipeline import ExportOptions, export_bundle
@@ -86,6 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         passes=select_passes(arguments.disable_pass),
         allow_failed_parity=arguments.allow_failed_parity,
         trt=trt,
+        device=arguments.device,
         command=arguments.command,
     )
     bar = StepBar(quiet=arguments.quiet or arguments.json)

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 from groupvit_export.errors import MissingDependencyError, UsageError
 from groupvit_export.suggest import closest
 from groupvit_export.trt.options import TrtOptions, given
+from groupvit_runtime.engines import ENGINES
 from groupvit_runtime.manifest import Role, TensorRTInfo
 
 if TYPE_CHECKING:
     import onnx
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class BuildRequest:
 
     Attributes:
         role: of the engine; its files' names begin with it.
+        module: what the graph was captured from, in evaluation mode, for targets that compile it themselves.
+        device: that is compiled for, "cpu" or "cuda", by targets that have a choice.
         text_max_length: most tokens of a sentence.
         trt: how the target `trt` builds.
         rebuild: the command that makes the bundle anew.
@@ -53,6 +57,8 @@ class BuildRequest:
     """
 
     role: Role
+    module: nn.Module
+    device: str
     text_max_length: int
     trt: TrtOptions
     rebuild: str
@@ -102,6 +108,12 @@ TARGETS: Final[Mapping[str, TargetKind]] = MappingProxyType(
             summary="plan of TensorRT, or of TensorRT-RTX, which builds without a GPU",
             typed=True,
         ),
+        "torch": TargetKind(
+            module="groupvit_export.targets.torch",
+            package="torch",
+            precisions=("fp32",),
+            summary="package of AOTInductor, executed by PyTorch or libtorch on CPU or CUDA",
+        ),
     }
 )
 
@@ -140,6 +152,29 @@ def check_trt_options(target: str, options: TrtOptions) -> None:
             got=", ".join(flags),
             expected="these with --target trt only",
             fix="--target trt, or leave them away",
+        )
+
+
+def check_device(target: str, device: str | None) -> None:
+    """Refuse a device where the target's engine is not compiled for one.
+
+    Raises:
+        UsageError: there is one, or it is unknown.
+    """
+    if device is None:
+        return
+    if target != "torch":
+        raise UsageError(
+            f"the target {target} has no such option",
+            got=f"--device {device}",
+            expected="this with --target torch only",
+            fix="leave it away; the device of the others is chosen when they are run",
+        )
+    if device not in ENGINES[target].devices:
+        raise UsageError(
+            "unknown device",
+            got=device,
+            expected=" or ".join(ENGINES[target].devices),
         )
 
 

@@ -158,6 +158,27 @@ def _cut_trt(info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineIn
     return replace(_described(info, stage, folder, (name,)), tensorrt=own)
 
 
+def _cut_torch(info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | str:
+    """A package cannot be cut; the op is compiled alone, the same way and in the sizes that it has there."""
+    from groupvit_export.torch_package.build import build_package
+    from groupvit_export.torch_package.program import Grouping
+    from groupvit_runtime.engines.torch import package_facts
+
+    facts = package_facts(info, root / info.files[0].path)
+    if len(facts.grouping) < stage:
+        return "the package has no grouping attention"
+    sizes = facts.grouping[stage - 1]
+    shapes = {
+        "query": (-1, sizes.groups, sizes.channels),
+        "tokens": (-1, sizes.tokens, sizes.channels),
+        "bias": (-1, sizes.groups),
+    }
+    inputs = tuple(TensorInfo(grouping_value(stage, name), "float32", shapes[name]) for name in INPUTS)
+    name = f"grouping_{stage}.pt2"
+    build_package(Grouping(sizes.eps), inputs, folder / name, device=facts.device, rebuild=facts.rebuild)
+    return replace(_described(info, stage, folder, (name,)), inputs=inputs)
+
+
 def _cut_openvino(info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | str:
     import openvino as ov
     from openvino import opset13
@@ -187,5 +208,5 @@ def _cut_openvino(info: EngineInfo, root: Path, stage: int, folder: Path) -> Eng
 
 
 _CUTS: Final[Mapping[str, Callable[[EngineInfo, Path, int, Path], EngineInfo | str]]] = MappingProxyType(
-    {"onnx": _cut_onnx, "openvino": _cut_openvino, "trt": _cut_trt}
+    {"onnx": _cut_onnx, "openvino": _cut_openvino, "trt": _cut_trt, "torch": _cut_torch}
 )

@@ -144,7 +144,7 @@ def test_doctor_names_every_target(capsys: pytest.CaptureFixture[str]) -> None:
     rows = {(row["target"], row["device"]): row for row in report["targets"]}
     assert set(rows) == {
         *(("onnx", "cpu"), ("onnx", "cuda"), ("openvino", "cpu")),
-        *(("trt (TensorRT)", "cuda"), ("trt (TensorRT-RTX)", "cuda")),
+        *(("trt (TensorRT)", "cuda"), ("trt (TensorRT-RTX)", "cuda"), ("torch", "cpu"), ("torch", "cuda")),
     }
     assert rows["onnx", "cpu"]["run"] and rows["openvino", "cpu"]["export"]
     assert all(row["run"] or row["fix"] for row in rows.values())
@@ -157,6 +157,8 @@ def test_doctor_names_every_target(capsys: pytest.CaptureFixture[str]) -> None:
         (["export", "--target", "onnx", "--precision", "fp4"], 2, "fp32"),
         (["export", "--target", "onnx", "--image-size", "big"], 2, "--image-size 448"),
         (["export", "--target", "onnx", "--decode", "best"], 2, "hf or paper"),
+        (["export", "--target", "openvino", "--device", "cuda"], 2, "--target torch only"),
+        (["export", "--target", "torch", "--device", "tpu"], 2, "cpu or cuda"),
         (["export", "--target", "onnx", "--templates", "no place"], 1, "template"),
         (["export", "--target", "onnx", "--disable-pass", "nope"], 2, "fold_projections"),
         (["export", "--target", "onnx", "--checkpoint", "/no/such/place"], 1, "checkpoint"),

@@ -46,7 +46,8 @@ class EngineOptions:
     """How to run.
 
     Attributes:
-        device: "cpu" or "cuda"; None for the first that the target has, which is the CPU where it can be.
+        device: "cpu" or "cuda"; None for what the file was compiled for, or else the first that the
+            target has, which is the CPU where it can be.
         threads: of the CPU; None for the runtime's own choice.
         cuda_graphs: whether the target `trt` replays shapes that come again as CUDA graphs.
     """
@@ -64,13 +65,17 @@ class EngineOptions:
 
 @dataclass(frozen=True)
 class EngineKind:
-    """Where a target's engine lives, the modules it needs, and its devices, the usual one first."""
+    """Where a target's engine lives, the modules it needs, and its devices, the usual one first.
+
+    `compiled_for_one` says that a file is for one of the devices, and that it knows which.
+    """
 
     module: str
     class_name: str
     needs: tuple[str, ...]
     extra: str
     devices: tuple[str, ...]
+    compiled_for_one: bool = False
 
 
 ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
@@ -96,6 +101,14 @@ ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
             extra="tensorrt-rtx",
             devices=("cuda",),
         ),
+        "torch": EngineKind(
+            module="groupvit_runtime.engines.torch",
+            class_name="TorchEngine",
+            needs=("torch",),
+            extra="torch",
+            devices=("cpu", "cuda"),
+            compiled_for_one=True,
+        ),
     }
 )
 
@@ -116,8 +129,8 @@ def load_engine(info: EngineInfo, root: Path, options: EngineOptions) -> Engine:
             expected=", ".join(ENGINES),
             fix="install the version of the toolkit that exported it",
         )
-    device = options.device or kind.devices[0]
-    if device not in kind.devices:
+    device = options.device or (None if kind.compiled_for_one else kind.devices[0])
+    if device is not None and device not in kind.devices:
         raise EngineError(
             f"the {info.target} engine does not run on this device",
             got=device,
