@@ -24,6 +24,7 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         "export": "turn a checkpoint into a bundle for a target",
         "verify": "hold a bundle against the PyTorch reference: outputs, decisions, pixels",
         "segment": "segment pictures with a bundle",
+        "bench": "measure how fast bundles are here, and compare them",
         "eval": "measure a bundle's masks on a data set with ground truth",
         "vocab": "encode class names once and keep them",
         "inspect": "show what a bundle is and check its files",
@@ -45,7 +46,7 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `groupvit`; gives the exit code.
 
-    0 fine, 1 error, 2 usage, 3 parity failed, 4 ambiguous.
+    0 fine, 1 error, 2 usage, 3 parity failed or slower than allowed, 4 ambiguous.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = _Parser(

@@ -6,11 +6,12 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, overload
+from typing import TYPE_CHECKING, Final, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +38,14 @@ Picture = ImageSource
 Pictures = list[Picture] | tuple[Picture, ...]
 Labels = Sequence[str] | Vocabulary
 _Key = str | tuple[tuple[str, ...], tuple[str, ...]]
+Stage = Literal["read", "preprocess", "engine", "postprocess"]
+Observer = Callable[[Stage], AbstractContextManager[object]]
 
 BACKGROUND: Final = "background"
 
 _REMEMBERED_VOCABULARIES = 16
 _BATCH = 8
+_UNOBSERVED: Final = nullcontext()
 
 
 class Segmenter:
@@ -52,8 +56,14 @@ class Segmenter:
     """
 
     def __init__(
-        self, bundle: OpenBundle, options: EngineOptions, decode: DecodeName | None, batch_size: int | None
+        self,
+        bundle: OpenBundle,
+        options: EngineOptions,
+        decode: DecodeName | None,
+        batch_size: int | None,
+        observe: Observer | None = None,
     ) -> None:
+        self._observe = observe or _unobserved
         self._bundle = bundle
         self._options = options
         _warn_of_failed_parity(bundle.manifest)
@@ -74,6 +84,7 @@ class Segmenter:
         decode: DecodeName | None = None,
         batch_size: int | None = None,
         cuda_graphs: bool = True,
+        observe: Observer | None = None,
     ) -> Segmenter:
         """Open a bundle, verify its image engine's hash and load it.
 
@@ -86,13 +97,15 @@ class Segmenter:
             batch_size: most pictures, or windows of one picture, that run at once; None for 8, or what
                 the engine takes at most where that is less.
             cuda_graphs: whether a TensorRT engine replays shapes that come again as CUDA graphs.
+            observe: gives the context that a stage of a call runs in, for measuring and tracing; it is asked
+                by the thread that calls, once for every batch.
 
         Raises:
             BundleError: the bundle is damaged or of another schema.
             EngineError: the engine cannot run here as asked.
         """
         options = EngineOptions(device=device, threads=threads, cuda_graphs=cuda_graphs)
-        return Segmenter(open_bundle(Path(bundle)), options, decode, batch_size)
+        return Segmenter(open_bundle(Path(bundle)), options, decode, batch_size, observe)
 
     @property
     def manifest(self) -> Manifest:
@@ -204,60 +217,66 @@ class Segmenter:
         results: list[Segmentation] = []
         model, spec = self.manifest.model, self.manifest.preprocessing.hf
         for start in range(0, len(pictures), self._batch_size):
-            images = [read_image(picture) for picture in pictures[start : start + self._batch_size]]
-            pixel_values = np.stack([prepare_whole(rgb, model.image_size, spec) for rgb in images])
+            with self._observe("read"):
+                images = [read_image(picture) for picture in pictures[start : start + self._batch_size]]
+            with self._observe("preprocess"):
+                pixel_values = np.stack([prepare_whole(rgb, model.image_size, spec) for rgb in images])
             outputs = self._encode(pixel_values)
-            for index, rgb in enumerate(images):
-                size = (rgb.shape[0], rgb.shape[1])
-                masks = outputs.masks[index]
-                labels = hf_decode(
-                    masks, outputs.group_embeds[index], vocabulary.embeddings, model.image_size, size
-                )
-                results.append(
-                    Segmentation(
-                        labels=labels,
-                        names=vocabulary.names,
-                        scores=self._scores(outputs.image_embeds[index : index + 1], vocabulary, None),
-                        image=rgb,
-                        decode="hf",
-                        background=_index_of_background(vocabulary.names),
-                        _group_map=partial(hf_groups, masks, model.image_size, size),
-                    )
-                )
+            with self._observe("postprocess"):
+                results += [self._whole(outputs, index, rgb, vocabulary) for index, rgb in enumerate(images)]
         return results
+
+    def _whole(
+        self, outputs: _ImageOutputs, index: int, rgb: NDArray[np.uint8], vocabulary: Vocabulary
+    ) -> Segmentation:
+        image_size, size = self.manifest.model.image_size, (rgb.shape[0], rgb.shape[1])
+        masks = outputs.masks[index]
+        labels = hf_decode(masks, outputs.group_embeds[index], vocabulary.embeddings, image_size, size)
+        return Segmentation(
+            labels=labels,
+            names=vocabulary.names,
+            scores=self._scores(outputs.image_embeds[index : index + 1], vocabulary, None),
+            image=rgb,
+            decode="hf",
+            background=_index_of_background(vocabulary.names),
+            _group_map=partial(hf_groups, masks, image_size, size),
+        )
 
     def _segment_windows(
         self, picture: Picture, vocabulary: Vocabulary, background_threshold: float | None
     ) -> Segmentation:
-        rgb = read_image(picture)
+        with self._observe("read"):
+            rgb = read_image(picture)
         size = (rgb.shape[0], rgb.shape[1])
         settings = replace(self._paper_decode(), background_threshold=background_threshold)
-        plan = plan_windows(size, settings.window)
-        pixel_values = prepare_windows(rgb, self.manifest.preprocessing.paper, plan)
+        with self._observe("preprocess"):
+            plan = plan_windows(size, settings.window)
+            pixel_values = prepare_windows(rgb, self.manifest.preprocessing.paper, plan)
         parts = [
             self._encode(pixel_values[start : start + self._batch_size])
             for start in range(0, len(pixel_values), self._batch_size)
         ]
-        outputs = _ImageOutputs.joined(parts)
-        result = paper_decode(
-            plan,
-            outputs.masks,
-            outputs.group_embeds,
-            outputs.image_embeds,
-            vocabulary.embeddings,
-            self.manifest.model.logit_scale,
-            settings,
-            size,
-        )
-        return Segmentation(
-            labels=result.labels,
-            names=(BACKGROUND, *vocabulary.names) if result.background else vocabulary.names,
-            scores=self._scores(outputs.image_embeds, vocabulary, settings.max_logit_scale),
-            image=rgb,
-            decode="paper",
-            background=0 if result.background else _index_of_background(vocabulary.names),
-            _group_map=partial(window_groups, plan, outputs.masks, size),
-        )
+        with self._observe("postprocess"):
+            outputs = _ImageOutputs.joined(parts)
+            result = paper_decode(
+                plan,
+                outputs.masks,
+                outputs.group_embeds,
+                outputs.image_embeds,
+                vocabulary.embeddings,
+                self.manifest.model.logit_scale,
+                settings,
+                size,
+            )
+            return Segmentation(
+                labels=result.labels,
+                names=(BACKGROUND, *vocabulary.names) if result.background else vocabulary.names,
+                scores=self._scores(outputs.image_embeds, vocabulary, settings.max_logit_scale),
+                image=rgb,
+                decode="paper",
+                background=0 if result.background else _index_of_background(vocabulary.names),
+                _group_map=partial(window_groups, plan, outputs.masks, size),
+            )
 
     def _paper_decode(self) -> PaperDecode:
         paper = self.manifest.decode.paper
@@ -272,7 +291,8 @@ class Segmenter:
         return paper
 
     def _encode(self, pixel_values: NDArray[np.float32]) -> _ImageOutputs:
-        outputs = self._image_engine.run({IMAGE_INPUT: pixel_values})
+        with self._observe("engine"):
+            outputs = self._image_engine.run({IMAGE_INPUT: pixel_values})
         try:
             return _ImageOutputs(*(_float32(outputs[name]) for name in _ImageOutputs.__annotations__))
         except KeyError as error:
@@ -380,6 +400,11 @@ def _warn_of_failed_parity(manifest: Manifest) -> None:
             ParityWarning,
             stacklevel=4,
         )
+
+
+def _unobserved(stage: Stage) -> AbstractContextManager[object]:
+    del stage
+    return _UNOBSERVED
 
 
 def _float32(array: NDArray[np.generic]) -> NDArray[np.float32]:

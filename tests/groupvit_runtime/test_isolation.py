@@ -2,33 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-_BLOCK = """
-import sys
-
-ABSENT = {"torch", "onnx", "onnxscript", "transformers", "triton", "groupvit_kernels", "scipy", "skimage"}
-
-class Hide:
-    def __init__(self, finder):
-        self.finder = finder
-    def find_spec(self, name, path=None, target=None):
-        return None if name.split(".")[0] in ABSENT else self.finder.find_spec(name, path, target)
-    def __getattr__(self, name):
-        return getattr(self.finder, name)
-
-sys.meta_path[:] = [Hide(finder) for finder in sys.meta_path]
-"""
-
-
-def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", _BLOCK + code, *arguments], capture_output=True, text=True, timeout=120
-    )
+from without_pytorch import run
 
 
 def test_the_block_works() -> None:
@@ -48,7 +25,7 @@ print(result.labels.shape)
     assert done.stdout.strip() == "(224, 224)", done.stderr
 
 
-@pytest.mark.parametrize("verb", ["segment", "vocab", "eval", "inspect", "doctor"])
+@pytest.mark.parametrize("verb", ["segment", "vocab", "eval", "bench", "inspect", "doctor"])
 def test_the_verbs_of_a_deployment_need_no_pytorch(
     demo_bundle: Path, scenes, tmp_path: Path, verb: str
 ) -> None:
@@ -59,6 +36,7 @@ def test_the_verbs_of_a_deployment_need_no_pytorch(
             *(str(demo_bundle), "--dataset", "shapes", "--root", str(scenes.root), "--limit", "2"),
             *("-o", str(tmp_path / "evaluated")),
         ],
+        "bench": [str(demo_bundle), "--rounds", "3", "--cold", "1", "--size", "own", "--quiet"],
         "inspect": [str(demo_bundle)],
         "doctor": [],
     }[verb]

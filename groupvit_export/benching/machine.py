@@ -1,0 +1,115 @@
+"""What a measurement was made on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from dataclasses import dataclass, fields
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+PACKAGES: Final = (
+    "groupvit-export",
+    "numpy",
+    "pillow",
+    "safetensors",
+    "tokenizers",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "openvino",
+    "tensorrt",
+    "tensorrt-rtx",
+    "cuda-bindings",
+    "torch",
+)
+"""Those of them that are installed are recorded."""
+
+_INSTRUCTIONS: Final = re.compile(r"(s?sse|avx|amx|fma|f16c|asimd|neon|sve|bf16|i8mm|sme\d|sme$)")
+_MIB: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The computer.
+
+    Attributes:
+        cpu: its model.
+        architecture: as Python calls it.
+        cores: of the whole machine.
+        usable_cores: that this process may run on.
+        flags: instruction sets that matter for inference, sorted.
+        memory_mb: MiB in all; None where the system does not tell.
+        system: "Linux", "Darwin", "Windows".
+    """
+
+    cpu: str
+    architecture: str
+    cores: int
+    usable_cores: int
+    flags: tuple[str, ...]
+    memory_mb: int | None
+    system: str
+
+    def differences(self, other: Machine) -> list[str]:
+        """What tells this one from the other, "cores: 2, 16"."""
+        return [
+            f"{field.name}: {_short(getattr(self, field.name))}, {_short(getattr(other, field.name))}"
+            for field in fields(self)
+            if getattr(self, field.name) != getattr(other, field.name)
+        ]
+
+
+def this_machine() -> Machine:
+    """The one that this runs on."""
+    facts = _cpu_facts()
+    flags = facts.get("flags", facts.get("Features", "")).split()
+    cores = os.cpu_count() or 1
+    return Machine(
+        cpu=facts.get("model name") or platform.processor() or platform.machine(),
+        architecture=platform.machine(),
+        cores=cores,
+        usable_cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores,
+        flags=tuple(sorted(flag for flag in flags if _INSTRUCTIONS.match(flag))),
+        memory_mb=_memory_mb(),
+        system=platform.system(),
+    )
+
+
+def installed() -> dict[str, str]:
+    """Versions of Python and of what computes."""
+    versions = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def load_average() -> float | None:
+    """Of the last minute: processes that ran or wanted to; None where the system does not tell."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def _cpu_facts() -> dict[str, str]:
+    path = Path("/proc/cpuinfo")
+    if not path.is_file():
+        return {}
+    pairs = (line.partition(":") for line in path.read_text(encoding="utf-8").splitlines())
+    facts: dict[str, str] = {}
+    for key, _, value in pairs:
+        facts.setdefault(key.strip(), value.strip())
+    return facts
+
+
+def _memory_mb() -> int | None:
+    names = getattr(os, "sysconf_names", {})
+    if "SC_PAGE_SIZE" not in names or "SC_PHYS_PAGES" not in names:
+        return None
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _MIB
+
+
+def _short(value: object) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,309 @@
+"""`groupvit bench`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from groupvit_export.cli.arguments import (
+    add_labels,
+    add_templates,
+    read_labels,
+    read_size,
+    read_templates,
+)
+from groupvit_export.cli.output import note
+from groupvit_export.errors import UsageError
+from groupvit_runtime.files import write_atomically
+
+if TYPE_CHECKING:
+    from groupvit_export.benching.compare import Comparison
+    from groupvit_export.benching.settings import Effort
+    from groupvit_runtime.segmenter import Labels
+
+_OWN_SIZE = "own"
+_MEASURING = (
+    *("threads", "batch", "streams", "rate", "rounds", "seconds", "warm_up", "cold", "picture", "size"),
+    *("labels", "labels_file", "vocab", "templates", "decode", "device", "accuracy", "records"),
+)
+"""Options that mean nothing when two files are compared."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = (
+        "Several bundles take turns call by call, and none always follows another. With --rate they take\n"
+        "turns of 50 calls: a call of one must not queue behind a call of another.\n\n"
+        "exit codes: 0 fine, 1 error, 2 usage, 3 the second is slower than --max-regression allows"
+    )
+    parser.add_argument(
+        "bundles", nargs="+", metavar="BUNDLE", help="bundles; with --compare also two files of --json"
+    )
+    what = parser.add_argument_group("what is segmented")
+    what.add_argument("--picture", type=Path, metavar="FILE", help="default: the sample of the package")
+    what.add_argument("--size", metavar="HxW", help='resize the picture (default: 480x640); "own" does not')
+    labels = add_labels(parser, required=False)
+    labels.add_argument("--vocab", metavar="V", help="a vocabulary in every bundle, or a file")
+    add_templates(parser)
+    what.add_argument("--decode", metavar="D", help="hf or paper; default: the bundle's")
+    how = parser.add_argument_group("settings: every combination is measured")
+    how.add_argument("--device", help="cpu or cuda; default cpu where the target has it; no fallback")
+    how.add_argument("--threads", metavar="N,...", help="threads of the engine; default: its own choice")
+    how.add_argument("--batch", metavar="N,...", help="pictures of a call (default: 1)")
+    how.add_argument("--streams", metavar="N,...", help="threads that call at once (default: 1)")
+    how.add_argument(
+        "--rate",
+        type=float,
+        metavar="R",
+        help="calls a second that fall due whether or not the last is done; latency counts from then",
+    )
+    effort = parser.add_argument_group("effort")
+    length = effort.add_mutually_exclusive_group()
+    length.add_argument("--rounds", type=int, metavar="N", help="of every bundle and setting (default: 100)")
+    length.add_argument("--seconds", type=float, metavar="S", help="of every setting, in place of rounds")
+    effort.add_argument("--warm-up", type=int, metavar="N", help="rounds that are not counted (default: 5)")
+    effort.add_argument(
+        "--cold", type=int, metavar="N", help="fresh processes of each (default: 5, 0 for none)"
+    )
+    compare = parser.add_argument_group("comparison")
+    compare.add_argument("--compare", action="store_true", help="hold the second of two against the first")
+    compare.add_argument(
+        "--max-regression",
+        type=float,
+        metavar="PERCENT",
+        help="exit with 3 where the second is slower than that",
+    )
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "--accuracy",
+        action="append",
+        metavar="BUNDLE=FILE",
+        help="report.json of groupvit eval, for the report",
+    )
+    # Not called `json`: the other verbs' flag of that name prints errors as JSON, too.
+    output.add_argument("--json", dest="records", type=Path, metavar="FILE", help="a line for every record")
+    output.add_argument("--html", type=Path, metavar="FILE", help="a page with charts, one file")
+    output.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    _check(arguments)
+    files = [bundle for bundle in arguments.bundles if _is_measurement(bundle)]
+    if files:
+        return _compare_files(arguments, files)
+    return _measure(arguments)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse combinations that cannot mean anything, before anything is loaded."""
+    if arguments.max_regression is not None:
+        if not arguments.compare:
+            raise UsageError(
+                "there is nothing that could have become slower",
+                got="--max-regression without --compare",
+                fix="add --compare",
+            )
+        if not 0 <= arguments.max_regression < float("inf"):
+            raise UsageError(
+                "the regression allowed is a percentage", got=arguments.max_regression, expected="0 or more"
+            )
+    if arguments.compare and len(arguments.bundles) != 2:
+        raise UsageError(
+            "a comparison is of two",
+            got=" ".join(arguments.bundles),
+            expected="two bundles, or two files that --json wrote",
+        )
+    for option, path in (("--json", arguments.records), ("--html", arguments.html)):
+        if path is not None and (not path.parent.is_dir() or path.is_dir()):
+            raise UsageError(
+                f"the file of {option} has nowhere to go",
+                got=str(path),
+                expected=f"a file in a folder that exists; {path.parent} does"
+                + ("" if path.parent.is_dir() else " not"),
+            )
+
+
+def _is_measurement(path: str) -> bool:
+    """A file that is no zipped bundle; what is not there is left to the bundle's own message."""
+    file = Path(path)
+    return file.suffix in (".jsonl", ".json") or (file.is_file() and not zipfile.is_zipfile(file))
+
+
+def _compare_files(arguments: argparse.Namespace, files: Sequence[str]) -> int:
+    from groupvit_export.benching.compare import compare_records, left_out, told_apart
+    from groupvit_export.benching.html import html_report
+    from groupvit_export.benching.records import read_records
+
+    if not arguments.compare or len(files) != 2:
+        raise UsageError(
+            "a file of measurements can be compared with another, and nothing else",
+            got=" ".join(arguments.bundles),
+            expected="--compare FIRST.jsonl SECOND.jsonl, or bundles",
+        )
+    given = [name for name in _MEASURING if getattr(arguments, name) is not None]
+    if given:
+        raise UsageError(
+            "nothing is measured when two files are compared",
+            got=", ".join("--" + name.replace("records", "json").replace("_", "-") for name in given),
+            expected="--compare, --max-regression, --html and --quiet only",
+        )
+    first, second = (read_records(Path(file)) for file in files)
+    compared = compare_records(first, second, arguments.max_regression)
+    if arguments.html is not None:
+        ours, theirs = told_apart(first, second)
+        write_atomically(arguments.html, html_report([*ours, *theirs], compared).encode())
+    if missing := left_out(first, second, compared):
+        note(f"groupvit: warning: {missing} measurements have no counterpart in the other file")
+    return _tell(arguments, compared)
+
+
+def _measure(arguments: argparse.Namespace) -> int:
+    # Imported here, so that a mistyped number is told at once.
+    from groupvit_export.benching.accuracy import read_accuracies, split_accuracy
+    from groupvit_export.benching.compare import compare_records
+    from groupvit_export.benching.html import html_report
+    from groupvit_export.benching.machine import load_average
+    from groupvit_export.benching.measure import Plan, measure
+    from groupvit_export.benching.progress import Progress
+    from groupvit_export.benching.records import write_records
+    from groupvit_export.benching.settings import Fixed, sweep
+    from groupvit_export.benching.subject import open_subjects
+    from groupvit_export.benching.text import records_text
+    from groupvit_export.demo import DEMO_SAMPLE
+    from groupvit_runtime.engines import EngineOptions
+    from groupvit_runtime.manifest import check_decode
+
+    settings = sweep(
+        _numbers("--threads", arguments.threads) or (None,),
+        _numbers("--batch", arguments.batch) or (1,),
+        _numbers("--streams", arguments.streams) or (1,),
+        arguments.rate,
+    )
+    effort = _effort(arguments)
+    fixed = Fixed(
+        device=EngineOptions(device=arguments.device).device,
+        decode=None if arguments.decode is None else check_decode(arguments.decode),
+    )
+    size = _size(arguments.size)
+    reports = split_accuracy(arguments.accuracy or (), arguments.bundles)
+    labels = _labels(arguments)
+    # Before anything is loaded, which is load, too.
+    load_before = load_average()
+    subjects = open_subjects(arguments.bundles, labels, read_templates(arguments))
+    plan = Plan(
+        subjects=subjects,
+        settings=settings,
+        fixed=fixed,
+        effort=effort,
+        picture=arguments.picture or DEMO_SAMPLE,
+        size=size,
+        accuracies=read_accuracies(reports, subjects, fixed),
+        command=arguments.command,
+        load_before=load_before,
+    )
+    progress = Progress(sys.stderr, quiet=arguments.quiet)
+    try:
+        records = measure(plan, progress)
+    finally:
+        progress.end()
+    compared: tuple[Comparison, ...] = ()
+    if arguments.compare:
+        first, second = (
+            [record for record in records if record.bundle.name == subject.facts.name] for subject in subjects
+        )
+        compared = compare_records(first, second, arguments.max_regression)
+    if arguments.records is not None:
+        write_records(arguments.records, records)
+    if arguments.html is not None:
+        write_atomically(arguments.html, html_report(records, compared).encode())
+    print(records_text(records), flush=True)
+    if compared:
+        print()
+    return _tell(arguments, compared)
+
+
+def _tell(arguments: argparse.Namespace, compared: Sequence[Comparison]) -> int:
+    from groupvit_export.benching.compare import EXIT_REGRESSION
+    from groupvit_export.benching.text import comparisons_text
+
+    if compared:
+        print(comparisons_text(compared, arguments.max_regression), flush=True)
+    for path in (arguments.records, arguments.html):
+        if path is not None:
+            note(f"written: {path}")
+    return EXIT_REGRESSION if any(comparison.regressed for comparison in compared) else 0
+
+
+def _effort(arguments: argparse.Namespace) -> Effort:
+    from groupvit_export.benching.compare import MIN_COMPARED
+    from groupvit_export.benching.paced import CALLS_A_ROUND
+    from groupvit_export.benching.settings import (
+        DEFAULT_COLD,
+        DEFAULT_ROUNDS,
+        DEFAULT_WARM_UP,
+        MIN_ROUNDS,
+        Effort,
+    )
+
+    least = MIN_ROUNDS
+    if arguments.compare:
+        least = MIN_COMPARED * (1 if arguments.rate is None else CALLS_A_ROUND)
+    rounds = arguments.rounds
+    if arguments.compare and rounds is not None and rounds < least:
+        raise UsageError(
+            "too few rounds to compare",
+            got=rounds,
+            expected=f"{least} or more",
+            fix=f"--rounds {DEFAULT_ROUNDS}",
+        )
+    if rounds is None:
+        rounds = DEFAULT_ROUNDS if arguments.seconds is None else least
+    return Effort(
+        rounds=rounds,
+        seconds=arguments.seconds,
+        warm_up=DEFAULT_WARM_UP if arguments.warm_up is None else arguments.warm_up,
+        cold=DEFAULT_COLD if arguments.cold is None else arguments.cold,
+    )
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    from groupvit_export.benching.picture import DEFAULT_SIZE
+
+    if text is None:
+        return DEFAULT_SIZE
+    if text == _OWN_SIZE:
+        return None
+    size = read_size(text)
+    if size is not None and min(size) < 1:
+        raise UsageError("a picture has at least one pixel", got=text, expected="HEIGHTxWIDTH in pixels")
+    return size
+
+
+def _labels(arguments: argparse.Namespace) -> Labels | str | None:
+    from groupvit_runtime.vocabulary import Vocabulary
+
+    if arguments.vocab is None:
+        return read_labels(arguments)
+    name: str = arguments.vocab
+    path = Path(name)
+    return Vocabulary.load(path) if path.suffix == ".safetensors" or path.is_file() else name
+
+
+def _numbers(option: str, text: str | None) -> tuple[int, ...]:
+    """`1,2,4` as numbers; nothing for nothing."""
+    if text is None:
+        return ()
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"\d{1,6}", part) for part in parts):
+        raise UsageError(
+            f"{option} cannot be understood",
+            got=text,
+            expected="numbers separated by commas",
+            fix=f"{option} 1,2",
+        )
+    return tuple(map(int, parts))
