@@ -47,6 +47,9 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks.foundation
+	$(BIN)/python -m benchmarks.peers
+	$(BIN)/python -m benchmarks.roofline
+	$(BIN)/python -m benchmarks.report
 
 clean:
 	rm -rf $(VENV) $(DEMO) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,46 @@
+"""One cold start, measured from inside a fresh process; the companion of `benchmarks.cold_start`.
+
+Usage: python -m benchmarks.peers.cold transformers CHECKPOINT PICTURE LABELS
+       python -m benchmarks.peers.cold words BUNDLE PICTURE LABELS
+`words` is a bundle that encodes the words itself, as transformers does. Prints one JSON line.
+"""
+
+import time
+
+_start = time.perf_counter()
+
+import json  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from benchmarks.memory import peak_resident_mb  # noqa: E402
+
+kind, source, picture, labels = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4].split(",")
+# Imported only where it is measured: whichever is not is no part of the start.
+if kind == "transformers":
+    from benchmarks.peers.hugging_face import HuggingFace
+
+    _imported = time.perf_counter()
+    model = HuggingFace(source, picture, labels)
+    _loaded = time.perf_counter()
+    model.as_users_call_it()
+else:
+    from groupvit_runtime import Segmenter
+
+    _imported = time.perf_counter()
+    segmenter = Segmenter.load(source)
+    _loaded = time.perf_counter()
+    segmenter(picture, labels)
+_masked = time.perf_counter()
+
+print(
+    json.dumps(
+        {
+            "import_s": round(_imported - _start, 4),
+            "load_s": round(_loaded - _imported, 4),
+            "first_mask_s": round(_masked - _loaded, 4),
+            "total_s": round(_masked - _start, 4),
+            "peak_resident_mb": peak_resident_mb(),
+        }
+    )
+)

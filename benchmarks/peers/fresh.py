@@ -1,0 +1,60 @@
+"""Memory and cold start, of processes that do one thing."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+from benchmarks.peers.material import Material
+from benchmarks.peers.order import order
+
+TITLES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "ours-openvino": "bundle, OpenVINO, stored vocabulary",
+        "ours-onnxruntime": "bundle, ONNX Runtime, stored vocabulary",
+        "ours-openvino-words": "bundle, OpenVINO, encodes the words",
+        "ours-onnxruntime-words": "bundle, ONNX Runtime, encodes the words",
+        "transformers": "transformers eager, as users call it",
+    }
+)
+
+
+def commands(material: Material, labels: str) -> dict[str, list[str]]:
+    """What to start, by the names of `TITLES`."""
+    cold = [sys.executable, "-m", "benchmarks.peers.cold"]
+    found = {}
+    for name, bundle in material.bundles.items():
+        stored = [sys.executable, "-m", "benchmarks.cold_start", str(bundle), str(material.picture)]
+        found[name] = [*stored, str(material.vocabularies[name])]
+        found[f"{name}-words"] = [*cold, "words", str(bundle), str(material.picture), labels]
+    found["transformers"] = [*cold, "transformers", str(material.checkpoint), str(material.picture), labels]
+    return found
+
+
+def measure_fresh(commands: Mapping[str, Sequence[str]], runs: int) -> dict[str, dict[str, Any]]:
+    """Medians over `runs` processes of each, which take turns; files are in the page cache but for the first.
+
+    Raises:
+        subprocess.CalledProcessError: one failed.
+    """
+    names = list(commands)
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    for number in range(runs):
+        for index in order(number, len(names)):
+            command = commands[names[index]]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            found[names[index]].append(json.loads(done.stdout.splitlines()[-1]))
+    return {
+        name: {
+            "title": TITLES[name],
+            "runs": runs,
+            **{key: round(statistics.median(run[key] for run in taken), 3) for key in taken[0]},
+        }
+        for name, taken in found.items()
+        if taken
+    }
