@@ -182,13 +182,14 @@ def bounds(work: Work, ceiling: Ceiling, medians_ms: Mapping[str, float]) -> dic
     """
     bound_ms = 1000 * ceiling.bound_s(work)
     compute_ms = 1000 * work.operations / ceiling.operations_per_s
+    memory_ms = 1000 * work.bytes_moved / ceiling.bytes_per_s
     return {
         "gflop": round(work.operations / 1e9, 3),
         "mb": round(work.bytes_moved / 1e6, 1),
         "compute_ms": round(compute_ms, 2),
-        "memory_ms": round(1000 * work.bytes_moved / ceiling.bytes_per_s, 2),
+        "memory_ms": round(memory_ms, 2),
         "bound_ms": round(bound_ms, 2),
-        "bound_by": "arithmetic" if compute_ms >= bound_ms else "memory",
+        "bound_by": "arithmetic" if compute_ms >= memory_ms else "memory",
         "engines": {
             name: {
                 "title": SIDES[name].title,

@@ -86,3 +86,6 @@ def test_the_bound_is_the_longer_of_the_two():
     row = bounds(Work(10**9, 10**8), ceiling, {"ours-openvino": 20.0})
     assert (row["bound_ms"], row["bound_by"]) == (10.0, "memory")
     assert row["engines"]["ours-openvino"]["share_percent"] == 50.0
+    # Rounded otherwise than the bound itself, these figures once came out as the other kind.
+    found = bounds(Work(7_830_000_000, 124_000_000), Ceiling(0.2017e12, 38.71e9), {})
+    assert found["bound_by"] == "arithmetic" and found["bound_ms"] == found["compute_ms"]
