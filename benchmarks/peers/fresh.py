@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from benchmarks.peers.material import Material
-from benchmarks.peers.order import order
+from groupvit_export.benching.sampling import order
 
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {

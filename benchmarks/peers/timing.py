@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.peers.order import order
 from benchmarks.peers.sides import OURS
 from groupvit_export.benching.bootstrap import ratio_of_medians
+from groupvit_export.benching.sampling import order
 
 SETTLE_S: Final = 0.01
 """Pause before every call: worker threads of the side before spin on for a while after their work."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -18,8 +20,19 @@ def ignore(share: float) -> None:
     del share
 
 
-def test_every_bundle_goes_first_in_turn() -> None:
-    assert [order(number, 3) for number in range(4)] == [[0, 1, 2], [1, 2, 0], [2, 0, 1], [0, 1, 2]]
+@pytest.mark.parametrize("sides", [1, 2, 3, 4, 7, 10])
+def test_every_side_has_every_place_and_every_neighbour_equally_often(sides: int) -> None:
+    rounds = [order(number, sides) for number in range(2 * sides)]
+    assert all(sorted(row) == list(range(sides)) for row in rounds)
+    places = Counter((place, side) for row in rounds for place, side in enumerate(row))
+    neighbours = Counter(pair for row in rounds for pair in pairwise(row))
+    assert set(places.values()) == {2} and len(places) == sides**2
+    assert len(neighbours) == sides * (sides - 1) and len(set(neighbours.values())) <= 1
+
+
+def test_no_side_has_no_order() -> None:
+    with pytest.raises(ValueError, match="got 0"):
+        order(0, 0)
 
 
 def test_bundles_are_interleaved_call_by_call(clock: Any, make_caller: Callable[..., Caller]) -> None:

@@ -1,27 +1,9 @@
-"""Whose turn it is."""
-
-from collections import Counter
-from itertools import pairwise
+"""Sides in turn, and the ratios of their times."""
 
 import pytest
 
-from benchmarks.peers.order import order
 from benchmarks.peers.timing import WARM_UP, Clock, in_turn, table
-
-
-@pytest.mark.parametrize("sides", [1, 2, 3, 4, 7, 10])
-def test_every_side_has_every_place_and_every_neighbour_equally_often(sides):
-    rounds = [order(number, sides) for number in range(2 * sides)]
-    assert all(sorted(row) == list(range(sides)) for row in rounds)
-    places = Counter((place, side) for row in rounds for place, side in enumerate(row))
-    neighbours = Counter(pair for row in rounds for pair in pairwise(row))
-    assert set(places.values()) == {2} and len(places) == sides**2
-    assert len(neighbours) == sides * (sides - 1) and len(set(neighbours.values())) <= 1
-
-
-def test_no_side_has_no_order():
-    with pytest.raises(ValueError, match="got 0"):
-        order(0, 0)
+from groupvit_export.benching.sampling import order
 
 
 def test_sides_are_called_in_that_order_and_timed_apart():
