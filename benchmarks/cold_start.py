@@ -1,6 +1,9 @@
 """One cold start, measured from inside a fresh process: import, load, first mask, peak memory.
 
-Usage: python -m benchmarks.cold_start BUNDLE PICTURE VOCABULARY; prints one JSON line.
+Usage: python -m benchmarks.cold_start stored BUNDLE PICTURE VOCABULARY
+       python -m benchmarks.cold_start words BUNDLE PICTURE LABELS
+       python -m benchmarks.cold_start transformers CHECKPOINT PICTURE LABELS
+`words` is a bundle that encodes the words itself, as transformers does. Prints one JSON line.
 """
 
 import time
@@ -9,15 +12,26 @@ _start = time.perf_counter()
 
 import json  # noqa: E402
 import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
 
-from benchmarks.memory import peak_resident_mb  # noqa: E402
-from groupvit_runtime import Segmenter, Vocabulary  # noqa: E402
+from groupvit_export.benching.memory import peak_resident_mb  # noqa: E402
 
-_imported = time.perf_counter()
+kind, source, picture, words = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
+# Imported only where it is measured: whichever is not is no part of the start.
+if kind == "transformers":
+    from benchmarks.peers.hugging_face import HuggingFace
 
-segmenter = Segmenter.load(sys.argv[1])
-_loaded = time.perf_counter()
-result = segmenter(sys.argv[2], Vocabulary.load(sys.argv[3]))
+    _imported = time.perf_counter()
+    model = HuggingFace(source, picture, words.split(","))
+    _loaded = time.perf_counter()
+    model.as_users_call_it()
+else:
+    from groupvit_runtime import Segmenter, Vocabulary
+
+    _imported = time.perf_counter()
+    segmenter = Segmenter.load(source)
+    _loaded = time.perf_counter()
+    segmenter(picture, Vocabulary.load(Path(words)) if kind == "stored" else words.split(","))
 _masked = time.perf_counter()
 
 print(

@@ -93,7 +93,7 @@ def _vocabulary(bundle: Path, path: Path) -> Path:
 
 
 def _cold_starts(bundle: Path, picture: Path, words: Path, count: int = 7) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.cold_start", str(bundle), str(picture), str(words)]
+    command = [sys.executable, "-m", "benchmarks.cold_start", "stored", str(bundle), str(picture), str(words)]
     runs = [
         json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
         for _ in range(count)

@@ -26,11 +26,11 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
 
 def commands(material: Material, labels: str) -> dict[str, list[str]]:
     """What to start, by the names of `TITLES`."""
-    cold = [sys.executable, "-m", "benchmarks.peers.cold"]
+    cold = [sys.executable, "-m", "benchmarks.cold_start"]
     found = {}
     for name, bundle in material.bundles.items():
-        stored = [sys.executable, "-m", "benchmarks.cold_start", str(bundle), str(material.picture)]
-        found[name] = [*stored, str(material.vocabularies[name])]
+        stored = str(material.vocabularies[name])
+        found[name] = [*cold, "stored", str(bundle), str(material.picture), stored]
         found[f"{name}-words"] = [*cold, "words", str(bundle), str(material.picture), labels]
     found["transformers"] = [*cold, "transformers", str(material.checkpoint), str(material.picture), labels]
     return found

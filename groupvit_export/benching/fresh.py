@@ -14,6 +14,7 @@ import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
+from groupvit_export.benching.memory import peak_resident_mb  # noqa: E402
 from groupvit_runtime import Segmenter, Vocabulary  # noqa: E402
 from groupvit_runtime.errors import GroupViTError  # noqa: E402
 
@@ -47,18 +48,6 @@ def main(options: dict[str, Any]) -> dict[str, float | None]:
         "warm_mask": statistics.median(warm),
         "peak_resident_mb": peak_resident_mb(),
     }
-
-
-def peak_resident_mb() -> float | None:
-    """Most memory that this process had, in MiB; None where the system does not tell.
-
-    Not getrusage: its maximum survives exec, so a child reports its parent's memory.
-    """
-    status = Path("/proc/self/status")
-    if not status.is_file():
-        return None
-    lines = status.read_text(encoding="utf-8").splitlines()
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), None)
 
 
 if __name__ == "__main__":
