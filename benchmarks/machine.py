@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import platform
+from dataclasses import asdict
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from groupvit_export.benching.machine import installed, this_machine
+
+_MORE: Final = ("onnx", "transformers")
+"""Packages that have a part in what is measured here, beyond those of a deployment."""
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, and the versions of what computes."""
-    model = next(
-        (
-            line.split(":")[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.processor(),
-    )
-    packages = ("torch", "onnx", "onnxruntime", "openvino", "tensorrt-rtx", "numpy", "pillow")
-    return {
-        "cpu": model,
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in packages},
-    }
+    """Processor, cores, memory, and under `versions` what computes."""
+    return {**asdict(this_machine()), "versions": versions()}
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of what computes."""
+    return installed() | {name: version(name) for name in _MORE}

@@ -21,10 +21,11 @@ import onnx
 import onnxruntime
 import torch
 
+from benchmarks.machine import versions
 from benchmarks.peers.material import INPUT, make_material
 from benchmarks.peers.sides import OURS, SIDES
 from benchmarks.peers.timing import in_turn
-from groupvit_export.benching.machine import installed, load_average, this_machine
+from groupvit_export.benching.machine import load_average, this_machine
 from groupvit_export.graph.function import inlined
 from groupvit_runtime import Segmenter
 from groupvit_runtime.contract import IMAGE_INPUT
@@ -230,7 +231,7 @@ def main() -> None:
     ceiling = Ceiling(peaks["float32"]["tflop_per_s"] * 1e12, memory["best_gb_per_s"] * 1e9)
     record = {
         "machine": asdict(this_machine()),
-        "versions": installed(),
+        "versions": versions(),
         "load_average": {"before": load, "after": load_average()},
         "setting": {"rounds": arguments.rounds, "threads": arguments.threads, "repeats": _REPEATS},
         "peak": peaks,

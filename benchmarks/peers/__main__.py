@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 
 from benchmarks.checkpoint import VOC
+from benchmarks.machine import versions
 from benchmarks.peers.agreement import (
     LEAST_AGREEMENT,
     Agreement,
@@ -43,7 +43,7 @@ from benchmarks.peers.targets import held_against
 from benchmarks.peers.timing import SETTLE_S, WARM_UP, in_turn, table
 from groupvit_export.benching.bootstrap import CONFIDENCE, RESAMPLES
 from groupvit_export.benching.compare import MIN_COMPARED
-from groupvit_export.benching.machine import installed, load_average, this_machine
+from groupvit_export.benching.machine import load_average, this_machine
 from groupvit_export.benching.steadiness import LOAD_LIMIT
 from groupvit_runtime import Vocabulary
 
@@ -102,7 +102,7 @@ def _run(
     starts = commands(material, ",".join(VOC))
     record: dict[str, Any] = {
         "machine": asdict(this_machine()),
-        "versions": {**installed(), **{name: version(name) for name in ("onnx", "transformers")}},
+        "versions": versions(),
         "load_average": {"before": load_before, "after": load_average()},
         "setting": {
             "rounds": arguments.rounds,

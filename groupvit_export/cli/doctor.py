@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import platform
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from groupvit_export.benching.machine import this_machine
 from groupvit_export.cli.output import print_json, table
 from groupvit_export.errors import EngineError
 from groupvit_export.targets import TARGETS
@@ -163,13 +162,7 @@ def _version(package: str) -> str | None:
 
 
 def _cpu_flags() -> str:
-    path = Path("/proc/cpuinfo")
-    if not sys.platform.startswith("linux") or not path.is_file():
-        return platform.processor()
-    flags = next(
-        (line for line in path.read_text().splitlines() if line.startswith(("flags", "Features"))), ""
-    )
-    present = set(flags.partition(":")[2].split())
+    present = this_machine().flags
     return " ".join(flag for flag in _VECTOR_FLAGS if flag in present)
 
 
