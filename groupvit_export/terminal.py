@@ -9,6 +9,8 @@ from typing import Final, TextIO
 
 _TERMINAL_SECONDS: Final = 0.25
 _LOG_SECONDS: Final = 10.0
+_PATIENCE: Final = 2.0
+_BAR_WIDTH: Final = 24
 _CLEAR_LINE: Final = "\r\x1b[K"
 
 
@@ -66,6 +68,40 @@ class StatusLine:
             self._stream.write(_CLEAR_LINE)
             self._stream.flush()
             self._line = ""
+
+
+class ShareLine:
+    """How much of something long is done: nothing for the first two seconds, then a line as of `StatusLine`.
+
+    Args:
+        stream: standard error.
+        quiet: say nothing.
+        clock: seconds, never going back.
+    """
+
+    def __init__(
+        self, stream: TextIO, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._line = StatusLine(stream, clock)
+        self._quiet = quiet
+
+    def __call__(self, what: str, share: float, seconds: float) -> None:
+        """`what` goes on, `share` of it (0 to 1) is done after `seconds`."""
+        if self._quiet or seconds < _PATIENCE or not self._line.due():
+            return
+        filled = round(share * _BAR_WIDTH)
+        left = f", about {duration(seconds / share - seconds)} left" if share > 0 else ""
+        self._line.show(f"[{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] {100 * share:3.0f} % {what}{left}")
+
+    def note(self, line: str) -> None:
+        """Write a line of its own; this one is gone until it is due again."""
+        if not self._quiet:
+            self._line.end()
+            self._line.note(line)
+
+    def end(self) -> None:
+        """Take the line away."""
+        self._line.end()
 
 
 def duration(seconds: float) -> str:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Final, TextIO
+from typing import TextIO
 
 from groupvit_export.benching.calls import Clock
-from groupvit_export.terminal import StatusLine, duration
-
-_PATIENCE: Final = 2.0
+from groupvit_export.terminal import ShareLine
 
 
 class Progress:
@@ -21,8 +19,7 @@ class Progress:
     """
 
     def __init__(self, stream: TextIO, *, quiet: bool, clock: Clock = time.monotonic) -> None:
-        self._line = StatusLine(stream, clock)
-        self._quiet = quiet
+        self._line = ShareLine(stream, quiet=quiet, clock=clock)
         self._clock = clock
         self._start = clock()
         self._step = ""
@@ -36,12 +33,7 @@ class Progress:
 
     def __call__(self, share: float) -> None:
         """`share` of the step is done, 0 to 1."""
-        seconds = self._clock() - self._start
-        if self._quiet or seconds < _PATIENCE or not self._line.due():
-            return
-        whole = self._base + self._part * share
-        left = f", about {duration(seconds / whole - seconds)} left" if whole > 0 else ""
-        self._line.show(f"{100 * whole:3.0f} % {self._step}{left}")
+        self._line(self._step, self._base + self._part * share, self._clock() - self._start)
 
     def end(self) -> None:
         """Take the line away."""

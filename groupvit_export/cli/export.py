@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from groupvit_export.cli.arguments import add_templates, read_size, read_templates
 from groupvit_export.cli.kept import kept_table
-from groupvit_export.cli.output import StepBar, print_json
+from groupvit_export.cli.output import print_json
 from groupvit_export.cli.packages import require_packages
 from groupvit_export.cli.parity import parity_table
 from groupvit_export.cli.trt_arguments import add_trt_options, read_trt_options
 from groupvit_export.demo import DEMO_LABELS, DEMO_SAMPLE
 from groupvit_export.targets import TARGETS, check_device, check_target, check_trt_options
+from groupvit_export.terminal import ShareLine
 from groupvit_export.torch_package.toolchain import check_toolchain
 from groupvit_export.trt.choose import choose_flavor
 from groupvit_runtime.manifest import check_decode
@@ -96,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         command=arguments.command,
     )
-    bar = StepBar(quiet=arguments.quiet or arguments.json)
+    bar = ShareLine(sys.stderr, quiet=arguments.quiet or arguments.json)
     result = export_bundle(options, progress=bar.note, report=bar)
     if arguments.json:
         print_json(

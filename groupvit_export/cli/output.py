@@ -5,13 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from groupvit_export.errors import GroupViTError
-from groupvit_export.terminal import StatusLine, duration
-
-_PATIENCE: Final = 2.0
-_BAR_WIDTH: Final = 24
 
 
 def fail(error: GroupViTError, *, as_json: bool) -> int:
@@ -38,28 +34,6 @@ def print_json(value: Any) -> None:
 def note(line: str) -> None:
     """A line about progress: standard error, so that results can be piped."""
     print(line, file=sys.stderr, flush=True)
-
-
-class StepBar:
-    """How far a long step is, on standard error: nothing for the first two seconds, then a rewritten line."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._line = StatusLine(sys.stderr)
-        self._quiet = quiet
-
-    def __call__(self, what: str, share: float, seconds: float) -> None:
-        """`what` goes on, `share` of it (0 to 1) is done after `seconds`."""
-        if self._quiet or seconds < _PATIENCE or not self._line.due():
-            return
-        filled = round(share * _BAR_WIDTH)
-        left = f", about {duration(seconds / share - seconds)} left" if share > 0 else ""
-        self._line.show(f"[{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] {100 * share:3.0f} % {what}{left}")
-
-    def note(self, line: str) -> None:
-        """A line of progress, below which the bar is gone."""
-        if not self._quiet:
-            self._line.end()
-            note(line)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
