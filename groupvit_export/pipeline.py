@@ -8,7 +8,7 @@ import shlex
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -31,6 +31,7 @@ from groupvit_export.graph.text_capture import TextCapture
 from groupvit_export.model.groupvit import GroupViTModel
 from groupvit_export.preprocessor import paper_decode, preprocessings
 from groupvit_export.targets import (
+    TARGETS,
     Build,
     BuildRequest,
     check_device,
@@ -145,18 +146,13 @@ def export_bundle(
     Raises:
         GroupViTError: a step failed; `ParityError` when the engine does not equal the reference.
     """
-    kind = check_target(options.target, options.precision)
-    check_trt_options(options.target, options.trt)
-    check_device(options.target, options.device)
-    check_passes(options.passes)
-    if options.decode is not None:
-        check_decode(options.decode)
+    _check(options)
     path = bundle_path(options)
     check_replaceable(path, force=options.force)
     build = load_target(options.target)
+    device = options.device or "cpu"
     if options.target == "trt":
         progress(f"note: {choose_flavor(options.trt).why}")
-    device = options.device or "cpu"
     if options.target == "torch":
         check_toolchain(device)
     clock = _Clock(progress)
@@ -177,23 +173,12 @@ def export_bundle(
         # Before the long steps: a tokenizer of another model is refused here.
         model_facts = model_info(model, image_size, stage / _TOKENIZER_NAME)
         with clock.step("capture the graphs"):
-            encoder = ImageEncoder(model, image_size)
-            apply_passes(encoder, options.passes)
-            with TextCapture(model) as text:
-                graphs = {"image": capture_image_encoder(encoder), "text": text.result()}
-            outputs = {"image": encoder.output_names(), "text": (TEXT_OUTPUT,)}
-            for role, graph in graphs.items():
-                _describe(graph, role, checkpoint, encoder, options)
-            typed = {
-                role: in_precision(graph, options.precision if kind.typed else "fp32")
-                for role, graph in graphs.items()
-            }
-            for role, item in typed.items():
-                grouping_nodes = len(encoder.grouping_blocks()) if role == "image" else 0
-                checks.check_graph(item.model, outputs=outputs[role], grouping_nodes=grouping_nodes)
-                if item.kept:
-                    progress(f"note: {role}: {_kept(item)}")
-        modules = {"image": encoder, "text": TextEncoder(model)}
+            image, text = ImageEncoder(model, image_size), TextEncoder(model)
+            apply_passes(image, options.passes)
+            with TextCapture(text, model.config) as capture:
+                graphs = {"image": capture_image_encoder(image), "text": capture.result()}
+            typed = _typed(graphs, image, checkpoint, options, progress)
+        modules = {"image": image, "text": text}
         with clock.step(f"build the {options.target} engines"):
             engines = tuple(
                 _build_engine(
@@ -239,6 +224,16 @@ def export_bundle(
         )
         (stage / MANIFEST_NAME).write_text(manifest.to_text(), encoding="utf-8")
     return ExportResult(path=path, manifest=manifest, seconds=clock.seconds)
+
+
+def _check(options: ExportOptions) -> None:
+    """Refuse what was asked for wrongly, before anything long."""
+    check_target(options.target, options.precision)
+    check_trt_options(options.target, options.trt)
+    check_device(options.target, options.device)
+    check_passes(options.passes)
+    if options.decode is not None:
+        check_decode(options.decode)
 
 
 class _Clock:
@@ -306,6 +301,28 @@ def _tokenizer_source(checkpoint: Checkpoint) -> Path:
 
 def _templates(options: ExportOptions) -> tuple[str, ...]:
     return resolve_templates("simple" if options.templates is None else options.templates)
+
+
+def _typed(
+    graphs: Mapping[str, onnx.ModelProto],
+    image: ImageEncoder,
+    checkpoint: Checkpoint,
+    options: ExportOptions,
+    progress: Progress,
+) -> dict[str, TypedGraph]:
+    """The captured graphs by role, described, in the precision that the target builds from, and checked."""
+    # What is not typed here is typed by its builder.
+    precision = options.precision if TARGETS[options.target].typed else "fp32"
+    outputs = {"image": image.output_names(), "text": (TEXT_OUTPUT,)}
+    grouping_nodes = {"image": len(image.grouping_blocks()), "text": 0}
+    typed = {}
+    for role, graph in graphs.items():
+        _describe(graph, role, checkpoint, image, options)
+        typed[role] = in_precision(graph, precision)
+        checks.check_graph(typed[role].model, outputs=outputs[role], grouping_nodes=grouping_nodes[role])
+        if typed[role].kept:
+            progress(f"note: {role}: {_kept(typed[role])}")
+    return typed
 
 
 def _describe(

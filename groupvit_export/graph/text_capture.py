@@ -30,11 +30,11 @@ _CONFIG, _WEIGHTS, _GRAPH = "config.json", "text.safetensors", "text.onnx"
 class TextCapture:
     """Starts at once; `result` waits. Leaving the context stops a capture that still runs."""
 
-    def __init__(self, model: GroupViTModel) -> None:
+    def __init__(self, encoder: TextEncoder, config: GroupViTConfig) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="groupvit-text-")
         folder = Path(self._folder.name)
-        model.config.to_json_file(folder / _CONFIG)
-        weights = TextEncoder(model).state_dict()
+        config.to_json_file(folder / _CONFIG)
+        weights = encoder.state_dict()
         save_file({name: value.contiguous() for name, value in weights.items()}, folder / _WEIGHTS)
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__, str(folder)],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +22,7 @@ def model() -> GroupViTModel:
 
 
 def test_it_is_the_graph_that_this_process_would_capture(model: GroupViTModel) -> None:
-    with TextCapture(model) as capture:
+    with TextCapture(TextEncoder(model), model.config) as capture:
         folder = Path(capture._folder.name)
         graph = capture.result()
     here = capture_text_encoder(TextEncoder(model), model.config.text_config.max_position_embeddings)
@@ -32,14 +31,16 @@ def test_it_is_the_graph_that_this_process_would_capture(model: GroupViTModel) -
 
 
 def test_a_failure_over_there_is_an_error_here(model: GroupViTModel) -> None:
-    wrong = copy.deepcopy(model)
-    wrong.config = model.config.replace(text_config=replace(model.config.text_config, hidden_size=64))
-    with TextCapture(wrong) as capture, pytest.raises(ExportError, match="could not be captured"):
+    wrong = model.config.replace(text_config=replace(model.config.text_config, hidden_size=64))
+    with (
+        TextCapture(TextEncoder(model), wrong) as capture,
+        pytest.raises(ExportError, match="could not be captured"),
+    ):
         capture.result()
 
 
 def test_leaving_early_stops_it_and_leaves_nothing(model: GroupViTModel) -> None:
-    with TextCapture(model) as capture:
+    with TextCapture(TextEncoder(model), model.config) as capture:
         folder = Path(capture._folder.name)
     assert capture._process.returncode is not None
     assert not folder.exists()
