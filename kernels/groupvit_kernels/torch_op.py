@@ -94,19 +94,8 @@ def grouping_attention_backward(
 
 
 @grouping_attention_backward.register_kernel("cuda")
-def _(
-    query: Tensor,
-    tokens: Tensor,
-    means: Tensor,
-    soft: Tensor,
-    index: Tensor,
-    count: Tensor,
-    grad_means: Tensor,
-    grad_soft: Tensor,
-    grad_count: Tensor,
-    eps: float,
-) -> tuple[Tensor, Tensor, Tensor]:
-    outputs, gradients = (means, soft, index, count), (grad_means, grad_soft, grad_count)
+def _(query: Tensor, tokens: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
+    outputs, gradients, eps = rest[:4], rest[4:7], rest[7]
     if query.dtype == torch.float64:
         return plain_backward(query, tokens, outputs, gradients, eps)
     from groupvit_kernels import triton_launch

@@ -15,6 +15,47 @@ import triton.language as tl
 
 
 @triton.jit
+def _products(
+    query, tokens, b, n,
+    groups, length, channels,
+    query_b, query_g, query_c, tokens_b, tokens_n, tokens_c,
+    GROUPS: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_C: tl.constexpr,
+):  # fmt: skip
+    """Products [BLOCK_N, GROUPS] of the tokens `n` of picture `b` with its queries.
+
+    The bias is the caller's: loaded early it costs `assign` its last registers, late it costs `fused` loads.
+    """
+    g = tl.arange(0, GROUPS)
+    c = tl.arange(0, BLOCK_C)
+    products = tl.zeros((BLOCK_N, GROUPS), tl.float32)
+    for start in range(0, channels, BLOCK_C):
+        inside = start + c < channels
+        x = tl.load(
+            tokens + b * tokens_b + n[:, None] * tokens_n + (start + c)[None, :] * tokens_c,
+            mask=(n < length)[:, None] & inside[None, :], other=0.0,
+        )  # fmt: skip
+        q = tl.load(
+            query + b * query_b + g[None, :] * query_g + (start + c)[:, None] * query_c,
+            mask=inside[:, None] & (g < groups)[None, :], other=0.0,
+        )  # fmt: skip
+        products = tl.dot(x, q, products, input_precision="ieee")
+    return products
+
+
+@triton.jit
+def _store_assignment(logits, best, soft, index, b, n, groups, length, GROUPS: tl.constexpr):
+    """Write the soft map and the group of the tokens `n` of picture `b`."""
+    g = tl.arange(0, GROUPS)
+    tl.store(index + b * length + n, best.to(tl.int64), mask=n < length)
+    power = tl.exp(logits - tl.max(logits, axis=1)[:, None])
+    share = power / tl.sum(power, axis=1)[:, None]
+    tl.store(
+        soft + b * groups * length + g[None, :] * length + n[:, None], share,
+        mask=(n < length)[:, None] & (g < groups)[None, :],
+    )  # fmt: skip
+
+
+@triton.jit
 def assign(
     query, tokens, bias, soft, index,
     groups, length, channels,
@@ -26,29 +67,15 @@ def assign(
     b = tl.program_id(0).to(tl.int64)
     n = tl.program_id(1) * BLOCK_N + tl.arange(0, BLOCK_N)
     g = tl.arange(0, GROUPS)
-    c = tl.arange(0, BLOCK_C)
-    logits = tl.zeros((BLOCK_N, GROUPS), tl.float32)
-    for start in range(0, channels, BLOCK_C):
-        inside = start + c < channels
-        x = tl.load(
-            tokens + b * tokens_b + n[:, None] * tokens_n + (start + c)[None, :] * tokens_c,
-            mask=(n < length)[:, None] & inside[None, :], other=0.0,
-        )  # fmt: skip
-        q = tl.load(
-            query + b * query_b + g[None, :] * query_g + (start + c)[:, None] * query_c,
-            mask=inside[:, None] & (g < groups)[None, :], other=0.0,
-        )  # fmt: skip
-        logits = tl.dot(x, q, logits, input_precision="ieee")
-    logits += tl.load(bias + b * bias_b + g * bias_g, mask=g < groups, other=0.0).to(tl.float32)[None, :]
-    logits = tl.where((g < groups)[None, :], logits, float("-inf"))
-    best = tl.argmax(logits, axis=1, tie_break_left=True)
-    tl.store(index + b * length + n, best.to(tl.int64), mask=n < length)
-    power = tl.exp(logits - tl.max(logits, axis=1)[:, None])
-    share = power / tl.sum(power, axis=1)[:, None]
-    tl.store(
-        soft + b * groups * length + g[None, :] * length + n[:, None], share,
-        mask=(n < length)[:, None] & (g < groups)[None, :],
+    products = _products(
+        query, tokens, b, n, groups, length, channels,
+        query_b, query_g, query_c, tokens_b, tokens_n, tokens_c,
+        GROUPS, BLOCK_N, BLOCK_C,
     )  # fmt: skip
+    offset = tl.load(bias + b * bias_b + g * bias_g, mask=g < groups, other=0.0).to(tl.float32)
+    logits = tl.where((g < groups)[None, :], products + offset[None, :], float("-inf"))
+    best = tl.argmax(logits, axis=1, tie_break_left=True)
+    _store_assignment(logits, best, soft, index, b, n, groups, length, GROUPS)
 
 
 @triton.jit
@@ -96,27 +123,19 @@ def fused(
     """
     b = tl.program_id(0).to(tl.int64)
     slab = tl.program_id(1)
-    c = tl.arange(0, BLOCK_C)
-    own = slab * BLOCK_C + c
+    own = slab * BLOCK_C + tl.arange(0, BLOCK_C)
     g = tl.arange(0, GROUPS)
     offset = tl.load(bias + b * bias_b + g * bias_g, mask=g < groups, other=0.0).to(tl.float32)
     total = tl.zeros((GROUPS, BLOCK_C), tl.float32)
     members = tl.zeros((GROUPS,), tl.float32)
     for first in range(0, length, BLOCK_N):
         n = first + tl.arange(0, BLOCK_N)
-        logits = tl.zeros((BLOCK_N, GROUPS), tl.float32)
-        for start in range(0, channels, BLOCK_C):
-            inside = start + c < channels
-            x = tl.load(
-                tokens + b * tokens_b + n[:, None] * tokens_n + (start + c)[None, :] * tokens_c,
-                mask=(n < length)[:, None] & inside[None, :], other=0.0,
-            )  # fmt: skip
-            q = tl.load(
-                query + b * query_b + g[None, :] * query_g + (start + c)[:, None] * query_c,
-                mask=inside[:, None] & (g < groups)[None, :], other=0.0,
-            )  # fmt: skip
-            logits = tl.dot(x, q, logits, input_precision="ieee")
-        logits = tl.where((g < groups)[None, :], logits + offset[None, :], float("-inf"))
+        products = _products(
+            query, tokens, b, n, groups, length, channels,
+            query_b, query_g, query_c, tokens_b, tokens_n, tokens_c,
+            GROUPS, BLOCK_N, BLOCK_C,
+        )  # fmt: skip
+        logits = tl.where((g < groups)[None, :], products + offset[None, :], float("-inf"))
         best = tl.argmax(logits, axis=1, tie_break_left=True)
         x = tl.load(
             tokens + b * tokens_b + n[:, None] * tokens_n + own[None, :] * tokens_c,
@@ -126,13 +145,7 @@ def fused(
         total = tl.dot(hard.to(x.dtype), x, total, input_precision="ieee")
         members += tl.sum(hard, axis=1)
         if slab == 0:
-            tl.store(index + b * length + n, best.to(tl.int64), mask=n < length)
-            power = tl.exp(logits - tl.max(logits, axis=1)[:, None])
-            share = power / tl.sum(power, axis=1)[:, None]
-            tl.store(
-                soft + b * groups * length + g[None, :] * length + n[:, None], share,
-                mask=(n < length)[:, None] & (g < groups)[None, :],
-            )  # fmt: skip
+            _store_assignment(logits, best, soft, index, b, n, groups, length, GROUPS)
     mean = total / (members + eps)[:, None]
     tl.store(
         means + b * groups * channels + g[:, None] * channels + own[None, :], mean,
