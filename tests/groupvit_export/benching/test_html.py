@@ -105,7 +105,9 @@ def test_calls_that_were_late_are_shown(make_record: Callable[..., Record]) -> N
 
 
 def test_equal_latencies_can_be_drawn(make_record: Callable[..., Record]) -> None:
-    parsed(html_report([make_record([2.0, 2.0, 2.0])]))
+    page = html_report([make_record([2.0, 2.0, 2.0])])
+    parsed(page)
+    assert "<svg" in page and not re.search(r'"[^"]*\b(nan|inf)\b[^"]*"', page)
 
 
 def test_cautions_of_a_kind_are_one_line(make_record: Callable[..., Record]) -> None:
