@@ -19,6 +19,13 @@ Rounding = Literal["uint8"]
 
 # Names of the engines' tensors; the image engine has further outputs, one pair a grouping block.
 IMAGE_INPUT: Final = "pixel_values"
+# Instead of it, uint8 [B, H, W, 3] in RGB, where the engine normalises by itself.
+PIXELS_INPUT: Final = "pixels"
+# Where the engine decodes by itself, the `hf` way: class embeddings [K, P] and the label maps' (height,
+# width), int64 [2], in; int32 [B, height, width] out.
+CLASSES_INPUT: Final = "text_embeds"
+SIZE_INPUT: Final = "size"
+LABELS_OUTPUT: Final = "labels"
 IMAGE_OUTPUTS: Final = ("image_embeds", "group_embeds", "masks")
 TEXT_INPUT: Final = "input_ids"
 TEXT_OUTPUT: Final = "text_embeds"

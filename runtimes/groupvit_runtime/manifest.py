@@ -16,7 +16,7 @@ from groupvit_runtime.contract import PaperDecode, Preprocessing
 from groupvit_runtime.errors import BundleError, UsageError
 from groupvit_runtime.serialize import from_json, to_json
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 MANIFEST_NAME: Final = "manifest.json"
 MAX_MANIFEST_BYTES: Final = 4 << 20
 
@@ -194,6 +194,39 @@ class Kept:
 
 
 @dataclass(frozen=True)
+class QuantizedLayer:
+    """A layer that int8 was tried on.
+
+    Attributes:
+        name: of its node in the graph.
+        quantized: False where it was given back to a higher precision.
+        sensitivity: percent of the judged pixels that take another class when it alone is quantised; None
+            where that was not measured.
+    """
+
+    name: str
+    quantized: bool
+    sensitivity: float | None
+
+
+@dataclass(frozen=True)
+class QuantizationInfo:
+    """How an engine became int8.
+
+    Attributes:
+        method: tool, version and settings, in words.
+        calibration: what the ranges were taken from, in words.
+        pictures: how many pictures that was.
+        layers: all that were tried, in the order of the graph.
+    """
+
+    method: str
+    calibration: str
+    pictures: int
+    layers: tuple[QuantizedLayer, ...]
+
+
+@dataclass(frozen=True)
 class EngineInfo:
     """One engine: what it computes, what executes it, and what it was built with.
 
@@ -204,6 +237,9 @@ class EngineInfo:
         kept: what stayed in float32; empty for fp32.
         source: the ONNX graph that it was built from, where the target keeps it.
         tensorrt: of the target `trt` only.
+        normalizes: the decode whose scale, mean, std and colour order the engine applies itself, to uint8
+            pixels in RGB; None where its input is normalised already.
+        quantization: of int8 only.
     """
 
     role: Role
@@ -217,6 +253,8 @@ class EngineInfo:
     kept: tuple[Kept, ...] = ()
     source: FileInfo | None = None
     tensorrt: TensorRTInfo | None = None
+    normalizes: DecodeName | None = None
+    quantization: QuantizationInfo | None = None
 
     @property
     def max_batch(self) -> int | None:
@@ -331,8 +369,34 @@ class ParitySummary:
 
 
 @dataclass(frozen=True)
+class PrecisionRow:
+    """One precision of the model, measured by the export on the same pictures as the others.
+
+    Attributes:
+        precision: "fp32" or what was exported.
+        verdict: of the comparison with the reference.
+        miou: mean IoU in percent: against masks where the pictures have some, else against the label maps of
+            fp32; None where it was not measured.
+        agreement: percent of the pixels with the class that fp32 gives them; None where it was not measured.
+        latency_ms: median of the image engine at batch 1, all precisions taking turns; None where it was not
+            measured.
+        detail: what it was measured on, in words.
+    """
+
+    precision: str
+    verdict: Verdict
+    miou: float | None
+    agreement: float | None
+    latency_ms: float | None
+    detail: str
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """The whole manifest. `prompts` are the default templates, each with one `{}`."""
+    """The whole manifest.
+
+    `prompts` are the default templates, each with one `{}`; `precisions` is empty for fp32 alone.
+    """
 
     schema_version: int
     name: str
@@ -349,6 +413,7 @@ class Manifest:
     passes: tuple[str, ...] = ()
     vocabularies: tuple[VocabularyInfo, ...] = ()
     parity: ParitySummary | None = None
+    precisions: tuple[PrecisionRow, ...] = ()
 
     def engine(self, role: Role) -> EngineInfo:
         """The engine of `role`.
