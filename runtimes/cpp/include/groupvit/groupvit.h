@@ -1,0 +1,161 @@
+/*
+ * groupvit.h: segment pictures into any vocabulary of words with a bundle that `groupvit export` wrote.
+ *
+ * Ownership. What a *_load, *_open or *_segment function hands out belongs to the caller, who gives it back with the
+ * *_free function of its type; NULL may be given back. Strings and arrays that an accessor returns belong to the
+ * object they were asked of and live as long as it does. What is passed in is copied or only read during the call.
+ *
+ * Threads. A groupvit_segmenter may be used by many threads at once. A groupvit_vocabulary is immutable, so the same
+ * holds. A groupvit_result belongs to one thread at a time. Nothing may be freed while a call with it is running.
+ *
+ * Errors. Functions that can fail return a groupvit_status; outputs are untouched unless it is GROUPVIT_OK. The message
+ * of the last failure in this thread is groupvit_last_error(). No exception leaves the library, and it never exits,
+ * aborts, or prints.
+ *
+ * Strings are UTF-8 and end with a zero. Sizes are in pixels.
+ */
+#ifndef GROUPVIT_GROUPVIT_H_
+#define GROUPVIT_GROUPVIT_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#if defined(GROUPVIT_BUILDING_SHARED)
+#define GROUPVIT_API __declspec(dllexport)
+#elif defined(GROUPVIT_STATIC)
+#define GROUPVIT_API
+#else
+#define GROUPVIT_API __declspec(dllimport)
+#endif
+#else
+#define GROUPVIT_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Raised by every change that breaks callers that were compiled earlier. */
+#define GROUPVIT_ABI_VERSION 1
+
+typedef struct groupvit_segmenter groupvit_segmenter;
+typedef struct groupvit_vocabulary groupvit_vocabulary;
+typedef struct groupvit_result groupvit_result;
+
+typedef enum groupvit_status {
+  GROUPVIT_OK = 0,
+  GROUPVIT_ERROR_USAGE = 1,       /* an argument, or a combination of arguments, that cannot mean anything */
+  GROUPVIT_ERROR_BUNDLE = 2,      /* a bundle that is missing, damaged, tampered with, or of another schema */
+  GROUPVIT_ERROR_IMAGE = 3,       /* a picture that is outside what can be segmented */
+  GROUPVIT_ERROR_LABEL = 4,       /* a label, vocabulary or prompt template that cannot be used */
+  GROUPVIT_ERROR_ENGINE = 5,      /* an engine that cannot be loaded or run as it was asked to */
+  GROUPVIT_ERROR_UNSUPPORTED = 6, /* an engine that this build of the library was made without */
+  GROUPVIT_ERROR_MEMORY = 7,      /* out of memory */
+  GROUPVIT_ERROR_INTERNAL = 8     /* a defect of the library */
+} groupvit_status;
+
+typedef enum groupvit_pixel_format {
+  GROUPVIT_RGB = 0,
+  GROUPVIT_BGR = 1,
+  GROUPVIT_RGBA = 2, /* alpha is ignored, as an opaque picture's */
+  GROUPVIT_BGRA = 3
+} groupvit_pixel_format;
+
+typedef enum groupvit_decode {
+  GROUPVIT_DECODE_DEFAULT = 0, /* the bundle's own */
+  GROUPVIT_DECODE_HF = 1,
+  GROUPVIT_DECODE_PAPER = 2
+} groupvit_decode;
+
+/* A picture: uint8, interleaved, `stride` bytes from one row to the next. */
+typedef struct groupvit_image {
+  const uint8_t* pixels;
+  int64_t width;
+  int64_t height;
+  int64_t stride; /* 0: rows without gaps */
+  groupvit_pixel_format format;
+} groupvit_image;
+
+/* How to load and run. Always start from groupvit_default_params(). */
+typedef struct groupvit_params {
+  size_t size;                 /* sizeof(groupvit_params) of the caller, set by groupvit_default_params() */
+  const char* device;          /* "cpu" or "cuda"; NULL for the usual one of the bundle's target; never a fallback */
+  int32_t threads;             /* of the engine; 0 for its own choice */
+  groupvit_decode decode;      /* of groupvit_segment calls that do not say */
+  int32_t batch_size;          /* most windows of one picture that run at once; 0 for 8, or fewer if the engine takes fewer */
+} groupvit_params;
+
+/* How to segment one picture. Always start from groupvit_default_options(). */
+typedef struct groupvit_options {
+  size_t size;                 /* sizeof(groupvit_options) of the caller, set by groupvit_default_options() */
+  groupvit_decode decode;      /* DEFAULT: as the segmenter was loaded */
+  double background_threshold; /* paper only: below it a pixel is background, label 0; negative for none (default) */
+} groupvit_options;
+
+/* ABI version of the library that is loaded; compare with GROUPVIT_ABI_VERSION. */
+GROUPVIT_API int32_t groupvit_abi_version(void);
+/* Version of the toolkit, "0.1.0". */
+GROUPVIT_API const char* groupvit_version(void);
+/* Targets that this library can run, separated by commas: "openvino,onnx". Empty where there is none. */
+GROUPVIT_API const char* groupvit_engines(void);
+/* Message of the last failure in this thread; empty where there was none. Valid until the next call in this thread. */
+GROUPVIT_API const char* groupvit_last_error(void);
+/* Name of a status, "GROUPVIT_ERROR_BUNDLE". */
+GROUPVIT_API const char* groupvit_status_name(groupvit_status status);
+
+GROUPVIT_API groupvit_params groupvit_default_params(void);
+GROUPVIT_API groupvit_options groupvit_default_options(void);
+
+/* Open the bundle folder, check its manifest, verify the image engine's hash and load it. `params` NULL: defaults. */
+GROUPVIT_API groupvit_status groupvit_segmenter_load(const char* bundle, const groupvit_params* params,
+                                                     groupvit_segmenter** segmenter);
+GROUPVIT_API void groupvit_segmenter_free(groupvit_segmenter* segmenter);
+/* Runtime, version, device and precision that are really in use. */
+GROUPVIT_API const char* groupvit_segmenter_engine(const groupvit_segmenter* segmenter);
+/* What the user ought to know, such as parity that failed at export; empty where there is nothing. */
+GROUPVIT_API const char* groupvit_segmenter_warning(const groupvit_segmenter* segmenter);
+
+/* A vocabulary that is cached in the bundle under `name`. */
+GROUPVIT_API groupvit_status groupvit_vocabulary_open(groupvit_segmenter* segmenter, const char* name,
+                                                      groupvit_vocabulary** vocabulary);
+/* A vocabulary file, as `groupvit vocab` writes it. */
+GROUPVIT_API groupvit_status groupvit_vocabulary_open_file(groupvit_segmenter* segmenter, const char* path,
+                                                           groupvit_vocabulary** vocabulary);
+/* Encode `count` names with the bundle's tokenizer and text engine (loaded by the first such call). `templates` NULL: the
+ * bundle's own prompts; each has the place of the name, {}, once. */
+GROUPVIT_API groupvit_status groupvit_vocabulary_encode(groupvit_segmenter* segmenter, const char* const* names,
+                                                        size_t count, const char* const* templates,
+                                                        size_t template_count, groupvit_vocabulary** vocabulary);
+GROUPVIT_API void groupvit_vocabulary_free(groupvit_vocabulary* vocabulary);
+GROUPVIT_API size_t groupvit_vocabulary_count(const groupvit_vocabulary* vocabulary);
+/* NULL where there is no such index. */
+GROUPVIT_API const char* groupvit_vocabulary_name(const groupvit_vocabulary* vocabulary, size_t index);
+
+/* Segment one picture. `options` NULL: defaults. */
+GROUPVIT_API groupvit_status groupvit_segment(groupvit_segmenter* segmenter, const groupvit_image* image,
+                                              const groupvit_vocabulary* vocabulary, const groupvit_options* options,
+                                              groupvit_result** result);
+/* The same into the caller's memory: uint16 [height, width], `stride` bytes from one row to the next (0: no gaps). */
+GROUPVIT_API groupvit_status groupvit_segment_into(groupvit_segmenter* segmenter, const groupvit_image* image,
+                                                   const groupvit_vocabulary* vocabulary,
+                                                   const groupvit_options* options, uint16_t* labels, int64_t stride);
+
+GROUPVIT_API void groupvit_result_free(groupvit_result* result);
+GROUPVIT_API int64_t groupvit_result_width(const groupvit_result* result);
+GROUPVIT_API int64_t groupvit_result_height(const groupvit_result* result);
+/* uint16 [height, width] without gaps: an index into the names of the result. */
+GROUPVIT_API const uint16_t* groupvit_result_labels(const groupvit_result* result);
+/* uint16 [height, width]: the group that every pixel belongs to; of windows, window * groups + group. */
+GROUPVIT_API groupvit_status groupvit_result_groups(groupvit_result* result, const uint16_t** groups);
+/* Names of the labels: the vocabulary's, after "background" where the threshold makes it label 0. */
+GROUPVIT_API size_t groupvit_result_name_count(const groupvit_result* result);
+GROUPVIT_API const char* groupvit_result_name(const groupvit_result* result, size_t index);
+/* How well the vocabulary's class `index` fits the whole picture; the scores of all classes sum to 1. */
+GROUPVIT_API double groupvit_result_score(const groupvit_result* result, size_t index);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* GROUPVIT_GROUPVIT_H_ */

@@ -1,0 +1,112 @@
+// manifest.json: what a bundle says about itself, checked as strictly as groupvit_runtime.manifest does.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "contract.hpp"
+
+namespace groupvit::detail {
+
+inline constexpr std::int64_t kSchemaVersion = 4;
+inline constexpr std::uint64_t kMaxManifestBytes = 4u << 20;
+
+struct FileInfo {
+  std::string path;
+  std::string sha256;
+  std::int64_t bytes = 0;
+
+  // Full path after checking that the file is inside `root`, there, and of the right size.
+  std::filesystem::path locate(const std::filesystem::path& root) const;
+  // Like locate, and compares the contents with the hash. Both throw Error(GROUPVIT_ERROR_BUNDLE).
+  std::filesystem::path verify(const std::filesystem::path& root) const;
+};
+
+// -1 in `shape` is a dimension chosen at run time.
+struct TensorInfo {
+  std::string name;
+  std::string dtype;
+  std::vector<std::int64_t> shape;
+};
+
+struct ProfileInfo {
+  std::string name;
+  std::vector<std::int64_t> min, opt, max;
+};
+
+struct TensorRTInfo {
+  std::string flavor;  // "tensorrt" or "rtx"
+  std::string version;
+  std::vector<std::string> compute_capabilities;
+  std::string hardware_compatibility;
+  bool version_compatible = false;
+  bool tf32 = false;
+  bool stripped = false;
+  bool refittable = false;
+  std::vector<ProfileInfo> profiles;
+  std::string rebuild;
+};
+
+struct EngineInfo {
+  std::string role;  // "image" or "text"
+  std::string target;
+  std::string precision;
+  std::vector<FileInfo> files;
+  std::vector<TensorInfo> inputs;
+  std::vector<TensorInfo> outputs;
+  std::map<std::string, std::string> versions;
+  std::string hardware;
+  std::optional<FileInfo> source;
+  std::optional<TensorRTInfo> tensorrt;
+  std::optional<std::string> normalizes;  // "hf" or "paper"
+
+  // The largest batch it takes; empty where there is no limit.
+  std::optional<std::int64_t> max_batch() const;
+  bool takes(std::string_view input) const;
+};
+
+struct ModelInfo {
+  Size image_size;
+  std::int64_t patch_size = 0;
+  Size grid;
+  std::vector<std::int64_t> groups;
+  std::int64_t projection_dim = 0;
+  double logit_scale = 0;
+  std::int64_t text_max_length = 0;
+  std::int64_t text_pad_id = 0;
+};
+
+struct VocabularyInfo {
+  std::string name;
+  std::int64_t size = 0;
+  FileInfo file;
+};
+
+struct Manifest {
+  std::string name;
+  std::string toolkit_version;
+  std::string fingerprint;  // checkpoint.fingerprint
+  ModelInfo model;
+  std::vector<EngineInfo> engines;
+  std::optional<FileInfo> tokenizer;
+  std::vector<std::string> prompts;
+  Preprocessing hf, paper;
+  std::string default_decode;  // "hf" or "paper"
+  std::optional<PaperDecode> paper_decode;
+  std::vector<VocabularyInfo> vocabularies;
+  std::optional<std::string> parity_verdict;
+  std::optional<std::string> parity_first;
+
+  const EngineInfo& engine(std::string_view role) const;
+};
+
+// Throws Error(GROUPVIT_ERROR_BUNDLE) for everything that parse_manifest of the Python runtime refuses.
+Manifest parse_manifest(std::string_view text, const std::string& where);
+Manifest read_manifest(const std::filesystem::path& root);
+
+}  // namespace groupvit::detail
