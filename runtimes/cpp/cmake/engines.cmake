@@ -24,3 +24,10 @@ function(groupvit_engine name found source libraries remedy)
   set(GROUPVIT_ENGINE_LIBRARIES ${GROUPVIT_ENGINE_LIBRARIES} ${libraries} PARENT_SCOPE)
   message(STATUS "groupvit: with ${lower}")
 endfunction()
+
+if(NOT GROUPVIT_WITH_OPENVINO STREQUAL OFF)
+  find_package(OpenVINO QUIET COMPONENTS Runtime)
+endif()
+groupvit_engine(OPENVINO "${OpenVINO_FOUND}" src/engines/openvino.cpp openvino::runtime
+  "pip install openvino; python -c 'import openvino; print(openvino.__path__[0])' prints a folder whose cmake/ goes \
+into -DOpenVINO_DIR=.")

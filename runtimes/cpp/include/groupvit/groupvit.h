@@ -1,16 +1,19 @@
 /*
  * groupvit.h: segment pictures into any vocabulary of words with a bundle that `groupvit export` wrote.
  *
- * Ownership. What a *_load, *_open or *_segment function hands out belongs to the caller, who gives it back with the
- * *_free function of its type; NULL may be given back. Strings and arrays that an accessor returns belong to the
- * object they were asked of and live as long as it does. What is passed in is copied or only read during the call.
+ * Ownership. What a *_load, *_open or *_segment function hands out belongs to the caller, who gives it back
+ * with the
+ * *_free function of its type; NULL may be given back. Strings and arrays that an accessor returns belong to
+ * the object they were asked of and live as long as it does. What is passed in is copied or only read during
+ * the call.
  *
- * Threads. A groupvit_segmenter may be used by many threads at once. A groupvit_vocabulary is immutable, so the same
- * holds. A groupvit_result belongs to one thread at a time. Nothing may be freed while a call with it is running.
+ * Threads. A groupvit_segmenter may be used by many threads at once. A groupvit_vocabulary is immutable, so
+ * the same holds. A groupvit_result belongs to one thread at a time. Nothing may be freed while a call with
+ * it is running.
  *
- * Errors. Functions that can fail return a groupvit_status; outputs are untouched unless it is GROUPVIT_OK. The message
- * of the last failure in this thread is groupvit_last_error(). No exception leaves the library, and it never exits,
- * aborts, or prints.
+ * Errors. Functions that can fail return a groupvit_status; outputs are untouched unless it is GROUPVIT_OK.
+ * The message of the last failure in this thread is groupvit_last_error(). No exception leaves the library,
+ * and it never exits, aborts, or prints.
  *
  * Strings are UTF-8 and end with a zero. Sizes are in pixels.
  */
@@ -79,18 +82,20 @@ typedef struct groupvit_image {
 
 /* How to load and run. Always start from groupvit_default_params(). */
 typedef struct groupvit_params {
-  size_t size;                 /* sizeof(groupvit_params) of the caller, set by groupvit_default_params() */
-  const char* device;          /* "cpu" or "cuda"; NULL for the usual one of the bundle's target; never a fallback */
-  int32_t threads;             /* of the engine; 0 for its own choice */
-  groupvit_decode decode;      /* of groupvit_segment calls that do not say */
-  int32_t batch_size;          /* most windows of one picture that run at once; 0 for 8, or fewer if the engine takes fewer */
+  size_t size;        /* sizeof(groupvit_params) of the caller, set by groupvit_default_params() */
+  const char* device; /* "cpu" or "cuda"; NULL for the usual one of the bundle's target; never a fallback */
+  int32_t threads;    /* of the engine; 0 for its own choice */
+  groupvit_decode decode; /* of groupvit_segment calls that do not say */
+  int32_t batch_size; /* most windows of one picture that run at once; 0 for 8, or fewer if the engine takes
+                         fewer */
 } groupvit_params;
 
 /* How to segment one picture. Always start from groupvit_default_options(). */
 typedef struct groupvit_options {
   size_t size;                 /* sizeof(groupvit_options) of the caller, set by groupvit_default_options() */
   groupvit_decode decode;      /* DEFAULT: as the segmenter was loaded */
-  double background_threshold; /* paper only: below it a pixel is background, label 0; negative for none (default) */
+  double background_threshold; /* paper only: below it a pixel is background, label 0; negative for none
+                                  (default) */
 } groupvit_options;
 
 /* ABI version of the library that is loaded; compare with GROUPVIT_ABI_VERSION. */
@@ -99,7 +104,8 @@ GROUPVIT_API int32_t groupvit_abi_version(void);
 GROUPVIT_API const char* groupvit_version(void);
 /* Targets that this library can run, separated by commas: "openvino,onnx". Empty where there is none. */
 GROUPVIT_API const char* groupvit_engines(void);
-/* Message of the last failure in this thread; empty where there was none. Valid until the next call in this thread. */
+/* Message of the last failure in this thread; empty where there was none. Valid until the next call in this
+ * thread. */
 GROUPVIT_API const char* groupvit_last_error(void);
 /* Name of a status, "GROUPVIT_ERROR_BUNDLE". */
 GROUPVIT_API const char* groupvit_status_name(groupvit_status status);
@@ -107,7 +113,8 @@ GROUPVIT_API const char* groupvit_status_name(groupvit_status status);
 GROUPVIT_API groupvit_params groupvit_default_params(void);
 GROUPVIT_API groupvit_options groupvit_default_options(void);
 
-/* Open the bundle folder, check its manifest, verify the image engine's hash and load it. `params` NULL: defaults. */
+/* Open the bundle folder, check its manifest, verify the image engine's hash and load it. `params` NULL:
+ * defaults. */
 GROUPVIT_API groupvit_status groupvit_segmenter_load(const char* bundle, const groupvit_params* params,
                                                      groupvit_segmenter** segmenter);
 GROUPVIT_API void groupvit_segmenter_free(groupvit_segmenter* segmenter);
@@ -122,11 +129,12 @@ GROUPVIT_API groupvit_status groupvit_vocabulary_open(groupvit_segmenter* segmen
 /* A vocabulary file, as `groupvit vocab` writes it. */
 GROUPVIT_API groupvit_status groupvit_vocabulary_open_file(groupvit_segmenter* segmenter, const char* path,
                                                            groupvit_vocabulary** vocabulary);
-/* Encode `count` names with the bundle's tokenizer and text engine (loaded by the first such call). `templates` NULL: the
- * bundle's own prompts; each has the place of the name, {}, once. */
-GROUPVIT_API groupvit_status groupvit_vocabulary_encode(groupvit_segmenter* segmenter, const char* const* names,
-                                                        size_t count, const char* const* templates,
-                                                        size_t template_count, groupvit_vocabulary** vocabulary);
+/* Encode `count` names with the bundle's tokenizer and text engine (loaded by the first such call).
+ * `templates` NULL: the bundle's own prompts; each has the place of the name, {}, once. */
+GROUPVIT_API groupvit_status groupvit_vocabulary_encode(groupvit_segmenter* segmenter,
+                                                        const char* const* names, size_t count,
+                                                        const char* const* templates, size_t template_count,
+                                                        groupvit_vocabulary** vocabulary);
 GROUPVIT_API void groupvit_vocabulary_free(groupvit_vocabulary* vocabulary);
 GROUPVIT_API size_t groupvit_vocabulary_count(const groupvit_vocabulary* vocabulary);
 /* NULL where there is no such index. */
@@ -134,12 +142,14 @@ GROUPVIT_API const char* groupvit_vocabulary_name(const groupvit_vocabulary* voc
 
 /* Segment one picture. `options` NULL: defaults. */
 GROUPVIT_API groupvit_status groupvit_segment(groupvit_segmenter* segmenter, const groupvit_image* image,
-                                              const groupvit_vocabulary* vocabulary, const groupvit_options* options,
-                                              groupvit_result** result);
-/* The same into the caller's memory: uint16 [height, width], `stride` bytes from one row to the next (0: no gaps). */
+                                              const groupvit_vocabulary* vocabulary,
+                                              const groupvit_options* options, groupvit_result** result);
+/* The same into the caller's memory: uint16 [height, width], `stride` bytes from one row to the next (0: no
+ * gaps). */
 GROUPVIT_API groupvit_status groupvit_segment_into(groupvit_segmenter* segmenter, const groupvit_image* image,
                                                    const groupvit_vocabulary* vocabulary,
-                                                   const groupvit_options* options, uint16_t* labels, int64_t stride);
+                                                   const groupvit_options* options, uint16_t* labels,
+                                                   int64_t stride);
 
 GROUPVIT_API void groupvit_result_free(groupvit_result* result);
 GROUPVIT_API int64_t groupvit_result_width(const groupvit_result* result);

@@ -1,7 +1,87 @@
-#include "engines/engine.hpp"
+#include "engines/table.hpp"
+
+#include <algorithm>
+
+#include "error.hpp"
 
 namespace groupvit::detail {
+namespace {
 
-std::vector<std::string> built_engines() { return {}; }
+std::string joined(const std::vector<std::string>& words, const std::string& between) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : between) + word;
+  return text;
+}
+
+const EngineKind& find_kind(const std::string& target) {
+  std::vector<std::string> known;
+  for (const EngineKind& kind : engine_kinds()) {
+    if (kind.target == target) return kind;
+    known.push_back(kind.target);
+  }
+  throw Error(GROUPVIT_ERROR_ENGINE, "the bundle is for a target that this library does not know", target,
+              joined(known, ", "), "install the version of the toolkit that exported it");
+}
+
+}  // namespace
+
+const std::vector<EngineKind>& engine_kinds() {
+#ifdef GROUPVIT_WITH_ONNXRUNTIME
+  constexpr EngineFactory onnx = open_onnxruntime;
+#else
+  constexpr EngineFactory onnx = nullptr;
+#endif
+#ifdef GROUPVIT_WITH_OPENVINO
+  constexpr EngineFactory openvino = open_openvino;
+#else
+  constexpr EngineFactory openvino = nullptr;
+#endif
+#if defined(GROUPVIT_WITH_TENSORRT) || defined(GROUPVIT_WITH_TENSORRT_RTX)
+  constexpr EngineFactory trt = open_tensorrt;
+#else
+  constexpr EngineFactory trt = nullptr;
+#endif
+#ifdef GROUPVIT_WITH_TORCH
+  constexpr EngineFactory torch = open_torch;
+#else
+  constexpr EngineFactory torch = nullptr;
+#endif
+  static const std::vector<EngineKind> kinds = {
+      {"onnx", "GROUPVIT_WITH_ONNXRUNTIME", {"cpu", "cuda"}, false, onnx},
+      {"openvino", "GROUPVIT_WITH_OPENVINO", {"cpu"}, false, openvino},
+      {"trt", "GROUPVIT_WITH_TENSORRT or GROUPVIT_WITH_TENSORRT_RTX", {"cuda"}, false, trt},
+      {"torch", "GROUPVIT_WITH_TORCH", {"cpu", "cuda"}, true, torch},
+  };
+  return kinds;
+}
+
+std::unique_ptr<Engine> load_engine(const EngineInfo& info, const std::filesystem::path& root,
+                                    const EngineOptions& options) {
+  const EngineKind& kind = find_kind(info.target);
+  EngineOptions chosen = options;
+  if (chosen.device.empty() && !kind.compiled_for_one) chosen.device = kind.devices.front();
+  if (!chosen.device.empty() &&
+      std::find(kind.devices.begin(), kind.devices.end(), chosen.device) == kind.devices.end()) {
+    throw Error(GROUPVIT_ERROR_ENGINE, "the " + info.target + " engine does not run on this device",
+                chosen.device, joined(kind.devices, " or "),
+                "leave the device away, or export for another target: groupvit export --target onnx");
+  }
+  if (kind.open == nullptr) {
+    throw Error(GROUPVIT_ERROR_UNSUPPORTED, "this library was built without the " + info.target + " engine",
+                "engines: " + (built_engines().empty() ? "none" : joined(built_engines(), ", ")), info.target,
+                "build it with -D" + kind.option +
+                    "=ON and the SDK in CMAKE_PREFIX_PATH, or export for a target that it has");
+  }
+  for (const FileInfo& file : info.files) file.verify(root);
+  return kind.open(info, root, chosen);
+}
+
+std::vector<std::string> built_engines() {
+  std::vector<std::string> names;
+  for (const EngineKind& kind : engine_kinds()) {
+    if (kind.open != nullptr) names.push_back(kind.target);
+  }
+  return names;
+}
 
 }  // namespace groupvit::detail

@@ -1,0 +1,149 @@
+// OpenVINO on the CPU.
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <openvino/openvino.hpp>
+#include <utility>
+
+#include "engines/support.hpp"
+#include "engines/table.hpp"
+
+namespace groupvit::detail {
+namespace {
+
+std::string runtime_version() {
+  const std::string build = ov::get_openvino_version().buildNumber;
+  return build.substr(0, build.find('-'));
+}
+
+ov::element::Type precision_hint(const std::string& precision) {
+  if (precision == "fp32") return ov::element::f32;
+  throw Error(GROUPVIT_ERROR_ENGINE, "this library has no OpenVINO setting for the engine's precision",
+              precision, "fp32");
+}
+
+// IR is read by the version that wrote it and by newer ones; older ones may misread it.
+void check_version(const EngineInfo& info) {
+  const auto found = info.versions.find("openvino");
+  const std::string built = found == info.versions.end() ? std::string() : found->second;
+  if (version_numbers(built, 2) > version_numbers(runtime_version(), 2)) {
+    throw Error(GROUPVIT_ERROR_ENGINE, "the engine was built by a newer OpenVINO than this one",
+                "OpenVINO " + runtime_version() + " here", "OpenVINO " + built + " or newer",
+                "build this library against OpenVINO " + built +
+                    ", or export the bundle again with the version you have");
+  }
+}
+
+ov::element::Type element_type(const Tensor& tensor) {
+  return std::visit(
+      [](const auto& values) {
+        return ov::element::from<typename std::decay_t<decltype(values)>::value_type>();
+      },
+      tensor.values);
+}
+
+// A compiled model with a pool of infer requests, one for each call in flight.
+class OpenVINOEngine final : public Engine {
+ public:
+  OpenVINOEngine(const EngineInfo& info, const std::filesystem::path& root, const EngineOptions& options)
+      : info_(info) {
+    const ov::element::Type hint = precision_hint(info.precision);
+    check_version(info);
+    ov::AnyMap properties = {
+        // Left alone, OpenVINO computes in bf16 where the CPU has it, and hundreds of tokens change group.
+        ov::hint::inference_precision(hint),
+        ov::hint::performance_mode(ov::hint::PerformanceMode::LATENCY),
+    };
+    if (options.threads > 0) properties.insert(ov::inference_num_threads(static_cast<int>(options.threads)));
+    ov::element::Type active;
+    try {
+      compiled_ = ov::Core().compile_model((root / info.files.front().path).string(), "CPU", properties);
+      active = compiled_.get_property(ov::hint::inference_precision);
+      idle_.push_back(compiled_.create_infer_request());
+    } catch (const std::exception& error) {
+      throw load_failed(runtime(), info, error.what(), "export the bundle again on this machine");
+    }
+    if (active != hint) {
+      throw Error(GROUPVIT_ERROR_ENGINE, "OpenVINO runs in another precision than was asked for",
+                  active.get_type_name(), hint.get_type_name());
+    }
+    description_ = runtime() + ", CPU, " + active.get_type_name();
+  }
+
+  std::string description() const override { return description_; }
+
+  Tensors run(const Tensors& inputs, const std::vector<std::string>& wanted) override {
+    check_inputs(runtime(), info_, inputs);
+    for (const std::string& name : wanted) output_info(info_, name);
+    try {
+      ov::InferRequest request = take();
+      for (const TensorInfo& info : info_.inputs) {
+        const Tensor& tensor = inputs.at(info.name);
+        // OpenVINO reads its inputs only; the interface has no const address.
+        request.set_tensor(
+            info.name, ov::Tensor(element_type(tensor), ov::Shape(tensor.shape.begin(), tensor.shape.end()),
+                                  const_cast<void*>(data_of(tensor))));
+      }
+      request.infer();
+      Tensors outputs;
+      for (const std::string& name : wanted) outputs.emplace(name, copied(request.get_tensor(name), name));
+      give_back(std::move(request));
+      return outputs;
+    } catch (const Error&) {
+      throw;
+    } catch (const std::bad_alloc&) {
+      throw;
+    } catch (const std::exception& error) {
+      throw run_failed(runtime(), info_, inputs, error.what());
+    }
+  }
+
+ private:
+  static std::string runtime() { return "OpenVINO " + runtime_version(); }
+
+  // Copied: the tensor belongs to the request, which the next call overwrites.
+  Tensor copied(const ov::Tensor& tensor, const std::string& name) const {
+    const ov::Shape& shape = tensor.get_shape();
+    Tensor copy = make_tensor(output_info(info_, name).dtype, Shape(shape.begin(), shape.end()));
+    if (element_type(copy) != tensor.get_element_type()) {
+      throw Error(GROUPVIT_ERROR_ENGINE,
+                  "the engine gives " + name + " of another dtype than the manifest says",
+                  tensor.get_element_type().get_type_name(), dtype_name(copy), "export the bundle again");
+    }
+    std::memcpy(data_of(copy), std::as_const(tensor).data(), bytes_of(copy));
+    return copy;
+  }
+
+  ov::InferRequest take() {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (!idle_.empty()) {
+        ov::InferRequest request = std::move(idle_.back());
+        idle_.pop_back();
+        return request;
+      }
+    }
+    return compiled_.create_infer_request();
+  }
+
+  // A request that failed is not given back.
+  void give_back(ov::InferRequest request) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    idle_.push_back(std::move(request));
+  }
+
+  EngineInfo info_;
+  std::string description_;
+  ov::CompiledModel compiled_;
+  std::mutex mutex_;
+  std::vector<ov::InferRequest> idle_;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> open_openvino(const EngineInfo& info, const std::filesystem::path& root,
+                                      const EngineOptions& options) {
+  return std::make_unique<OpenVINOEngine>(info, root, options);
+}
+
+}  // namespace groupvit::detail
