@@ -1,11 +1,10 @@
 /*
  * groupvit.h: segment pictures into any vocabulary of words with a bundle that `groupvit export` wrote.
  *
- * Ownership. What a *_load, *_open or *_segment function hands out belongs to the caller, who gives it back
- * with the
- * *_free function of its type; NULL may be given back. Strings and arrays that an accessor returns belong to
- * the object they were asked of and live as long as it does. What is passed in is copied or only read during
- * the call.
+ * Ownership. What a *_load, *_open, *_encode or *_segment function hands out belongs to the caller, who
+ * gives it back with the *_free function of its type; NULL may be given back. Strings and arrays that an
+ * accessor returns belong to the object they were asked of and live as long as it does. What is passed in is
+ * copied or only read during the call. A vocabulary and a result outlive the segmenter they came from.
  *
  * Threads. A groupvit_segmenter may be used by many threads at once. A groupvit_vocabulary is immutable, so
  * the same holds. A groupvit_result belongs to one thread at a time. Nothing may be freed while a call with
@@ -82,20 +81,19 @@ typedef struct groupvit_image {
 
 /* How to load and run. Always start from groupvit_default_params(). */
 typedef struct groupvit_params {
-  size_t size;        /* sizeof(groupvit_params) of the caller, set by groupvit_default_params() */
-  const char* device; /* "cpu" or "cuda"; NULL for the usual one of the bundle's target; never a fallback */
-  int32_t threads;    /* of the engine; 0 for its own choice */
-  groupvit_decode decode; /* of groupvit_segment calls that do not say */
-  int32_t batch_size; /* most windows of one picture that run at once; 0 for 8, or fewer if the engine takes
-                         fewer */
+  size_t size;            /* set by groupvit_default_params(); another is refused */
+  const char* device;     /* "cpu" or "cuda"; NULL for the usual one of the target; never a fallback */
+  int32_t threads;        /* of the engine; 0 for its own choice */
+  groupvit_decode decode; /* of calls that do not say; DEFAULT: the bundle's own */
+  int32_t batch_size;     /* most windows that run at once; 0 for 8, or fewer if the engine takes fewer */
 } groupvit_params;
 
 /* How to segment one picture. Always start from groupvit_default_options(). */
 typedef struct groupvit_options {
-  size_t size;                 /* sizeof(groupvit_options) of the caller, set by groupvit_default_options() */
-  groupvit_decode decode;      /* DEFAULT: as the segmenter was loaded */
-  double background_threshold; /* paper only: below it a pixel is background, label 0; negative for none
-                                  (default) */
+  size_t size;            /* set by groupvit_default_options(); another is refused */
+  groupvit_decode decode; /* DEFAULT: as the segmenter was loaded */
+  /* Of the paper decode, 0 to 1: below it a pixel is background, which then is label 0; negative for none. */
+  double background_threshold;
 } groupvit_options;
 
 /* ABI version of the library that is loaded; compare with GROUPVIT_ABI_VERSION. */
@@ -104,8 +102,8 @@ GROUPVIT_API int32_t groupvit_abi_version(void);
 GROUPVIT_API const char* groupvit_version(void);
 /* Targets that this library can run, separated by commas: "openvino,onnx". Empty where there is none. */
 GROUPVIT_API const char* groupvit_engines(void);
-/* Message of the last failure in this thread; empty where there was none. Valid until the next call in this
- * thread. */
+/* Message of the last failure in this thread; empty where there was none. Valid until the next failure
+ * there. */
 GROUPVIT_API const char* groupvit_last_error(void);
 /* Name of a status, "GROUPVIT_ERROR_BUNDLE". */
 GROUPVIT_API const char* groupvit_status_name(groupvit_status status);
@@ -156,12 +154,14 @@ GROUPVIT_API int64_t groupvit_result_width(const groupvit_result* result);
 GROUPVIT_API int64_t groupvit_result_height(const groupvit_result* result);
 /* uint16 [height, width] without gaps: an index into the names of the result. */
 GROUPVIT_API const uint16_t* groupvit_result_labels(const groupvit_result* result);
-/* uint16 [height, width]: the group that every pixel belongs to; of windows, window * groups + group. */
+/* uint16 [height, width]: the group that every pixel belongs to; of windows, window * groups + group.
+ * Computed by the first such call; the result keeps it. */
 GROUPVIT_API groupvit_status groupvit_result_groups(groupvit_result* result, const uint16_t** groups);
 /* Names of the labels: the vocabulary's, after "background" where the threshold makes it label 0. */
 GROUPVIT_API size_t groupvit_result_name_count(const groupvit_result* result);
 GROUPVIT_API const char* groupvit_result_name(const groupvit_result* result, size_t index);
-/* How well the vocabulary's class `index` fits the whole picture; the scores of all classes sum to 1. */
+/* How well the vocabulary's class `index` fits the whole picture; the scores of all classes sum to 1. NaN
+ * where there is no such class, or where the engine decodes by itself and does not say. */
 GROUPVIT_API double groupvit_result_score(const groupvit_result* result, size_t index);
 
 #ifdef __cplusplus

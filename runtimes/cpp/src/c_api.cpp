@@ -1,0 +1,335 @@
+// groupvit.h in terms of Session. Nothing that is thrown passes this file.
+#include "c_api.hpp"
+
+#include <cmath>
+#include <cstring>
+#include <exception>
+#include <limits>
+#include <new>
+#include <utility>
+
+#include "error.hpp"
+#include "picture_view.hpp"
+
+namespace groupvit::detail {
+namespace {
+
+struct LastError {
+  std::string text;
+  const char* instead = nullptr;  // where there was no memory for the text
+};
+
+LastError& last_error() {
+  thread_local LastError error;
+  return error;
+}
+
+groupvit_status fail(groupvit_status status, const char* message) noexcept {
+  LastError& last = last_error();
+  try {
+    last.text = message;
+    last.instead = nullptr;
+  } catch (const std::bad_alloc&) {
+    last.instead = "out of memory, also for the message";
+  }
+  return status;
+}
+
+template <typename Call>
+groupvit_status guarded(Call&& call) noexcept {
+  try {
+    std::forward<Call>(call)();
+    return GROUPVIT_OK;
+  } catch (const Error& error) {
+    return fail(error.status(), error.what());
+  } catch (const std::bad_alloc&) {
+    return fail(GROUPVIT_ERROR_MEMORY, "out of memory");
+  } catch (const std::exception& error) {
+    return fail(GROUPVIT_ERROR_INTERNAL, error.what());
+  } catch (...) {
+    return fail(GROUPVIT_ERROR_INTERNAL, "something was thrown that is no exception");
+  }
+}
+
+void require(const void* pointer, const char* name) {
+  if (pointer == nullptr)
+    throw Error(GROUPVIT_ERROR_USAGE, "an argument is missing", std::string(name) + " is NULL");
+}
+
+void check_struct(std::size_t size, std::size_t expected, const char* name) {
+  if (size == expected) return;
+  throw Error(GROUPVIT_ERROR_USAGE, std::string(name) + " was not made by this version of the library",
+              "size " + std::to_string(size), std::to_string(expected),
+              std::string("start from ") + name + "(), and compile against the header of the library");
+}
+
+std::string decode_name(groupvit_decode decode) {
+  switch (decode) {
+    case GROUPVIT_DECODE_DEFAULT:
+      return {};
+    case GROUPVIT_DECODE_HF:
+      return "hf";
+    case GROUPVIT_DECODE_PAPER:
+      return "paper";
+  }
+  throw Error(GROUPVIT_ERROR_USAGE, "unknown decode", std::to_string(static_cast<int>(decode)),
+              "GROUPVIT_DECODE_DEFAULT, _HF or _PAPER");
+}
+
+SessionOptions session_options(const groupvit_params* given) {
+  const groupvit_params params = given == nullptr ? groupvit_default_params() : *given;
+  check_struct(params.size, sizeof(groupvit_params), "groupvit_default_params");
+  SessionOptions options;
+  if (params.device != nullptr) {
+    options.engine.device = params.device;
+    if (options.engine.device != "cpu" && options.engine.device != "cuda") {
+      throw Error(GROUPVIT_ERROR_USAGE, "unknown device", options.engine.device, "cpu or cuda");
+    }
+  }
+  if (params.threads < 0) {
+    throw Error(GROUPVIT_ERROR_USAGE, "a number of threads must be positive", std::to_string(params.threads),
+                "1 or more, or 0 for the engine's own choice");
+  }
+  options.engine.threads = params.threads;
+  options.decode = decode_name(params.decode);
+  options.batch_size = params.batch_size;
+  return options;
+}
+
+std::vector<std::string> strings(const char* const* texts, std::size_t count, const char* name) {
+  std::vector<std::string> copies;
+  if (count > 0) require(texts, name);
+  for (std::size_t index = 0; index < count; ++index) {
+    require(texts[index], name);
+    copies.emplace_back(texts[index]);
+  }
+  return copies;
+}
+
+Segmentation segmented(groupvit_segmenter* segmenter, const groupvit_image* image,
+                       const groupvit_vocabulary* vocabulary, const groupvit_options* given) {
+  require(segmenter, "segmenter");
+  require(image, "image");
+  require(vocabulary, "vocabulary");
+  const groupvit_options options = given == nullptr ? groupvit_default_options() : *given;
+  check_struct(options.size, sizeof(groupvit_options), "groupvit_default_options");
+  if (std::isnan(options.background_threshold)) {
+    throw Error(GROUPVIT_ERROR_USAGE, "the background threshold is out of range", "NaN",
+                "0 to 1, or negative for none");
+  }
+  std::optional<double> threshold;
+  if (options.background_threshold >= 0) threshold = options.background_threshold;
+  const std::string decode = decode_name(options.decode);
+  return segmenter->session->segment(read_picture(*image), vocabulary->vocabulary, decode, threshold);
+}
+
+void copy_rows(const Segmentation& result, std::uint16_t* labels, std::int64_t stride) {
+  const auto row = static_cast<std::size_t>(result.size.width) * sizeof(std::uint16_t);
+  auto* target = reinterpret_cast<unsigned char*>(labels);
+  for (std::int64_t y = 0; y < result.size.height; ++y) {
+    std::memcpy(target + y * stride, result.labels.data() + y * result.size.width, row);
+  }
+}
+
+std::string joined_engines() {
+  std::string text;
+  for (const std::string& name : built_engines()) text += (text.empty() ? "" : ",") + name;
+  return text;
+}
+
+}  // namespace
+}  // namespace groupvit::detail
+
+using namespace groupvit::detail;
+
+extern "C" {
+
+int32_t groupvit_abi_version(void) { return GROUPVIT_ABI_VERSION; }
+
+const char* groupvit_version(void) { return GROUPVIT_VERSION; }
+
+const char* groupvit_engines(void) {
+  try {
+    static const std::string engines = joined_engines();
+    return engines.c_str();
+  } catch (...) {
+    return "";
+  }
+}
+
+const char* groupvit_last_error(void) {
+  const LastError& last = last_error();
+  return last.instead != nullptr ? last.instead : last.text.c_str();
+}
+
+const char* groupvit_status_name(groupvit_status status) {
+  switch (status) {
+    case GROUPVIT_OK:
+      return "GROUPVIT_OK";
+    case GROUPVIT_ERROR_USAGE:
+      return "GROUPVIT_ERROR_USAGE";
+    case GROUPVIT_ERROR_BUNDLE:
+      return "GROUPVIT_ERROR_BUNDLE";
+    case GROUPVIT_ERROR_IMAGE:
+      return "GROUPVIT_ERROR_IMAGE";
+    case GROUPVIT_ERROR_LABEL:
+      return "GROUPVIT_ERROR_LABEL";
+    case GROUPVIT_ERROR_ENGINE:
+      return "GROUPVIT_ERROR_ENGINE";
+    case GROUPVIT_ERROR_UNSUPPORTED:
+      return "GROUPVIT_ERROR_UNSUPPORTED";
+    case GROUPVIT_ERROR_MEMORY:
+      return "GROUPVIT_ERROR_MEMORY";
+    case GROUPVIT_ERROR_INTERNAL:
+      return "GROUPVIT_ERROR_INTERNAL";
+  }
+  return "unknown";
+}
+
+groupvit_params groupvit_default_params(void) {
+  return {sizeof(groupvit_params), nullptr, 0, GROUPVIT_DECODE_DEFAULT, 0};
+}
+
+groupvit_options groupvit_default_options(void) {
+  return {sizeof(groupvit_options), GROUPVIT_DECODE_DEFAULT, -1.0};
+}
+
+groupvit_status groupvit_segmenter_load(const char* bundle, const groupvit_params* params,
+                                        groupvit_segmenter** segmenter) {
+  return guarded([&] {
+    require(bundle, "bundle");
+    require(segmenter, "segmenter");
+    const SessionOptions options = session_options(params);
+    auto loaded = std::make_unique<groupvit_segmenter>();
+    loaded->session = std::make_unique<Session>(std::filesystem::u8path(bundle), options);
+    loaded->warning = loaded->session->warning();
+    *segmenter = loaded.release();
+  });
+}
+
+void groupvit_segmenter_free(groupvit_segmenter* segmenter) { delete segmenter; }
+
+const char* groupvit_segmenter_engine(const groupvit_segmenter* segmenter) {
+  return segmenter == nullptr ? "" : segmenter->session->engine_description().c_str();
+}
+
+const char* groupvit_segmenter_warning(const groupvit_segmenter* segmenter) {
+  return segmenter == nullptr ? "" : segmenter->warning.c_str();
+}
+
+groupvit_status groupvit_vocabulary_open(groupvit_segmenter* segmenter, const char* name,
+                                         groupvit_vocabulary** vocabulary) {
+  return guarded([&] {
+    require(segmenter, "segmenter");
+    require(name, "name");
+    require(vocabulary, "vocabulary");
+    *vocabulary = new groupvit_vocabulary{segmenter->session->open_vocabulary(name)};
+  });
+}
+
+groupvit_status groupvit_vocabulary_open_file(groupvit_segmenter* segmenter, const char* path,
+                                              groupvit_vocabulary** vocabulary) {
+  return guarded([&] {
+    require(segmenter, "segmenter");
+    require(path, "path");
+    require(vocabulary, "vocabulary");
+    *vocabulary =
+        new groupvit_vocabulary{segmenter->session->open_vocabulary_file(std::filesystem::u8path(path))};
+  });
+}
+
+groupvit_status groupvit_vocabulary_encode(groupvit_segmenter* segmenter, const char* const* names,
+                                           size_t count, const char* const* templates, size_t template_count,
+                                           groupvit_vocabulary** vocabulary) {
+  return guarded([&] {
+    require(segmenter, "segmenter");
+    require(vocabulary, "vocabulary");
+    const std::vector<std::string> labels = strings(names, count, "a name");
+    std::optional<std::vector<std::string>> prompts;
+    if (templates != nullptr || template_count > 0)
+      prompts = strings(templates, template_count, "a template");
+    *vocabulary = new groupvit_vocabulary{segmenter->session->encode(labels, prompts)};
+  });
+}
+
+void groupvit_vocabulary_free(groupvit_vocabulary* vocabulary) { delete vocabulary; }
+
+size_t groupvit_vocabulary_count(const groupvit_vocabulary* vocabulary) {
+  return vocabulary == nullptr ? 0 : vocabulary->vocabulary.names.size();
+}
+
+const char* groupvit_vocabulary_name(const groupvit_vocabulary* vocabulary, size_t index) {
+  if (index >= groupvit_vocabulary_count(vocabulary)) return nullptr;
+  return vocabulary->vocabulary.names[index].c_str();
+}
+
+groupvit_status groupvit_segment(groupvit_segmenter* segmenter, const groupvit_image* image,
+                                 const groupvit_vocabulary* vocabulary, const groupvit_options* options,
+                                 groupvit_result** result) {
+  return guarded([&] {
+    require(result, "result");
+    *result = new groupvit_result{segmented(segmenter, image, vocabulary, options), {}};
+  });
+}
+
+groupvit_status groupvit_segment_into(groupvit_segmenter* segmenter, const groupvit_image* image,
+                                      const groupvit_vocabulary* vocabulary, const groupvit_options* options,
+                                      uint16_t* labels, int64_t stride) {
+  return guarded([&] {
+    require(image, "image");
+    require(labels, "labels");
+    // The picture's own limits are checked with it; here nothing may overflow before that.
+    if (image->width >= 1 && image->height >= 1 && image->width <= kMaxPixels / image->height) {
+      const std::int64_t row = image->width * static_cast<std::int64_t>(sizeof(uint16_t));
+      const std::int64_t most = std::numeric_limits<std::ptrdiff_t>::max() / image->height;
+      if (stride != 0 && (stride < row || stride > most)) {
+        throw Error(GROUPVIT_ERROR_USAGE, "the rows of the label map cannot lie so",
+                    "a stride of " + std::to_string(stride) + " bytes",
+                    std::to_string(row) + " bytes or more, or 0 for rows without gaps");
+      }
+      if (stride == 0) stride = row;
+    }
+    copy_rows(segmented(segmenter, image, vocabulary, options), labels, stride);
+  });
+}
+
+void groupvit_result_free(groupvit_result* result) { delete result; }
+
+int64_t groupvit_result_width(const groupvit_result* result) {
+  return result == nullptr ? 0 : result->segmentation.size.width;
+}
+
+int64_t groupvit_result_height(const groupvit_result* result) {
+  return result == nullptr ? 0 : result->segmentation.size.height;
+}
+
+const uint16_t* groupvit_result_labels(const groupvit_result* result) {
+  return result == nullptr ? nullptr : result->segmentation.labels.data();
+}
+
+groupvit_status groupvit_result_groups(groupvit_result* result, const uint16_t** groups) {
+  return guarded([&] {
+    require(result, "result");
+    require(groups, "groups");
+    if (result->groups.empty()) result->groups = result->segmentation.groups();
+    *groups = result->groups.data();
+  });
+}
+
+size_t groupvit_result_name_count(const groupvit_result* result) {
+  return result == nullptr ? 0 : result->segmentation.names.size();
+}
+
+const char* groupvit_result_name(const groupvit_result* result, size_t index) {
+  if (index >= groupvit_result_name_count(result)) return nullptr;
+  return result->segmentation.names[index].c_str();
+}
+
+double groupvit_result_score(const groupvit_result* result, size_t index) {
+  if (result == nullptr || index >= result->segmentation.scores.size()) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  return result->segmentation.scores[index];
+}
+
+}  // extern "C"

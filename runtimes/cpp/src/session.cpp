@@ -1,0 +1,392 @@
+#include "session.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "engines/support.hpp"
+#include "error.hpp"
+#include "image_outputs.hpp"
+
+namespace groupvit::detail {
+namespace {
+
+constexpr std::int64_t kBatch = 8;
+constexpr std::int64_t kMaxClasses = 65535;
+const char* const kBackground = "background";
+
+// Adds the time until it goes out of scope to a stage; a null one is not timed.
+class Stopwatch {
+ public:
+  explicit Stopwatch(double* stage) : stage_(stage), start_(Clock::now()) {}
+  ~Stopwatch() {
+    if (stage_ != nullptr) *stage_ += std::chrono::duration<double>(Clock::now() - start_).count();
+  }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  double* stage_;
+  Clock::time_point start_;
+};
+
+double* stage(StageTimes* times, double StageTimes::* member) {
+  return times == nullptr ? nullptr : &(times->*member);
+}
+
+std::int64_t resolve_batch_size(std::int64_t wanted, const EngineInfo& engine) {
+  const std::optional<std::int64_t> limit = engine.max_batch();
+  if (wanted == 0) return std::min(kBatch, limit.value_or(kBatch));
+  if (wanted < 1 || (limit && wanted > *limit)) {
+    throw Error(
+        GROUPVIT_ERROR_USAGE, "the engine cannot run batches of this size", std::to_string(wanted),
+        limit ? "1 to " + std::to_string(*limit) + ", the profile of the engine" : std::string("1 or more"),
+        limit ? "a batch size within it, or export with a larger --batch" : "a batch size within it");
+  }
+  return wanted;
+}
+
+std::string checked_decode(const std::string& decode) {
+  if (decode != "hf" && decode != "paper") {
+    throw Error(GROUPVIT_ERROR_USAGE, "unknown decode", "'" + decode + "'", "hf or paper");
+  }
+  return decode;
+}
+
+Classes classes_of(const Vocabulary& vocabulary) {
+  return {static_cast<std::int64_t>(vocabulary.names.size()), vocabulary.width, vocabulary.embeddings.data()};
+}
+
+// The engine's picture input for `count` windows of `side`, zeros.
+Tensor picture_tensor(const EngineInfo& engine, std::int64_t count, Size side) {
+  if (engine.takes(kPixelsInput)) return make_tensor("uint8", {count, side.height, side.width, 3});
+  return make_tensor("float32", {count, 3, side.height, side.width});
+}
+
+// Puts the part of `picture` at (top, left) at place `index` of the engine's input.
+void place(const Picture& picture, std::int64_t top, std::int64_t left, Size part, const Preprocessing& spec,
+           std::int64_t index, Tensor& tensor) {
+  const std::int64_t values = part.height * part.width * 3;
+  if (std::holds_alternative<std::vector<float>>(tensor.values)) {
+    normalize(picture, top, left, part, spec, tensor.as<float>().data() + index * values);
+    return;
+  }
+  std::uint8_t* target = tensor.as<std::uint8_t>().data() + index * values;
+  const std::size_t row = static_cast<std::size_t>(part.width) * 3;
+  for (std::int64_t y = 0; y < part.height; ++y, target += row) {
+    std::memcpy(target, picture.values.data() + ((top + y) * picture.size.width + left) * 3, row);
+  }
+}
+
+std::vector<std::string> decoded_outputs() { return {kImageEmbeds, kGroupEmbeds, kMasks}; }
+
+bool gives(const EngineInfo& engine, const std::string& output) {
+  return std::any_of(engine.outputs.begin(), engine.outputs.end(),
+                     [&](const TensorInfo& tensor) { return tensor.name == output; });
+}
+
+bool decodes_itself(const EngineInfo& engine) { return engine.takes(kClassesInput); }
+
+std::string picture_input(const EngineInfo& engine) {
+  return engine.takes(kPixelsInput) ? kPixelsInput : kImageInput;
+}
+
+// What this library can feed and read; said when the bundle is opened rather than at the first picture.
+void check_image_engine(const EngineInfo& engine, const ModelInfo& model) {
+  for (const TensorInfo& input : engine.inputs) {
+    const bool known = input.name == kImageInput || input.name == kPixelsInput ||
+                       input.name == kClassesInput || input.name == kSizeInput;
+    if (!known) {
+      throw Error(GROUPVIT_ERROR_ENGINE, "the image engine wants an input that this library does not know",
+                  input.name, "pixel_values or pixels; text_embeds and size where it decodes by itself",
+                  "install the version of the toolkit that exported it");
+    }
+  }
+  if (decodes_itself(engine)) {
+    output_info(engine, kLabelsOutput);
+  } else {
+    for (const std::string& name : decoded_outputs()) output_info(engine, name);
+  }
+  if (model.image_size.height < 1 || model.image_size.width < 1) {
+    throw Error(GROUPVIT_ERROR_BUNDLE, "the engine's pictures have no pixels", "", "",
+                "export the bundle again");
+  }
+}
+
+}  // namespace
+
+Session::Session(const std::filesystem::path& bundle, const SessionOptions& options, EngineLoader loader)
+    : bundle_(open_bundle(bundle)), engine_options_(options.engine), loader_(std::move(loader)) {
+  decode_ = checked_decode(options.decode.empty() ? bundle_.manifest.default_decode : options.decode);
+  const EngineInfo& image = bundle_.manifest.engine("image");
+  batch_size_ = resolve_batch_size(options.batch_size, image);
+  check_image_engine(image, bundle_.manifest.model);
+  image_engine_ = loader_(image, bundle_.root, engine_options_);
+  engine_description_ = image_engine_->description();
+}
+
+std::string Session::warning() const {
+  const Manifest& manifest = bundle_.manifest;
+  if (manifest.parity_verdict != "FAIL") return {};
+  return "bundle '" + manifest.name + "' was exported although it does not equal the reference: " +
+         manifest.parity_first.value_or("the manifest does not say where") +
+         ". Look into it with: groupvit verify BUNDLE --bisect";
+}
+
+Vocabulary Session::open_vocabulary(const std::string& name) const {
+  std::string names;
+  for (const VocabularyInfo& info : bundle_.manifest.vocabularies) {
+    if (info.name == name) {
+      Vocabulary vocabulary = load_vocabulary(info.file.verify(bundle_.root));
+      check_fits(vocabulary);
+      return vocabulary;
+    }
+    names += (names.empty() ? "" : ", ") + info.name;
+  }
+  throw Error(GROUPVIT_ERROR_LABEL, "the bundle has no vocabulary of this name", "'" + name + "'",
+              names.empty() ? "none is cached in it" : names,
+              "give a list of labels, or: groupvit vocab BUNDLE --labels \"...\" --add " + name);
+}
+
+Vocabulary Session::open_vocabulary_file(const std::filesystem::path& path) const {
+  Vocabulary vocabulary = load_vocabulary(path);
+  check_fits(vocabulary);
+  return vocabulary;
+}
+
+Vocabulary Session::encode(const std::vector<std::string>& names,
+                           const std::optional<std::vector<std::string>>& templates) {
+  const std::vector<std::string> labels = check_labels(names);
+  if (templates) check_templates(*templates);
+  return text_encoder().encode(labels, templates ? *templates : bundle_.manifest.prompts);
+}
+
+TextEncoder& Session::text_encoder() {
+  const std::lock_guard<std::mutex> lock(text_mutex_);
+  if (text_ == nullptr) text_ = std::make_unique<TextEncoder>(bundle_, engine_options_, loader_);
+  return *text_;
+}
+
+void Session::check_fits(const Vocabulary& vocabulary) const {
+  const std::string& expected = bundle_.manifest.fingerprint;
+  if (vocabulary.fingerprint != expected) {
+    throw Error(GROUPVIT_ERROR_LABEL,
+                "the vocabulary was made with other weights; its embeddings mean nothing to this model",
+                "fingerprint " + vocabulary.fingerprint.substr(0, 16) + "...", expected.substr(0, 16) + "...",
+                "groupvit vocab BUNDLE --labels ... -o FILE");
+  }
+  const std::int64_t width = bundle_.manifest.model.projection_dim;
+  const auto count = static_cast<std::int64_t>(vocabulary.names.size());
+  if (vocabulary.width != width || count < 1 || count > kMaxClasses) {
+    throw Error(GROUPVIT_ERROR_LABEL, "the text embeddings do not fit the model",
+                to_text({count, vocabulary.width}),
+                "[K, " + std::to_string(width) + "] with K from 1 to " + std::to_string(kMaxClasses),
+                "encode the labels with the text engine of the same bundle");
+  }
+}
+
+void Session::check_normalizes(const std::string& decode) const {
+  const EngineInfo& engine = bundle_.manifest.engine("image");
+  if (!engine.takes(kPixelsInput) || engine.normalizes == decode) return;
+  throw Error(GROUPVIT_ERROR_USAGE, "the engine normalises pictures by itself, for another decode",
+              "the " + decode + " decode", "the " + engine.normalizes.value_or("unnamed") + " decode",
+              "use that decode, or export for this one: groupvit export --decode " + decode);
+}
+
+Segmentation Session::segment(Picture picture, const Vocabulary& vocabulary, const std::string& decode,
+                              std::optional<double> background_threshold, StageTimes* times) {
+  const std::string chosen = checked_decode(decode.empty() ? decode_ : decode);
+  check_fits(vocabulary);
+  check_normalizes(chosen);
+  if (chosen == "hf") {
+    if (background_threshold) {
+      throw Error(GROUPVIT_ERROR_USAGE, "the hf decode has no background",
+                  "a background threshold of " + std::to_string(*background_threshold),
+                  "the paper decode, or 'background' as one of the labels", "decode = GROUPVIT_DECODE_PAPER");
+    }
+    return decodes_itself(bundle_.manifest.engine("image"))
+               ? segment_whole_in_graph(std::move(picture), vocabulary, times)
+               : segment_whole(std::move(picture), vocabulary, times);
+  }
+  if (background_threshold && !(*background_threshold >= 0 && *background_threshold <= 1)) {
+    throw Error(GROUPVIT_ERROR_USAGE, "the background threshold is out of range",
+                std::to_string(*background_threshold), "0 to 1, or none");
+  }
+  if (background_threshold &&
+      std::find(vocabulary.names.begin(), vocabulary.names.end(), kBackground) != vocabulary.names.end()) {
+    throw Error(GROUPVIT_ERROR_LABEL, "background is both a label and what the threshold makes",
+                "label 'background' with a background threshold of " + std::to_string(*background_threshold),
+                "one of the two", "remove the label, or the threshold");
+  }
+  return segment_windows(std::move(picture), vocabulary, background_threshold, times);
+}
+
+Segmentation Session::segment_whole(Picture picture, const Vocabulary& vocabulary, StageTimes* times) {
+  const Manifest& manifest = bundle_.manifest;
+  const EngineInfo& engine = manifest.engine("image");
+  const Size size = picture.size, input_size = manifest.model.image_size;
+  Tensors inputs;
+  {
+    const Stopwatch watch(stage(times, &StageTimes::preprocess));
+    const Picture resized = resize_picture(std::move(picture), input_size, manifest.hf);
+    Tensor tensor = picture_tensor(engine, 1, input_size);
+    place(resized, 0, 0, input_size, manifest.hf, 0, tensor);
+    inputs.emplace(picture_input(engine), std::move(tensor));
+  }
+  auto encoded = std::make_shared<EncodedWindows>();
+  {
+    const Stopwatch watch(stage(times, &StageTimes::engine));
+    encoded->add(image_engine_->run(inputs, decoded_outputs()), 1, manifest.model);
+  }
+  const Stopwatch watch(stage(times, &StageTimes::postprocess));
+  const Classes classes = classes_of(vocabulary);
+  Segmentation result;
+  result.size = size;
+  result.labels = hf_decode(encoded->windows().front(), classes, input_size, size);
+  result.names = vocabulary.names;
+  result.scores = class_scores(encoded->windows(), classes, manifest.model.logit_scale,
+                               std::numeric_limits<double>::infinity());
+  result.groups = [encoded, input_size, size] {
+    return hf_groups(encoded->windows().front(), input_size, size);
+  };
+  return result;
+}
+
+Segmentation Session::segment_whole_in_graph(Picture picture, const Vocabulary& vocabulary,
+                                             StageTimes* times) {
+  const Manifest& manifest = bundle_.manifest;
+  const EngineInfo& engine = manifest.engine("image");
+  const Size size = picture.size, input_size = manifest.model.image_size;
+  const Classes classes = classes_of(vocabulary);
+  Tensors inputs;
+  {
+    const Stopwatch watch(stage(times, &StageTimes::preprocess));
+    const Picture resized = resize_picture(std::move(picture), input_size, manifest.hf);
+    Tensor tensor = picture_tensor(engine, 1, input_size);
+    place(resized, 0, 0, input_size, manifest.hf, 0, tensor);
+    inputs.emplace(picture_input(engine), std::move(tensor));
+    inputs.emplace(kClassesInput, Tensor{{classes.count, classes.width}, vocabulary.embeddings});
+    inputs.emplace(kSizeInput, Tensor{{2}, std::vector<std::int64_t>{size.height, size.width}});
+  }
+  std::vector<std::string> wanted = {kLabelsOutput};
+  const bool scored = gives(engine, kImageEmbeds), grouped = gives(engine, kMasks);
+  if (scored) wanted.push_back(kImageEmbeds);
+  if (grouped) wanted.push_back(kMasks);
+  auto outputs = std::make_shared<Tensors>();
+  {
+    const Stopwatch watch(stage(times, &StageTimes::engine));
+    *outputs = image_engine_->run(inputs, wanted);
+  }
+  const Stopwatch watch(stage(times, &StageTimes::postprocess));
+  const Tensor& labels = outputs->at(kLabelsOutput);
+  if (labels.shape != Shape{1, size.height, size.width} ||
+      !std::holds_alternative<std::vector<std::int32_t>>(labels.values)) {
+    throw Error(GROUPVIT_ERROR_ENGINE, "labels from the engine cannot be used",
+                dtype_name(labels) + (" " + to_text(labels.shape)),
+                "int32 " + to_text({1, size.height, size.width}), "export the bundle again");
+  }
+  Segmentation result;
+  result.size = size;
+  result.names = vocabulary.names;
+  result.labels.reserve(labels.as<std::int32_t>().size());
+  for (const std::int32_t label : labels.as<std::int32_t>()) {
+    if (label < 0 || label >= classes.count) {
+      throw Error(GROUPVIT_ERROR_ENGINE, "labels from the engine cannot be used", std::to_string(label),
+                  "0 to " + std::to_string(classes.count - 1), "export the bundle again");
+    }
+    result.labels.push_back(static_cast<std::uint16_t>(label));
+  }
+  if (scored) {
+    ImageOutputs window;
+    window.width = manifest.model.projection_dim;
+    window.image_embed = float_output(*outputs, kImageEmbeds, {1, window.width}).data();
+    result.scores =
+        class_scores({window}, classes, manifest.model.logit_scale, std::numeric_limits<double>::infinity());
+  } else {
+    result.scores.assign(vocabulary.names.size(), std::numeric_limits<double>::quiet_NaN());
+  }
+  result.groups = [outputs, grouped, input_size, size]() -> LabelMap {
+    if (!grouped) {
+      throw Error(GROUPVIT_ERROR_UNSUPPORTED, "the engine decodes by itself and keeps its groups", "",
+                  "an engine that gives masks", "export without the decode in the engine");
+    }
+    ImageOutputs window;
+    window.masks = float_output(*outputs, kMasks, {1, -1, -1, -1}).data();
+    const Shape& shape = outputs->at(kMasks).shape;
+    window.groups = shape[1];
+    window.grid = {shape[2], shape[3]};
+    return hf_groups(window, input_size, size);
+  };
+  return result;
+}
+
+const PaperDecode& Session::paper_constants() const {
+  const Manifest& manifest = bundle_.manifest;
+  if (decodes_itself(manifest.engine("image"))) {
+    throw Error(GROUPVIT_ERROR_USAGE, "the engine decodes by itself, the hf way", "the paper decode",
+                "the hf decode", "export without the decode in the engine");
+  }
+  if (manifest.paper_decode) return *manifest.paper_decode;
+  const Size size = manifest.model.image_size;
+  throw Error(GROUPVIT_ERROR_USAGE,
+              "the paper decode cuts pictures into square windows, and this engine is not square",
+              "an engine for " + std::to_string(size.height) + "x" + std::to_string(size.width),
+              "the hf decode, or a square engine",
+              "groupvit export --image-size " + std::to_string(std::min(size.height, size.width)) +
+                  " --decode paper");
+}
+
+Segmentation Session::segment_windows(Picture picture, const Vocabulary& vocabulary,
+                                      std::optional<double> background_threshold, StageTimes* times) {
+  const Manifest& manifest = bundle_.manifest;
+  const EngineInfo& engine = manifest.engine("image");
+  const Size size = picture.size;
+  PaperDecode settings = paper_constants();
+  settings.background_threshold = background_threshold;
+  WindowPlan plan;
+  Picture resized;
+  {
+    const Stopwatch watch(stage(times, &StageTimes::preprocess));
+    plan = plan_windows(size, settings.window);
+    resized = resize_for_windows(std::move(picture), manifest.paper, plan);
+  }
+  const Size side{plan.side, plan.side};
+  const auto count = static_cast<std::int64_t>(plan.boxes.size());
+  auto encoded = std::make_shared<EncodedWindows>();
+  for (std::int64_t start = 0; start < count; start += batch_size_) {
+    const std::int64_t batch = std::min(batch_size_, count - start);
+    Tensors inputs;
+    {
+      const Stopwatch watch(stage(times, &StageTimes::preprocess));
+      Tensor tensor = picture_tensor(engine, batch, side);
+      for (std::int64_t index = 0; index < batch; ++index) {
+        const WindowPlan::Box& box = plan.boxes[static_cast<std::size_t>(start + index)];
+        place(resized, box.top, box.left, side, manifest.paper, index, tensor);
+      }
+      inputs.emplace(picture_input(engine), std::move(tensor));
+    }
+    const Stopwatch watch(stage(times, &StageTimes::engine));
+    encoded->add(image_engine_->run(inputs, decoded_outputs()), batch, manifest.model);
+  }
+  const Stopwatch watch(stage(times, &StageTimes::postprocess));
+  const Classes classes = classes_of(vocabulary);
+  PaperResult decoded =
+      paper_decode(plan, encoded->windows(), classes, manifest.model.logit_scale, settings, size);
+  Segmentation result;
+  result.size = size;
+  result.labels = std::move(decoded.labels);
+  if (decoded.background) result.names.push_back(kBackground);
+  result.names.insert(result.names.end(), vocabulary.names.begin(), vocabulary.names.end());
+  result.scores =
+      class_scores(encoded->windows(), classes, manifest.model.logit_scale, settings.max_logit_scale);
+  result.groups = [plan = std::move(plan), encoded, size] {
+    return window_groups(plan, encoded->windows(), size);
+  };
+  return result;
+}
+
+}  // namespace groupvit::detail

@@ -1,0 +1,88 @@
+// Pictures and words in, label maps out; by the rules of groupvit_runtime.segmenter.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bundle.hpp"
+#include "decode.hpp"
+#include "engines/engine.hpp"
+#include "preprocess.hpp"
+#include "text_encoder.hpp"
+#include "vocabulary.hpp"
+
+namespace groupvit::detail {
+
+struct SessionOptions {
+  EngineOptions engine;
+  std::string decode;  // "hf", "paper", or empty for the bundle's own
+  std::int64_t batch_size =
+      0;  // most windows of a picture that run at once; 0: 8, or fewer if the engine says so
+};
+
+// Seconds of one call, by the names that `groupvit bench` gives its stages.
+struct StageTimes {
+  double preprocess = 0;
+  double engine = 0;
+  double postprocess = 0;
+};
+
+struct Segmentation {
+  Size size;
+  LabelMap labels;
+  std::vector<std::string> names;
+  std::vector<double> scores;        // of the vocabulary's classes
+  std::function<LabelMap()> groups;  // Throws Error(GROUPVIT_ERROR_UNSUPPORTED) where the engine keeps them
+};
+
+class Session {
+ public:
+  // Checks the manifest, verifies the image engine's files and loads it; the text engine comes when it is asked for.
+  explicit Session(const std::filesystem::path& bundle, const SessionOptions& options = {},
+                   EngineLoader loader = load_engine);
+
+  const Manifest& manifest() const { return bundle_.manifest; }
+  const std::string& engine_description() const { return engine_description_; }
+  // Of a bundle that does not equal the reference; empty for any other.
+  std::string warning() const;
+  const std::string& default_decode() const { return decode_; }
+
+  // Throw Error(GROUPVIT_ERROR_LABEL).
+  Vocabulary open_vocabulary(const std::string& name) const;
+  Vocabulary open_vocabulary_file(const std::filesystem::path& path) const;
+  // `templates` empty: the bundle's own.
+  Vocabulary encode(const std::vector<std::string>& names,
+                    const std::optional<std::vector<std::string>>& templates);
+
+  // `decode` empty: the session's. `times`, where given, is added to.
+  Segmentation segment(Picture picture, const Vocabulary& vocabulary, const std::string& decode = {},
+                       std::optional<double> background_threshold = std::nullopt,
+                       StageTimes* times = nullptr);
+
+ private:
+  void check_fits(const Vocabulary& vocabulary) const;
+  void check_normalizes(const std::string& decode) const;
+  const PaperDecode& paper_constants() const;
+  Segmentation segment_whole(Picture picture, const Vocabulary& vocabulary, StageTimes* times);
+  Segmentation segment_whole_in_graph(Picture picture, const Vocabulary& vocabulary, StageTimes* times);
+  Segmentation segment_windows(Picture picture, const Vocabulary& vocabulary,
+                               std::optional<double> background_threshold, StageTimes* times);
+  TextEncoder& text_encoder();
+
+  Bundle bundle_;
+  EngineOptions engine_options_;
+  EngineLoader loader_;
+  std::string decode_;
+  std::int64_t batch_size_ = 0;
+  std::unique_ptr<Engine> image_engine_;
+  std::string engine_description_;
+  std::mutex text_mutex_;
+  std::unique_ptr<TextEncoder> text_;
+};
+
+}  // namespace groupvit::detail
