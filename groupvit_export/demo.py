@@ -14,6 +14,9 @@ DEMO_SOURCE: Final = f"{DEMO_NAME} (shipped with groupvit-export)"
 DEMO_SAMPLE: Final = DEMO_CHECKPOINT / "sample.png"
 """A picture that the checkpoint was not trained on."""
 
+DEMO_SCENES: Final = Path(__file__).parent / "data" / "scenes"
+"""Further ones, with masks: a data set of the layout `folder`."""
+
 # In the order in which the palette has colours like theirs, so that the overlay explains itself.
 DEMO_LABELS: Final = (
     "red car",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
@@ -16,13 +14,14 @@ from PIL import Image
 from tokenizers import Tokenizer as RawTokenizer
 
 from groupvit_export.checkpoint import Checkpoint, build_model, load_checkpoint, load_recorded
-from groupvit_export.demo import DEMO_CHECKPOINT, DEMO_LABELS, DEMO_SAMPLE, DEMO_SOURCE
-from groupvit_export.errors import CheckpointError, LabelError, UsageError
+from groupvit_export.demo import DEMO_CHECKPOINT, DEMO_SAMPLE, DEMO_SCENES, DEMO_SOURCE
+from groupvit_export.errors import CheckpointError, UsageError
 from groupvit_export.graph.capture import capture_image_encoder
 from groupvit_export.graph.encoders import ImageEncoder
 from groupvit_export.graph.passes import apply_passes
 from groupvit_export.pipeline import ExportOptions, export_bundle
 from groupvit_export.preprocessor import paper_decode, preprocessings
+from groupvit_export.quality.words import default_names
 from groupvit_export.targets import check_target
 from groupvit_export.tokenizers import find_tokenizer
 from groupvit_export.verify.backends import eager, encoder_in_float64
@@ -52,8 +51,6 @@ _SHAPES: Final = {
     "panorama": (1, 4),
 }
 """(height, width) of the pictures for the sliding windows, in parts."""
-
-_KNOWN_WORDS: Final = 9
 
 _LONG_SIDE: Final = 1024
 """Of pictures that are compared pixel by pixel: in float64 the scores of a photograph fill gigabytes."""
@@ -181,9 +178,7 @@ def verify_bundle(
 
 def bundled_scenes() -> dict[str, NDArray[np.uint8]]:
     """The pictures that the package ships: drawn scenes, and the demo's sample."""
-    folder = files("groupvit_export").joinpath("data", "scenes")
-    scenes = sorted((item for item in folder.iterdir() if item.name.endswith(".jpg")), key=lambda x: x.name)
-    pictures = {item.name.removesuffix(".jpg"): read_image(Path(str(item))) for item in scenes}
+    pictures = {path.stem: read_image(path) for path in list_pictures(DEMO_SCENES / "images")}
     return pictures | {"sample": read_image(DEMO_SAMPLE)}
 
 
@@ -249,33 +244,10 @@ def _words(bundle: OpenBundle, checkpoint: Checkpoint, options: VerifyOptions) -
         )
     path = manifest.tokenizer.verify(bundle.root)
     own = Tokenizer(path, max_length=manifest.model.text_max_length, pad_id=manifest.model.text_pad_id)
-    names = _names(own, path, options, manifest.prompts)
+    names = default_names(own, path, manifest.prompts) if options.labels is None else options.labels
     sentences = [template.format(name) for name in names for template in manifest.prompts]
     ids = own.encode(sentences)
     return Words(names, ids), _token_ids_cell(checkpoint, sentences, path)
-
-
-def _names(
-    tokenizer: Tokenizer, path: Path, options: VerifyOptions, templates: Sequence[str]
-) -> tuple[str, ...]:
-    if options.labels is not None:
-        return options.labels
-    vocabulary = RawTokenizer.from_file(str(path)).get_vocab()
-    known = [word for word, _ in sorted(vocabulary.items(), key=lambda item: item[1])]
-    words = tuple(word for word in known if re.fullmatch("[a-z]{3,}", word))[-_KNOWN_WORDS:]
-    return DEMO_LABELS if not words or _tells_apart(tokenizer, DEMO_LABELS, templates[0]) else words
-
-
-def _tells_apart(tokenizer: Tokenizer, names: Sequence[str], template: str) -> bool:
-    """Whether every name is known, and read otherwise than the others.
-
-    Some tokenizers read all unknown words as one token; label maps of such classes compare nothing.
-    """
-    try:
-        ids = tokenizer.encode([template.format(name) for name in names])
-    except LabelError:
-        return False
-    return len(np.unique(ids, axis=0)) == len(names)
 
 
 def _token_ids_cell(checkpoint: Checkpoint, sentences: list[str], path: Path) -> Cell:

@@ -11,6 +11,7 @@ from groupvit_export.cli.kept import kept_table
 from groupvit_export.cli.output import print_json
 from groupvit_export.cli.packages import require_packages
 from groupvit_export.cli.parity import parity_table
+from groupvit_export.cli.precisions import precision_table
 from groupvit_export.cli.trt_arguments import add_trt_options, read_trt_options
 from groupvit_export.demo import DEMO_LABELS, DEMO_SAMPLE
 from groupvit_export.targets import TARGETS, check_device, check_target, check_trt_options
@@ -106,11 +107,13 @@ def run(arguments: argparse.Namespace) -> int:
                 "bundle": str(result.path),
                 "seconds": result.seconds,
                 "parity": to_json(result.manifest.parity),
+                "precisions": to_json(result.manifest.precisions),
             }
         )
         return 0
     print(kept_table(result.manifest))
     print(parity_table(result.manifest))
+    print(precision_table(result.manifest))
     picture, labels = ("PICTURE", "a cat,a dog")
     if options.checkpoint is None:
         picture, labels = str(DEMO_SAMPLE), ",".join(DEMO_LABELS)

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from groupvit_export.cli.kept import kept_table
 from groupvit_export.cli.output import print_json, table
 from groupvit_export.cli.parity import parity_table
+from groupvit_export.cli.precisions import precision_table
 from groupvit_runtime.contract import PaperDecode
 from groupvit_runtime.manifest import EngineInfo, Manifest, ProfileInfo, TensorInfo
 from groupvit_runtime.opening import OpenBundle, open_bundle
@@ -33,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
                 _head(manifest),
                 _engines(manifest),
                 kept_table(manifest),
+                precision_table(manifest),
                 _passes(manifest),
                 parity_table(manifest),
                 files,

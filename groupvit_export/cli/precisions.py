@@ -1,0 +1,30 @@
+"""The precisions of a manifest as a table."""
+
+from __future__ import annotations
+
+from groupvit_export.cli.output import table
+from groupvit_runtime.manifest import Manifest, PrecisionRow
+
+
+def precision_table(manifest: Manifest) -> str:
+    """Verdict, mIoU, agreement and latency of every precision; empty where there is only one."""
+    if not manifest.precisions:
+        return ""
+    header = ["precision", "verdict", "mIoU", "pixels as in fp32", "image engine"]
+    details = dict.fromkeys(row.detail for row in manifest.precisions)
+    lines = [f"  {detail}" for detail in details]
+    return "\n".join((table(header, [_row(row) for row in manifest.precisions]), *lines))
+
+
+def _row(row: PrecisionRow) -> list[str]:
+    return [
+        row.precision,
+        row.verdict,
+        _figure(row.miou, "{:.2f} %"),
+        _figure(row.agreement, "{:.2f} %"),
+        _figure(row.latency_ms, "{:.2f} ms"),
+    ]
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "not measured" if value is None else form.format(value)
