@@ -1,10 +1,11 @@
 # The engines: which SDKs are here, and one object library for each that is. Sets GROUPVIT_ENGINE_TARGETS and
 # GROUPVIT_ENGINE_LIBRARIES, and tells src/engines/table.cpp by GROUPVIT_WITH_<ENGINE>=1.
+list(APPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR})
 set(GROUPVIT_ENGINE_TARGETS)
 set(GROUPVIT_ENGINE_LIBRARIES)
 
-# groupvit_engine(<NAME> <found> <source> <libraries> <what to do where it is not found>)
-function(groupvit_engine name found source libraries remedy)
+# groupvit_engine(<NAME> <found> "<sources>" <libraries> <what to do where it is not found>)
+function(groupvit_engine name found sources libraries remedy)
   string(TOLOWER ${name} lower)
   if(NOT found)
     if(GROUPVIT_WITH_${name} STREQUAL ON)
@@ -13,7 +14,7 @@ function(groupvit_engine name found source libraries remedy)
     message(STATUS "groupvit: without ${lower}")
     return()
   endif()
-  add_library(groupvit_${lower} OBJECT ${source})
+  add_library(groupvit_${lower} OBJECT ${sources})
   target_include_directories(groupvit_${lower} PRIVATE
     ${CMAKE_CURRENT_SOURCE_DIR}/include ${CMAKE_CURRENT_SOURCE_DIR}/src)
   target_link_libraries(groupvit_${lower} PRIVATE groupvit_flags ${libraries})
@@ -29,5 +30,52 @@ if(NOT GROUPVIT_WITH_OPENVINO STREQUAL OFF)
   find_package(OpenVINO QUIET COMPONENTS Runtime)
 endif()
 groupvit_engine(OPENVINO "${OpenVINO_FOUND}" src/engines/openvino.cpp openvino::runtime
-  "pip install openvino; python -c 'import openvino; print(openvino.__path__[0])' prints a folder whose cmake/ goes \
-into -DOpenVINO_DIR=.")
+  "pip install openvino; its folder cmake/ goes into -DOpenVINO_DIR=")
+
+if(NOT GROUPVIT_WITH_ONNXRUNTIME STREQUAL OFF)
+  find_package(OnnxRuntimeSdk QUIET)
+endif()
+groupvit_engine(ONNXRUNTIME "${OnnxRuntimeSdk_FOUND}" src/engines/onnxruntime.cpp groupvit::onnxruntime_sdk
+  "Unpack a release archive of ONNX Runtime; its folder goes into -DOnnxRuntimeSdk_ROOT=")
+
+if(NOT GROUPVIT_WITH_TENSORRT STREQUAL OFF)
+  find_package(TensorRTSdk QUIET)
+endif()
+if(NOT GROUPVIT_WITH_TENSORRT_RTX STREQUAL OFF)
+  find_package(TensorRTRtxSdk QUIET)
+endif()
+if(TensorRTSdk_FOUND AND TensorRTRtxSdk_FOUND)
+  # Both define the same functions and classes.
+  if(GROUPVIT_WITH_TENSORRT STREQUAL ON AND GROUPVIT_WITH_TENSORRT_RTX STREQUAL ON)
+    message(FATAL_ERROR "TensorRT and TensorRT-RTX cannot be in one library; build one for each")
+  elseif(GROUPVIT_WITH_TENSORRT_RTX STREQUAL ON)
+    set(TensorRTSdk_FOUND FALSE)
+  else()
+    set(TensorRTRtxSdk_FOUND FALSE)
+  endif()
+endif()
+set(tensorrt_sources src/engines/cuda_memory.cpp src/engines/tensorrt.cpp)
+groupvit_engine(TENSORRT "${TensorRTSdk_FOUND}" "${tensorrt_sources}" groupvit::tensorrt_sdk
+  "Install CUDA and TensorRT's development package, or unpack its archive; its folder goes into -DTensorRTSdk_ROOT=")
+groupvit_engine(TENSORRT_RTX "${TensorRTRtxSdk_FOUND}" "${tensorrt_sources};src/engines/runtime_cache.cpp"
+  groupvit::tensorrt_rtx_sdk
+  "Install CUDA and unpack the archive of TensorRT-RTX; its folder goes into -DTensorRTRtxSdk_ROOT=")
+if(TARGET groupvit_tensorrt_rtx)
+  target_compile_definitions(groupvit_tensorrt_rtx PRIVATE GROUPVIT_TENSORRT_RTX)
+endif()
+
+# C++20 in its headers.
+if(NOT GROUPVIT_WITH_TORCH STREQUAL OFF)
+  find_package(Torch QUIET)
+endif()
+groupvit_engine(TORCH "${Torch_FOUND}" src/engines/torch.cpp torch
+  "pip install torch; what torch.utils.cmake_prefix_path says goes into -DCMAKE_PREFIX_PATH=")
+if(TARGET groupvit_torch)
+  set_target_properties(groupvit_torch PROPERTIES CXX_STANDARD 20)
+  if(TARGET torch_cuda)
+    find_package(CUDAToolkit REQUIRED)
+    target_compile_definitions(groupvit_torch PRIVATE GROUPVIT_TORCH_CUDA)
+    target_link_libraries(groupvit_torch PRIVATE CUDA::cudart)
+    list(APPEND GROUPVIT_ENGINE_LIBRARIES CUDA::cudart)
+  endif()
+endif()
