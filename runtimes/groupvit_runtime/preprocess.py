@@ -90,8 +90,11 @@ def resize_picture(rgb: RgbArray, size: tuple[int, int], spec: Preprocessing) ->
         return rgb
     if spec.filter == "bilinear" and not spec.antialias:
         return _resize_two_taps(rgb, size)
-    resized = Image.fromarray(rgb).resize((size[1], size[0]), _PILLOW_FILTERS[spec.filter])
-    return np.asarray(resized)
+    # A pass at a time: Pillow 13 chooses the order of the two by the sizes, earlier ones never did.
+    image = Image.fromarray(rgb)
+    for step in ((size[1], rgb.shape[0]), (size[1], size[0])):
+        image = image.resize(step, _PILLOW_FILTERS[spec.filter])
+    return np.asarray(image)
 
 
 def _resize_two_taps(rgb: RgbArray, size: tuple[int, int]) -> RgbArray:

@@ -330,6 +330,13 @@ class TestPrepareWhole:
         assert result.shape == (3, *size)
         np.testing.assert_allclose(result, expected, atol=1e-6, rtol=0)
 
+    def test_the_horizontal_pass_comes_first(self) -> None:
+        picture = noise(600, 40)
+        narrow = Image.fromarray(picture).resize((30, 600), Image.Resampling.BICUBIC)
+        expected = narrow.resize((30, 20), Image.Resampling.BICUBIC)
+        spec = Preprocessing(resize="whole", antialias=True, filter="bicubic", mean=CLIP_MEAN, std=CLIP_STD)
+        np.testing.assert_array_equal(resize_picture(picture, (20, 30), spec), expected)
+
     def test_values_are_rounded_once(self) -> None:
         picture = np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2)
         result = prepare_whole(picture, (16, 16), WHOLE)
