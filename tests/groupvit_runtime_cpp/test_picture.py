@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from picture_probe import PictureProbe
 from PIL import Image
 
+from groupvit_export.demo import DEMO_SCENES
 from groupvit_runtime.contract import (
     CLIP_MEAN,
     CLIP_STD,
@@ -34,7 +35,7 @@ from groupvit_runtime.upsampled_argmax import upsampled_argmax
 from groupvit_runtime.window_groups import window_groups
 from groupvit_runtime.windows import plan_windows
 
-SCENES = sorted((Path(__file__).resolve().parents[2] / "groupvit_export" / "data" / "scenes").glob("*.jpg"))
+SCENES = sorted((DEMO_SCENES / "images").glob("*.jpg"))
 WHOLE = Preprocessing(resize="whole", antialias=True, mean=CLIP_MEAN, std=CLIP_STD)
 SHORT_SIDE = Preprocessing(resize="short_side", antialias=False, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 PUBLISHED = SlidingWindow(size=448, stride=224, long_side_max=2048)
