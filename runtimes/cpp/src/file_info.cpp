@@ -1,0 +1,80 @@
+// Files of a bundle: that they are inside it, whole, and the ones that were exported.
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <system_error>
+
+#include "error.hpp"
+#include "manifest.hpp"
+#include "sha256.hpp"
+
+namespace groupvit::detail {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void unreadable(const fs::path& file, const std::string& reason) {
+  throw Error(GROUPVIT_ERROR_BUNDLE, "a file of the bundle cannot be read", file.u8string() + ": " + reason,
+              "a file that this process may read", "copy the bundle again, or export it again");
+}
+
+// Without links, as far as it exists.
+fs::path resolve(const fs::path& path, std::error_code& error) {
+  const fs::path whole = fs::absolute(path, error);
+  return error ? fs::path() : fs::weakly_canonical(whole, error);
+}
+
+bool is_below(const fs::path& path, const fs::path& root) {
+  auto part = path.begin();
+  for (const fs::path& expected : root) {
+    if (expected.empty()) continue;  // what follows a slash at the end
+    if (part == path.end() || *part != expected) return false;
+    ++part;
+  }
+  return true;
+}
+
+}  // namespace
+
+fs::path FileInfo::locate(const fs::path& root) const {
+  const fs::path file = root / fs::u8path(path);
+  std::error_code error;
+  const fs::path real_root = resolve(root.empty() ? fs::path(".") : root, error);
+  const fs::path real = error ? fs::path() : resolve(file, error);
+  if (error) unreadable(file, error.message());
+  if (!is_below(real, real_root)) {
+    throw Error(GROUPVIT_ERROR_BUNDLE, "a file of the bundle is a link that leaves it",
+                path + " -> " + real.u8string(), "a file below " + root.u8string(),
+                "copy the bundle with its files, not links to them");
+  }
+  if (!fs::is_regular_file(file, error)) {
+    throw Error(GROUPVIT_ERROR_BUNDLE, "a file of the bundle is missing", "no " + file.u8string(),
+                path + ", " + std::to_string(bytes) + " bytes", "copy the whole folder, or export it again");
+  }
+  const std::uintmax_t size = fs::file_size(file, error);
+  if (error) unreadable(file, error.message());
+  if (bytes < 0 || size != static_cast<std::uintmax_t>(bytes)) {
+    throw Error(GROUPVIT_ERROR_BUNDLE, "a file of the bundle is truncated or was changed",
+                file.u8string() + " has " + std::to_string(size) + " bytes", std::to_string(bytes) + " bytes",
+                "copy the bundle again, or export it again");
+  }
+  return file;
+}
+
+fs::path FileInfo::verify(const fs::path& root) const {
+  const fs::path file = locate(root);
+  std::string digest;
+  try {
+    digest = sha256_of(file);
+  } catch (const std::system_error& error) {
+    unreadable(file, error.code().message());
+  }
+  if (digest != sha256) {
+    throw Error(GROUPVIT_ERROR_BUNDLE, "a file of the bundle is not the one that was exported",
+                file.u8string() + " has sha256 " + digest, "sha256 " + sha256,
+                "copy the bundle again, or export it again");
+  }
+  return file;
+}
+
+}  // namespace groupvit::detail

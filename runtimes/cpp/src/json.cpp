@@ -1,0 +1,189 @@
+#include "json.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <limits>
+#include <locale>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+namespace groupvit::detail::json {
+namespace {
+
+constexpr std::size_t kMaxDepth = 64;
+
+// Builds the tree from the events of nlohmann's parser, which by itself keeps the last of several equal names
+// and makes floats of large integers.
+class Builder {
+ public:
+  using number_integer_t = nlohmann::json::number_integer_t;
+  using number_unsigned_t = nlohmann::json::number_unsigned_t;
+  using number_float_t = nlohmann::json::number_float_t;
+  using string_t = nlohmann::json::string_t;
+  using binary_t = nlohmann::json::binary_t;
+
+  Value take() { return std::move(root_); }
+
+  bool null() {
+    place();
+    return true;
+  }
+  bool boolean(bool value) { return put(value); }
+  bool number_integer(number_integer_t value) { return put(std::int64_t{value}); }
+  bool number_unsigned(number_unsigned_t value) {
+    if (value > static_cast<number_unsigned_t>(std::numeric_limits<std::int64_t>::max())) {
+      throw SyntaxError("the integer " + std::to_string(value) + " has more than 64 bits");
+    }
+    return put(static_cast<std::int64_t>(value));
+  }
+  bool number_float(number_float_t value, const string_t& text) {
+    if (text.find_first_of(".eE") == string_t::npos) {
+      throw SyntaxError("the integer " + text.substr(0, 40) + " has more than 64 bits");
+    }
+    return put(double{value});
+  }
+  bool string(string_t& value) { return put(std::move(value)); }
+  bool binary(binary_t&) { return false; }
+
+  bool start_object(std::size_t) { return open(Object()); }
+  bool key(string_t& name) {
+    open_.back()->get<Object>()->emplace_back().first = std::move(name);
+    return true;
+  }
+  bool end_object() {
+    check_names(*open_.back()->get<Object>());
+    open_.pop_back();
+    return true;
+  }
+  bool start_array(std::size_t) { return open(Array()); }
+  bool end_array() {
+    open_.pop_back();
+    return true;
+  }
+  bool parse_error(std::size_t, const std::string&, const nlohmann::json::exception& error) {
+    throw SyntaxError(error.what());
+  }
+
+ private:
+  // Where the next value goes, null so far.
+  Value& place() {
+    if (open_.empty()) return root_;
+    if (Array* array = open_.back()->get<Array>()) return array->emplace_back();
+    return open_.back()->get<Object>()->back().second;
+  }
+
+  template <typename T>
+  bool put(T&& value) {
+    place().set(std::forward<T>(value));
+    return true;
+  }
+
+  // The parents of what is open are not appended to, so the pointers stay valid.
+  template <typename T>
+  bool open(T&& value) {
+    if (open_.size() == kMaxDepth) {
+      throw SyntaxError("more than " + std::to_string(kMaxDepth) + " levels of lists and objects");
+    }
+    Value& place_of_it = place();
+    place_of_it.set(std::forward<T>(value));
+    open_.push_back(&place_of_it);
+    return true;
+  }
+
+  void check_names(const Object& object) {
+    names_.clear();
+    for (const auto& member : object) names_.push_back(member.first);
+    std::sort(names_.begin(), names_.end());
+    const auto twice = std::adjacent_find(names_.begin(), names_.end());
+    if (twice != names_.end()) throw SyntaxError("the name \"" + std::string(*twice) + "\" is twice in an object");
+  }
+
+  Value root_;
+  std::vector<Value*> open_;
+  std::vector<std::string_view> names_;
+};
+
+void write(const Value& value, std::string& out, std::size_t limit);
+
+void write_string(const std::string& text, std::string& out) {
+  out += '"';
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (static_cast<unsigned char>(c) < 0x20) {
+      constexpr char kDigits[] = "0123456789abcdef";
+      out += "\\u00";
+      out += kDigits[c >> 4];
+      out += kDigits[c & 15];
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+}
+
+void write_number(double number, std::string& out) {
+  std::ostringstream stream;
+  stream.imbue(std::locale::classic());
+  stream.precision(17);
+  stream << number;
+  out += stream.str();
+}
+
+void write(const Value& value, std::string& out, std::size_t limit) {
+  if (out.size() > limit) return;
+  if (value.is_null()) out += "null";
+  if (const auto* boolean = value.get<bool>()) out += *boolean ? "true" : "false";
+  if (const auto* integer = value.get<std::int64_t>()) out += std::to_string(*integer);
+  if (const auto* number = value.get<double>()) write_number(*number, out);
+  if (const auto* text = value.get<std::string>()) write_string(*text, out);
+  if (const auto* array = value.get<Array>()) {
+    out += '[';
+    for (std::size_t i = 0; i < array->size() && out.size() <= limit; ++i) {
+      if (i != 0) out += ", ";
+      write((*array)[i], out, limit);
+    }
+    out += ']';
+  }
+  if (const auto* object = value.get<Object>()) {
+    out += '{';
+    for (std::size_t i = 0; i < object->size() && out.size() <= limit; ++i) {
+      if (i != 0) out += ", ";
+      write_string((*object)[i].first, out);
+      out += ": ";
+      write((*object)[i].second, out, limit);
+    }
+    out += '}';
+  }
+}
+
+}  // namespace
+
+const Value* Value::find(std::string_view name) const {
+  const auto* object = get<Object>();
+  if (object == nullptr) return nullptr;
+  const auto member = std::find_if(object->begin(), object->end(),
+                                   [&](const Object::value_type& each) { return each.first == name; });
+  return member == object->end() ? nullptr : &member->second;
+}
+
+std::string Value::shown() const {
+  constexpr std::size_t kShown = 77;
+  std::string out;
+  write(*this, out, kShown);
+  if (out.size() <= kShown + 3) return out;
+  std::size_t end = kShown;
+  while ((static_cast<unsigned char>(out[end]) & 0xc0) == 0x80) --end;
+  return out.substr(0, end) + "...";
+}
+
+Value parse(std::string_view text) {
+  // nlohmann skips the one and stops at the other.
+  if (text.substr(0, 3) == "\xef\xbb\xbf") throw SyntaxError("it begins with a byte order mark");
+  const std::size_t zero = text.find('\0');
+  if (zero != std::string_view::npos) throw SyntaxError("byte " + std::to_string(zero) + " is zero");
+  Builder builder;
+  nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
+  return builder.take();
+}
+
+}  // namespace groupvit::detail::json

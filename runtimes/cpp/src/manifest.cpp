@@ -1,0 +1,136 @@
+#include "manifest.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <system_error>
+#include <utility>
+
+#include "error.hpp"
+#include "json.hpp"
+#include "manifest_fields.hpp"
+#include "record.hpp"
+
+namespace groupvit::detail {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kManifestName[] = "manifest.json";
+constexpr char kExportAgain[] = "export the bundle again";
+
+void check_engines(const std::vector<EngineRecord>& engines) {
+  std::vector<std::string> roles;
+  bool have_files = true;
+  for (const EngineRecord& engine : engines) {
+    roles.push_back(engine.role);
+    have_files = have_files && !engine.files.empty();
+  }
+  const std::string got = record::listed(roles);
+  std::sort(roles.begin(), roles.end());
+  if (have_files && std::adjacent_find(roles.begin(), roles.end()) == roles.end()) return;
+  throw Error(GROUPVIT_ERROR_BUNDLE, "the engines of the manifest contradict each other", got,
+              "one image and one text engine, each with its files", kExportAgain);
+}
+
+Manifest to_manifest(ManifestRecord&& record) {
+  Manifest manifest;
+  manifest.name = std::move(record.name);
+  manifest.toolkit_version = std::move(record.toolkit_version);
+  manifest.fingerprint = std::move(record.checkpoint.fingerprint);
+  manifest.model = std::move(record.model);
+  for (EngineRecord& engine : record.engines) manifest.engines.push_back(std::move(static_cast<EngineInfo&>(engine)));
+  manifest.tokenizer = std::move(record.tokenizer);
+  manifest.prompts = std::move(record.prompts);
+  manifest.hf = record.preprocessing.hf;
+  manifest.paper = record.preprocessing.paper;
+  manifest.default_decode = std::move(record.decode.default_decode);
+  manifest.paper_decode = record.decode.paper;
+  manifest.vocabularies = std::move(record.vocabularies);
+  if (record.parity) {
+    manifest.parity_verdict = std::move(record.parity->verdict);
+    manifest.parity_first = std::move(record.parity->first);
+  }
+  return manifest;
+}
+
+[[noreturn]] void unreadable(const fs::path& path, const std::string& reason) {
+  throw Error(GROUPVIT_ERROR_BUNDLE, "the manifest cannot be read", path.u8string() + ": " + reason, {},
+              kExportAgain);
+}
+
+}  // namespace
+
+std::optional<std::int64_t> EngineInfo::max_batch() const {
+  if (!tensorrt) return std::nullopt;
+  std::optional<std::int64_t> smallest;
+  for (const ProfileInfo& profile : tensorrt->profiles) {
+    smallest = std::min(smallest.value_or(profile.max.front()), profile.max.front());
+  }
+  return smallest;
+}
+
+bool EngineInfo::takes(std::string_view input) const {
+  return std::any_of(inputs.begin(), inputs.end(), [&](const TensorInfo& tensor) { return tensor.name == input; });
+}
+
+const EngineInfo& Manifest::engine(std::string_view role) const {
+  std::vector<std::string> roles;
+  for (const EngineInfo& each : engines) {
+    if (each.role == role) return each;
+    roles.push_back(each.role);
+  }
+  throw Error(GROUPVIT_ERROR_BUNDLE, "the bundle has no " + std::string(role) + " engine", record::listed(roles),
+              std::string(role), kExportAgain);
+}
+
+Manifest parse_manifest(std::string_view text, const std::string& where) {
+  json::Value value;
+  try {
+    value = json::parse(text);
+  } catch (const json::SyntaxError& error) {
+    throw Error(GROUPVIT_ERROR_BUNDLE, "the manifest is not JSON", where + ": " + error.what(), {},
+                "copy or export the bundle again");
+  }
+  const json::Value* version = value.find("schema_version");
+  const auto* number = version == nullptr ? nullptr : version->get<std::int64_t>();
+  if (number == nullptr || *number != kSchemaVersion) {
+    throw Error(GROUPVIT_ERROR_BUNDLE, "the bundle has a schema version that this runtime does not know",
+                "schema_version " + (version == nullptr ? "null" : version->shown()) + " in " + where,
+                std::to_string(kSchemaVersion),
+                "export the bundle again with this toolkit, or install the version that wrote it");
+  }
+  ManifestRecord record;
+  record::decode(record, value, "manifest");
+  check_engines(record.engines);
+  return to_manifest(std::move(record));
+}
+
+Manifest read_manifest(const fs::path& root) {
+  const fs::path path = root / kManifestName;
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (status.type() == fs::file_type::not_found) {
+    throw Error(GROUPVIT_ERROR_BUNDLE, "this is not a bundle",
+                std::string("no ") + kManifestName + " in " + root.u8string(),
+                "a folder written by `groupvit export`", "groupvit export --target openvino -o my-bundle");
+  }
+  if (error) unreadable(path, error.message());
+  if (!fs::is_regular_file(status)) unreadable(path, "it is no file");
+  std::ifstream file(path, std::ios::binary);
+  if (!file) unreadable(path, std::strerror(errno));
+  // One byte more than is allowed tells a file that is too large, whatever its size was said to be.
+  std::string text(kMaxManifestBytes + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (file.bad()) unreadable(path, std::strerror(errno));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > kMaxManifestBytes) {
+    throw Error(GROUPVIT_ERROR_BUNDLE, "the manifest is too large to be one",
+                std::to_string(fs::file_size(path, error)) + " bytes",
+                "at most " + std::to_string(kMaxManifestBytes), kExportAgain);
+  }
+  return parse_manifest(text, path.u8string());
+}
+
+}  // namespace groupvit::detail

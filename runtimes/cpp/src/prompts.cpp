@@ -1,0 +1,84 @@
+// Labels and the sentences that they are put into, as groupvit_runtime.prompts has them.
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "error.hpp"
+#include "unicode.hpp"
+#include "utf8.hpp"
+#include "vocabulary.hpp"
+
+namespace groupvit::detail {
+namespace {
+
+// Words with single spaces between them: " ".join(label.split()).
+std::u32string joined(const std::u32string& label) {
+  std::u32string words;
+  bool pending = false;
+  for (const char32_t code : label) {
+    if (is_python_space(code)) {
+      pending = !words.empty();
+      continue;
+    }
+    if (pending) words.push_back(U' ');
+    pending = false;
+    words.push_back(code);
+  }
+  return words;
+}
+
+[[noreturn]] void refuse_template(const std::string& prompt) {
+  throw Error(GROUPVIT_ERROR_LABEL, "a prompt template must have the place of the class name exactly once",
+              "'" + prompt + "'", "a sentence with one {}, and }} where a } is meant",
+              "for instance \"a photo of a {}.\"");
+}
+
+// Text of a template without a place: a closing brace is written twice.
+void append_literal(const std::string& prompt, std::size_t start, std::size_t end, std::string& sentence) {
+  for (std::size_t i = start; i < end; ++i) {
+    if (prompt[i] == '{') refuse_template(prompt);
+    if (prompt[i] == '}' && (++i == end || prompt[i] != '}')) refuse_template(prompt);
+    sentence += prompt[i];
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> check_labels(const std::vector<std::string>& labels) {
+  if (labels.empty()) {
+    throw Error(GROUPVIT_ERROR_LABEL, "the list of labels is empty", {}, "at least one name");
+  }
+  std::vector<std::string> names;
+  std::map<std::u32string, std::size_t> seen;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const std::optional<std::u32string> label = decode_utf8(labels[i]);
+    const std::string place = "label " + std::to_string(i + 1) + " of " + std::to_string(labels.size());
+    if (!label) throw Error(GROUPVIT_ERROR_LABEL, "a label is not text", place, "UTF-8");
+    const std::u32string name = joined(*label);
+    if (name.empty()) {
+      throw Error(GROUPVIT_ERROR_LABEL, "a label is empty", place, "a word or phrase", "remove the surplus comma");
+    }
+    names.push_back(encode_utf8(name));
+    const auto [first, is_new] = seen.emplace(fold_case(name), i);
+    if (!is_new) {
+      throw Error(GROUPVIT_ERROR_LABEL, "a label is given twice; a pixel could not say which of the two it is",
+                  "'" + names[first->second] + "' and '" + names[i] + "'", "names that differ in more than case",
+                  "remove one of them");
+    }
+  }
+  return names;
+}
+
+std::string fill_prompt(const std::string& prompt, const std::string& name) {
+  const std::size_t place = prompt.find("{}");
+  if (place == std::string::npos) refuse_template(prompt);
+  std::string sentence;
+  append_literal(prompt, 0, place, sentence);
+  sentence += name;
+  append_literal(prompt, place + 2, prompt.size(), sentence);
+  return sentence;
+}
+
+}  // namespace groupvit::detail

@@ -1,0 +1,171 @@
+#include "tokenizer.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <variant>
+
+#include "bpe.hpp"
+#include "error.hpp"
+#include "pre_tokenize.hpp"
+#include "tokenizer_config.hpp"
+#include "utf8.hpp"
+
+namespace groupvit::detail {
+namespace {
+
+std::string read_text(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw TokenizerConfigError(std::strerror(errno));
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (file.bad()) throw TokenizerConfigError("it cannot be read to its end");
+  return text;
+}
+
+// Names are the first of them, as the Python runtime shows them.
+std::string known_words(const std::vector<std::string>& sorted) {
+  constexpr std::size_t kShown = 60;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(kShown, sorted.size()); ++i) text += (i == 0 ? "" : " ") + sorted[i];
+  return text + (sorted.size() > kShown ? " ..." : "");
+}
+
+std::string shortened(const std::u32string& sentence) {
+  if (sentence.size() <= 60) return encode_utf8(sentence);
+  return encode_utf8(std::u32string_view(sentence).substr(0, 57)) + "...";
+}
+
+// Words that stand for themselves.
+class WordLevel {
+ public:
+  explicit WordLevel(const WordLevelConfig& config) : ids_(config.vocabulary.begin(), config.vocabulary.end()) {
+    const auto unknown = ids_.find(config.unknown);
+    if (unknown != ids_.end()) unknown_ = unknown->second;
+  }
+
+  // Empty for a word that is not known.
+  std::optional<std::uint32_t> find(const std::string& word) const {
+    const auto found = ids_.find(word);
+    return found != ids_.end() ? std::optional(found->second) : unknown_;
+  }
+
+  std::vector<std::string> words() const {
+    std::vector<std::string> words;
+    for (const auto& [word, id] : ids_) {
+      if (word.empty() || word.front() != '<') words.push_back(word);
+    }
+    std::sort(words.begin(), words.end());
+    return words;
+  }
+
+ private:
+  std::unordered_map<std::string, std::uint32_t> ids_;
+  std::optional<std::uint32_t> unknown_;
+};
+
+}  // namespace
+
+struct Tokenizer::Impl {
+  explicit Impl(const TokenizerConfig& config);
+
+  void encode_part(std::u32string_view text, const std::u32string& sentence, std::vector<std::int64_t>& ids) const;
+
+  std::vector<NormalizerStep> normalizers;
+  std::variant<ClipSplit, WhitespaceSplit> split;
+  std::variant<Bpe, WordLevel> model;
+  std::vector<std::uint32_t> prefix, suffix;
+  TokenFinder raw_tokens, normalized_tokens;
+};
+
+Tokenizer::Impl::Impl(const TokenizerConfig& config)
+    : normalizers(config.normalizers),
+      split(config.split),
+      model(std::holds_alternative<BpeConfig>(config.model)
+                ? std::variant<Bpe, WordLevel>(Bpe(std::get<BpeConfig>(config.model)))
+                : std::variant<Bpe, WordLevel>(WordLevel(std::get<WordLevelConfig>(config.model)))),
+      prefix(config.prefix),
+      suffix(config.suffix) {
+  const TokenIds& vocabulary =
+      std::visit([](const auto& each) -> const TokenIds& { return each.vocabulary; }, config.model);
+  // The library numbers tokens that its model lacks by itself: behind all others.
+  std::size_t next = vocabulary.size();
+  for (std::size_t i = 0; i < config.added_tokens.size(); ++i) {
+    const AddedToken& token = config.added_tokens[i];
+    const auto known = std::find_if(vocabulary.begin(), vocabulary.end(),
+                                    [&](const auto& each) { return each.first == token.content; });
+    const std::size_t expected = known != vocabulary.end() ? known->second : next;
+    if (token.id != expected) {
+      throw TokenizerConfigError("its added token " + token.content + " has the id " + std::to_string(token.id) +
+                                 ", where the library takes " + std::to_string(expected));
+    }
+    next = std::max<std::size_t>(next, token.id + std::size_t{1});
+    const auto same = [&](const AddedToken& other) { return other.content == token.content; };
+    if (std::any_of(config.added_tokens.begin(), config.added_tokens.begin() + static_cast<std::ptrdiff_t>(i), same)) {
+      throw TokenizerConfigError("its added token " + token.content + " is there twice");
+    }
+    std::u32string content = decode_utf8(token.content).value();  // JSON is UTF-8
+    if (token.normalized) content = normalize_text(content, normalizers);
+    if (content.empty()) throw TokenizerConfigError("nothing is left of its added token " + token.content);
+    (token.normalized ? normalized_tokens : raw_tokens).add(std::move(content), token.id);
+  }
+}
+
+void Tokenizer::Impl::encode_part(std::u32string_view text, const std::u32string& sentence,
+                                  std::vector<std::int64_t>& ids) const {
+  const auto add = [&](std::u32string_view word) {
+    const std::string bytes = encode_utf8(word);
+    if (const auto* bpe = std::get_if<Bpe>(&model)) {
+      bpe->encode(bytes, ids);
+      return;
+    }
+    const auto& words = std::get<WordLevel>(model);
+    const auto id = words.find(bytes);
+    if (!id) {
+      throw Error(GROUPVIT_ERROR_LABEL, "a label has a word that this model's tokenizer does not know",
+                  "'" + shortened(sentence) + "' (" + bytes + ")", known_words(words.words()),
+                  "use words of the vocabulary the model was trained with");
+    }
+    ids.push_back(*id);
+  };
+  std::visit([&](const auto& kind) { split_words(text, kind, add); }, split);
+}
+
+Tokenizer::Tokenizer(const std::filesystem::path& path) {
+  try {
+    impl_ = std::make_unique<const Impl>(parse_tokenizer_config(read_text(path)));
+  } catch (const TokenizerConfigError& error) {
+    throw Error(GROUPVIT_ERROR_BUNDLE, "the tokenizer cannot be read", path.u8string() + ": " + error.what(),
+                "a tokenizer.json of the tokenizers library, CLIP's or a word-level one", "export the bundle again");
+  }
+}
+
+Tokenizer::~Tokenizer() = default;
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+
+std::vector<std::int64_t> Tokenizer::encode(std::string_view sentence) const {
+  const std::optional<std::u32string> text = decode_utf8(sentence);
+  if (!text) {
+    throw Error(GROUPVIT_ERROR_LABEL, "a label is not text", std::to_string(sentence.size()) + " bytes", "UTF-8");
+  }
+  std::vector<std::int64_t> ids(impl_->prefix.begin(), impl_->prefix.end());
+  const auto add = [&](std::uint32_t id) { ids.push_back(id); };
+  impl_->raw_tokens.split(
+      *text,
+      [&](std::u32string_view part) {
+        const std::u32string normalized = normalize_text(part, impl_->normalizers);
+        impl_->normalized_tokens.split(
+            normalized, [&](std::u32string_view piece) { impl_->encode_part(piece, *text, ids); }, add);
+      },
+      add);
+  ids.insert(ids.end(), impl_->suffix.begin(), impl_->suffix.end());
+  return ids;
+}
+
+}  // namespace groupvit::detail

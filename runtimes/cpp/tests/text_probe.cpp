@@ -1,0 +1,194 @@
+// The inner interfaces of manifest, vocabulary, prompts and tokenizer as C functions, for tests from Python.
+//
+// Every function returns a groupvit_status, or -1 for an exception that is not the library's. What it has to say
+// (a message, or results) is in probe_text().
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "error.hpp"
+#include "json.hpp"
+#include "manifest.hpp"
+#include "sha256.hpp"
+#include "tokenizer.hpp"
+#include "unicode.hpp"
+#include "utf8.hpp"
+#include "vocabulary.hpp"
+
+#define PROBE extern "C" __attribute__((visibility("default")))
+
+namespace {
+
+using namespace groupvit::detail;
+
+std::string& output() {
+  thread_local std::string text;
+  return text;
+}
+
+int guarded(const std::function<std::string()>& body) {
+  try {
+    output() = body();
+    return GROUPVIT_OK;
+  } catch (const Error& error) {
+    output() = error.what();
+    return error.status();
+  } catch (const json::SyntaxError& error) {
+    output() = error.what();
+    return GROUPVIT_ERROR_BUNDLE;
+  } catch (const std::exception& error) {
+    output() = error.what();
+    return -1;
+  }
+}
+
+// Lists of strings come and go with a zero between them.
+std::vector<std::string> split_list(std::string_view text, std::size_t count) {
+  std::vector<std::string> list;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t end = text.find('\0');
+    list.emplace_back(text.substr(0, end));
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+  return list;
+}
+
+std::string join_list(const std::vector<std::string>& list) {
+  std::string text;
+  for (std::size_t i = 0; i < list.size(); ++i) text += (i == 0 ? std::string() : std::string(1, '\0')) + list[i];
+  return text;
+}
+
+template <typename T>
+std::string raw_bytes(const std::vector<T>& values) {
+  return std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
+}
+
+std::string described(const Manifest& manifest) {
+  std::string text = manifest.name + "\n" + manifest.fingerprint + "\n" + manifest.default_decode + "\n";
+  for (const EngineInfo& engine : manifest.engines) {
+    text += engine.role + " " + engine.target + " " + engine.precision + " " + engine.files.front().path + "\n";
+  }
+  text += std::to_string(manifest.model.image_size.height) + " " + std::to_string(manifest.model.image_size.width);
+  return text;
+}
+
+}  // namespace
+
+PROBE const char* probe_text(std::size_t* size) {
+  *size = output().size();
+  return output().data();
+}
+
+PROBE int probe_json(const char* text, std::size_t size) {
+  return guarded([&] { return json::parse({text, size}).shown(); });
+}
+
+PROBE int probe_parse_manifest(const char* text, std::size_t size) {
+  return guarded([&] { return described(parse_manifest({text, size}, "here")); });
+}
+
+// Reads the manifest of a folder and locates every file, as opening a bundle does; `verify` also hashes them.
+PROBE int probe_open_bundle(const char* root, int verify) {
+  return guarded([&] {
+    const auto folder = std::filesystem::u8path(root);
+    const Manifest manifest = read_manifest(folder);
+    const auto look = [&](const FileInfo& file) { verify != 0 ? file.verify(folder) : file.locate(folder); };
+    for (const EngineInfo& engine : manifest.engines) {
+      for (const FileInfo& file : engine.files) look(file);
+      if (engine.source) look(*engine.source);
+    }
+    for (const VocabularyInfo& vocabulary : manifest.vocabularies) look(vocabulary.file);
+    if (manifest.tokenizer) look(*manifest.tokenizer);
+    return described(manifest);
+  });
+}
+
+PROBE int probe_sha256(const char* data, std::size_t size, std::size_t chunk) {
+  return guarded([&] {
+    Sha256 hash;
+    for (std::size_t start = 0; start < size; start += chunk) hash.update(data + start, std::min(chunk, size - start));
+    return hash.hex_digest();
+  });
+}
+
+PROBE int probe_sha256_of(const char* path) {
+  return guarded([&] { return sha256_of(std::filesystem::u8path(path)); });
+}
+
+// Count of names, names, templates, fingerprint; then the embeddings.
+PROBE int probe_load_vocabulary(const char* path) {
+  return guarded([&] {
+    const Vocabulary vocabulary = load_vocabulary(std::filesystem::u8path(path));
+    std::vector<std::string> list{std::to_string(vocabulary.names.size()), std::to_string(vocabulary.templates.size()),
+                                  std::to_string(vocabulary.width), vocabulary.fingerprint};
+    list.insert(list.end(), vocabulary.names.begin(), vocabulary.names.end());
+    list.insert(list.end(), vocabulary.templates.begin(), vocabulary.templates.end());
+    list.push_back(raw_bytes(vocabulary.embeddings));
+    return join_list(list);
+  });
+}
+
+PROBE int probe_average_templates(const float* values, std::size_t size, std::int64_t classes, std::int64_t width) {
+  return guarded([&] {
+    return raw_bytes(average_templates(std::vector<float>(values, values + size), classes, width));
+  });
+}
+
+PROBE int probe_check_labels(const char* text, std::size_t size, std::size_t count) {
+  return guarded([&] { return join_list(check_labels(split_list({text, size}, count))); });
+}
+
+PROBE int probe_fill_prompt(const char* prompt, const char* name) {
+  return guarded([&] { return fill_prompt(prompt, name); });
+}
+
+// `what`: 0 NFC, 1 lower case, 2 case folding; or for every code point a bit each of letter, number, space, word,
+// Python's space.
+PROBE int probe_unicode(int what, const char* text, std::size_t size) {
+  return guarded([&]() -> std::string {
+    const std::u32string codes = decode_utf8({text, size}).value();
+    if (what == 0) return encode_utf8(to_nfc(codes));
+    if (what == 1) return encode_utf8(to_lower(codes));
+    if (what == 2) return encode_utf8(fold_case(codes));
+    std::string bits;
+    for (const char32_t code : codes) {
+      bits += static_cast<char>(is_letter(code) | is_number(code) << 1 | is_space(code) << 2 | is_word(code) << 3 |
+                                is_python_space(code) << 4);
+    }
+    return bits;
+  });
+}
+
+PROBE int probe_open_tokenizer(const char* path, void** tokenizer) {
+  return guarded([&] {
+    *tokenizer = new Tokenizer(std::filesystem::u8path(path));
+    return std::string();
+  });
+}
+
+PROBE void probe_close_tokenizer(void* tokenizer) { delete static_cast<Tokenizer*>(tokenizer); }
+
+// int64 ids, after a first int64 each that counts them.
+PROBE int probe_encode(void* tokenizer, const char* text, std::size_t size, std::size_t count) {
+  return guarded([&] {
+    std::vector<std::int64_t> all;
+    for (const std::string& sentence : split_list({text, size}, count)) {
+      const auto ids = static_cast<Tokenizer*>(tokenizer)->encode(sentence);
+      all.push_back(static_cast<std::int64_t>(ids.size()));
+      all.insert(all.end(), ids.begin(), ids.end());
+    }
+    return raw_bytes(all);
+  });
+}
+
+// One sentence, which may hold zeros.
+PROBE int probe_encode_one(void* tokenizer, const char* text, std::size_t size) {
+  return guarded([&] { return raw_bytes(static_cast<Tokenizer*>(tokenizer)->encode({text, size})); });
+}
