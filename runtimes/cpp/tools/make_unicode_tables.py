@@ -85,7 +85,7 @@ def compositions() -> dict[tuple[int, int], int]:
 
 def ranges(codes: Iterable[int]) -> Iterator[str]:
     """Sorted code points as `{first, last}`."""
-    for first, last, _ in _runs({code: 0 for code in codes}):
+    for first, last, _ in _runs(dict.fromkeys(codes, 0)):
         yield f"{{{first:#x}, {last:#x}}}"
 
 
