@@ -397,7 +397,7 @@ def _verify(
         )
         return examine(
             subject,
-            [Candidate(backend, network_cells(infos, folder, subject.stages))],
+            [Candidate(backend, network_cells(infos, folder, subject.stages), passes=options.passes)],
             synthetic_plan(subject, infos["image"].max_batch),
             precision=options.precision,
             bundle=folder.name,

@@ -140,7 +140,7 @@ def verify_bundle(
             built = _build(opened, checkpoint, options, target, Path(scratch) / target)
             bundles[f"{_column(built)}, built here"] = built
         candidates = [
-            Candidate(encoder_in_float64(model, image_size, manifest.passes)),
+            Candidate(encoder_in_float64(model, image_size, manifest.passes), passes=manifest.passes),
             Candidate(eager(model, precision)),
         ]
         columns: dict[str, OpenBundle] = {}

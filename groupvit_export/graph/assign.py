@@ -14,6 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from groupvit_export.graph.linear import constant, linear
 from groupvit_export.model.grouping import AssignAttention
 from groupvit_export.model.outputs import AssignmentResult
 from groupvit_kernels import torch_op
@@ -32,12 +33,12 @@ class RegroupedAssign(nn.Module):
         self.eps = float(source.assign_eps)
         with torch.no_grad():
             scale = float(source.scale)
-            self.to_query = _linear(source.q_proj.weight * scale, source.q_proj.bias * scale)
-            self.to_tokens = _linear(source.k_proj.weight.T, None)
-            self.to_bias = nn.Parameter(source.k_proj.bias.clone(), requires_grad=False)
-            self.value = _linear(source.v_proj.weight, None)
-            self.value_bias = nn.Parameter(source.v_proj.bias.clone(), requires_grad=False)
-            self.output = _linear(source.proj.weight, source.proj.bias)
+            self.to_query = linear(source.q_proj.weight * scale, source.q_proj.bias * scale)
+            self.to_tokens = linear(source.k_proj.weight.T, None)
+            self.to_bias = constant(source.k_proj.bias)
+            self.value = linear(source.v_proj.weight, None)
+            self.value_bias = constant(source.v_proj.bias)
+            self.output = linear(source.proj.weight, source.proj.bias)
 
     def forward(self, query: Tensor, tokens: Tensor, forced: Tensor | None = None) -> AssignmentResult:
         """See `AssignAttention.forward`; `forced` is not for deployment.
@@ -75,12 +76,12 @@ class FoldedAssign(nn.Module):
             to_tokens, to_bias = source.to_tokens.weight.double(), source.to_bias.double()
             value, value_bias = source.value.weight.double(), source.value_bias.double()
             output = source.output.weight.double()
-            self.to_tokens = _linear((to_tokens @ query).to(dtype), (to_tokens @ query_bias).to(dtype))
-            self.to_bias = _linear(
+            self.to_tokens = linear((to_tokens @ query).to(dtype), (to_tokens @ query_bias).to(dtype))
+            self.to_bias = linear(
                 (to_bias @ query).unsqueeze(0).to(dtype), (to_bias @ query_bias).unsqueeze(0).to(dtype)
             )
-            self.output = _linear((output @ value).to(dtype), source.output.bias)
-            self.mass_bias = nn.Parameter((output @ value_bias).to(dtype), requires_grad=False)
+            self.output = linear((output @ value).to(dtype), source.output.bias)
+            self.mass_bias = constant((output @ value_bias).to(dtype))
 
     def forward(self, query: Tensor, tokens: Tensor, forced: Tensor | None = None) -> AssignmentResult:
         """See `RegroupedAssign.forward`."""
@@ -111,11 +112,3 @@ def _grouping_attention(
         version=OPSET_VERSION,
     )
     return means, soft, index, count
-
-
-def _linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
-    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, dtype=weight.dtype)
-    layer.weight = nn.Parameter(weight.detach().clone().contiguous(), requires_grad=False)
-    if bias is not None:
-        layer.bias = nn.Parameter(bias.detach().clone(), requires_grad=False)
-    return layer

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from groupvit_export.errors import ExportError
 from groupvit_export.graph.assign import RegroupedAssign
+from groupvit_export.graph.embeds import SeparateEmbeds
 from groupvit_export.model.grouping import TokenAssign
 from groupvit_export.model.groupvit import GroupViTModel, group_masks
 from groupvit_export.model.vision import VisionStage
@@ -43,6 +44,7 @@ class ImageEncoder(nn.Module):
         self.image_size = image_size
         self.vision_model = copy.deepcopy(model.vision_model).eval()
         self.visual_projection = copy.deepcopy(model.visual_projection).eval()
+        self.embed: nn.Module = SeparateEmbeds()
         self._bake_positions((image_size[0] // patch, image_size[1] // patch))
         for block in self.grouping_blocks():
             block.add_module("assign", RegroupedAssign(block.assign))
@@ -80,10 +82,9 @@ class ImageEncoder(nn.Module):
             and for every stage its assignment [B, N_s] int64.
         """
         vision = self.vision_model(pixel_values, output_attentions=True)
-        batch, groups, channels = vision.last_hidden_state.shape
-        tokens = vision.last_hidden_state.reshape(batch * groups, channels)
-        group_embeds = self.visual_projection(tokens).reshape(batch, groups, -1)
-        image_embeds = self.visual_projection(vision.pooler_output)
+        image_embeds, group_embeds = self.embed(
+            self.visual_projection, vision.pooler_output, vision.last_hidden_state
+        )
         return (
             _normalise(image_embeds),
             _normalise(group_embeds),

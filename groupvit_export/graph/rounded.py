@@ -19,8 +19,8 @@ _HALF_TYPES: Final = frozenset(half.onnx_type for half in HALVES.values())
 
 _EXACT: Final = frozenset(
     {
-        "Concat", "Expand", "Gather", "GatherND", "Identity", "Relu", "Reshape", "Slice", "Split", "Squeeze",
-        "Transpose", "Unsqueeze", "Where",
+        "Concat", "Expand", "Gather", "GatherND", "Identity", "Pad", "Relu", "Reshape", "Slice", "Split",
+        "Squeeze", "Transpose", "Unsqueeze", "Where",
     }
 )  # fmt: skip
 """Operators whose results are among their inputs: there is nothing to round."""

@@ -120,10 +120,10 @@ class VisionStage(nn.Module):
         """Group tokens ``[B, K, C]`` at the stage's start, moved by those of the stage before."""
         if self.group_token is None:
             return None
-        tokens = self.group_token.expand(batch, -1, -1)
-        if self.group_projector is not None:
-            tokens = tokens + self.group_projector(previous)
-        return tokens
+        if self.group_projector is None:
+            return self.group_token.expand(batch, -1, -1)
+        moved: Tensor = self.group_token + self.group_projector(previous)
+        return moved
 
     def forward(
         self, x: Tensor, previous: Tensor | None = None, forced: Tensor | None = None

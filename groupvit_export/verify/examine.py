@@ -14,6 +14,7 @@ from groupvit_export.verify.backends import Backend, checked, eager
 from groupvit_export.verify.budgets import load_budgets
 from groupvit_export.verify.cases import Case, edge_cases, synthetic_cases, text_cases
 from groupvit_export.verify.labels import Picture, hf_cells, label_noise, paper_cells
+from groupvit_export.verify.passes import pass_cells
 from groupvit_export.verify.reference import Reference
 from groupvit_export.verify.report import Cell, Column, Report, Row
 from groupvit_export.verify.rows import row_table
@@ -78,11 +79,13 @@ class Candidate:
         backend: what computes.
         cells: of rows that were settled beforehand.
         shown: of how many pictures the label maps are kept for people.
+        passes: graph passes that have their rows in this column.
     """
 
     backend: Backend
     cells: Mapping[str, Cell] = field(default_factory=dict)
     shown: int = 0
+    passes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +135,8 @@ def examine(
         backend = checked(candidate.backend, reference)
         progress(f"{backend.name} ...")
         runs = run_cases(backend, plan.image)
-        cells = {**candidate.cells, **image_cells(truth, runs)}
+        cells = {**candidate.cells, **pass_cells(truth, candidate.passes, plan.image[0])}
+        cells |= image_cells(truth, runs)
         cells |= operator_cells(backend, truth, yardstick)
         cells |= text_cells(backend, truth, plan.text)
         cells |= stability_cells(backend, truth, plan.batch, runs[plan.batch])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from groupvit_export.graph.passes import PASSES
+from groupvit_export.verify.passes import pass_row
+
 
 def row_table(stages: int) -> dict[str, str]:
     """What each row says, for a model with this many grouping blocks."""
@@ -9,6 +12,7 @@ def row_table(stages: int) -> dict[str, str]:
         "constants": "logit scale, grid, text length and decode as the manifest records them",
         "pixel_values": "preprocessing as the bundle records it, against the checkpoint's",
         "token ids": "sentences that the bundle's tokenizer reads otherwise than the checkpoint's",
+        **{pass_row(name): "largest error of an output in float64, with this pass alone" for name in PASSES},
         "network: LayerNorms": "LayerNorms that TensorRT's parser took apart",
         "network: casts": "casts that nobody reads, or that are taken back at once",
         "network: decisions": "stages that do not take the first of the largest float32 logits",

@@ -12,10 +12,9 @@ from onnx.reference import ReferenceEvaluator
 
 from groupvit_export.checkpoint import build_model, load_checkpoint
 from groupvit_export.demo import DEMO_CHECKPOINT
-from groupvit_export.errors import ExportError, UsageError
+from groupvit_export.errors import ExportError
 from groupvit_export.graph import capture, checks, function
 from groupvit_export.graph.encoders import ImageEncoder, TextEncoder
-from groupvit_export.graph.passes import PASSES, apply_passes, select_passes
 from groupvit_export.model import GroupViTModel
 
 SIZE = (96, 128)
@@ -134,24 +133,3 @@ def test_checks_notice_a_grouping_attention_that_was_taken_apart(
     flat = function.inlined(image_graph)
     with pytest.raises(ExportError, match="taken apart"):
         checks.check_graph(flat, outputs=encoder.output_names(), grouping_nodes=2)
-
-
-@pytest.mark.parametrize("name", list(PASSES))
-def test_every_pass_changes_the_encoder_and_keeps_its_function(model: GroupViTModel, name: str) -> None:
-    plain, changed = ImageEncoder(model, (112, 112)), ImageEncoder(model, (112, 112))
-    apply_passes(changed, [name])
-    assert [type(m).__name__ for m in plain.modules()] != [type(m).__name__ for m in changed.modules()]
-    pixels = torch.randn(2, 3, 112, 112).double()
-    with torch.no_grad():
-        for output, before, after in zip(
-            plain.output_names(), plain.double()(pixels), changed.double()(pixels), strict=True
-        ):
-            # The fold is formed in float64 but stored in float32, hence not 1e-10.
-            torch.testing.assert_close(after, before, atol=2e-4, rtol=0, msg=output)
-
-
-def test_passes_are_chosen_by_name() -> None:
-    assert select_passes([]) == tuple(PASSES)
-    assert select_passes(["fold_projections"]) == ()
-    with pytest.raises(UsageError, match="unknown graph pass"):
-        select_passes(["fold_everything"])
