@@ -1,0 +1,53 @@
+// segment BUNDLE PICTURE NAME...: writes labels.png, whose pixel values are indices of the names, and overlay.png.
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "groupvit/groupvit.hpp"
+#include "palette_png.hpp"
+
+#define STB_IMAGE_IMPLEMENTATION
+#include <stb/stb_image.h>
+
+int main(int argc, char** argv) {
+  if (argc < 4) {
+    std::fprintf(stderr, "usage: %s BUNDLE PICTURE NAME...\n", argv[0]);
+    return 2;
+  }
+  try {
+    int width = 0, height = 0;
+    const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(stbi_load(argv[2], &width, &height, nullptr, 3),
+                                                           stbi_image_free);
+    if (pixels == nullptr) {
+      std::fprintf(stderr, "%s: %s\n", argv[2], stbi_failure_reason());
+      return 1;
+    }
+
+    const groupvit::Segmenter segmenter(argv[1]);
+    const groupvit::Vocabulary words = segmenter.encode({argv + 3, argv + argc});
+    const groupvit::Result result = segmenter.segment({pixels.get(), width, height}, words);
+
+    const std::size_t count = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
+    std::vector<std::size_t> found(words.size());
+    std::vector<std::uint8_t> overlay(pixels.get(), pixels.get() + 3 * count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::uint16_t label = result.labels()[i];
+      ++found[label];
+      for (int c = 0; c < 3; ++c) overlay[3 * i + c] = (overlay[3 * i + c] + class_color(label)[c]) / 2;
+    }
+    write_palette_png("labels.png", width, height, result.labels());
+    write_rgb_png("overlay.png", width, height, overlay.data());
+
+    std::printf("%s\n%s", segmenter.engine().c_str(), segmenter.warning().c_str());
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      std::printf("%5.1f %%  %s\n", 100.0 * static_cast<double>(found[i]) / static_cast<double>(count),
+                  argv[3 + i]);
+    }
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}
