@@ -32,10 +32,10 @@ from groupvit_export.graph.passes import PASSES, apply_passes
 from groupvit_export.graph.precision import HALVES, in_precision
 from groupvit_export.graph.rounded import rounded_twin
 from groupvit_export.preprocessor import paper_decode, preprocessings
-from groupvit_export.verification import bundled_scenes
 from groupvit_export.verify.backends import Backend, eager
 from groupvit_export.verify.cases import picture_cases
 from groupvit_export.verify.examine import Candidate, examine, synthetic_plan
+from groupvit_export.verify.material import bundled_scenes
 from groupvit_export.verify.subject import Subject
 
 RESULTS = Path(__file__).parent / "results"

@@ -43,11 +43,13 @@ from groupvit_export.tokenizers import find_tokenizer
 from groupvit_export.torch_package.toolchain import check_toolchain
 from groupvit_export.trt.choose import choose_flavor
 from groupvit_export.trt.options import TrtOptions, command_line
+from groupvit_export.verify.budgets import load_budgets
 from groupvit_export.verify.engines import load_backend
-from groupvit_export.verify.examine import Candidate, examine, synthetic_plan
+from groupvit_export.verify.examine import Candidate, examine, label_plan, synthetic_plan
+from groupvit_export.verify.material import bundled_scenes, class_words
 from groupvit_export.verify.network import network_cells
 from groupvit_export.verify.report import Report
-from groupvit_export.verify.subject import Subject
+from groupvit_export.verify.subject import Subject, Words
 from groupvit_runtime.contract import TEXT_OUTPUT
 from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.files import check_replaceable, staged_folder
@@ -200,7 +202,8 @@ def export_bundle(
             )
         with clock.step("compare with the reference"):
             subject = Subject(model, image_size, contracts, paper_decode(image_size))
-            found = _verify(subject, engines, stage, options, checkpoint.source)
+            words = class_words(stage / _TOKENIZER_NAME, model_facts, templates)
+            found = _verify(subject, words, engines, stage, options, checkpoint.source)
             parity = found.summary(found.columns[0].name)
             if parity.verdict == "FAIL" and not options.allow_failed_parity:
                 raise _failed(parity)
@@ -382,10 +385,20 @@ def _build_engine(
 
 
 def _verify(
-    subject: Subject, engines: Sequence[EngineInfo], folder: Path, options: ExportOptions, source: str
+    subject: Subject,
+    words: Words,
+    engines: Sequence[EngineInfo],
+    folder: Path,
+    options: ExportOptions,
+    source: str,
 ) -> Report:
-    """The same comparison as `groupvit verify`, on synthetic pictures and without label maps."""
+    """The same comparison as `groupvit verify`; in float32 on synthetic pictures and without label maps."""
     infos = {engine.role: engine for engine in engines}
+    max_batch = infos["image"].max_batch
+    if load_budgets(options.precision).labels is None:
+        plan = synthetic_plan(subject, max_batch)
+    else:
+        plan = label_plan(subject, words, bundled_scenes(), max_batch)
     with tempfile.TemporaryDirectory(prefix="groupvit-verify-") as scratch:
         backend = load_backend(
             f"{options.target} {options.precision}",
@@ -398,7 +411,7 @@ def _verify(
         return examine(
             subject,
             [Candidate(backend, network_cells(infos, folder, subject.stages), passes=options.passes)],
-            synthetic_plan(subject, infos["image"].max_batch),
+            plan,
             precision=options.precision,
             bundle=folder.name,
             checkpoint=source,

@@ -14,43 +14,32 @@ from PIL import Image
 from tokenizers import Tokenizer as RawTokenizer
 
 from groupvit_export.checkpoint import Checkpoint, build_model, load_checkpoint, load_recorded
-from groupvit_export.demo import DEMO_CHECKPOINT, DEMO_SAMPLE, DEMO_SCENES, DEMO_SOURCE
+from groupvit_export.demo import DEMO_CHECKPOINT, DEMO_SOURCE
 from groupvit_export.errors import CheckpointError, UsageError
 from groupvit_export.graph.capture import capture_image_encoder
 from groupvit_export.graph.encoders import ImageEncoder
 from groupvit_export.graph.passes import apply_passes
 from groupvit_export.pipeline import ExportOptions, export_bundle
 from groupvit_export.preprocessor import paper_decode, preprocessings
-from groupvit_export.quality.words import default_names
 from groupvit_export.targets import check_target
 from groupvit_export.tokenizers import find_tokenizer
 from groupvit_export.verify.backends import eager, encoder_in_float64
 from groupvit_export.verify.bisect import Culprit, bisect
-from groupvit_export.verify.cases import picture_cases
+from groupvit_export.verify.budgets import load_budgets
 from groupvit_export.verify.cells import count_cell, place
 from groupvit_export.verify.contract import check_architecture, manifest_cells
 from groupvit_export.verify.engines import load_backend
-from groupvit_export.verify.examine import Candidate, Plan, examine, largest_batch, synthetic_plan
+from groupvit_export.verify.examine import Candidate, Plan, examine, label_plan
 from groupvit_export.verify.labels import SHOWN, Picture
+from groupvit_export.verify.material import bundled_scenes, class_words, sentences
 from groupvit_export.verify.network import network_cells
-from groupvit_export.verify.pictures import synthetic_pictures
 from groupvit_export.verify.report import Cell, Report, not_run
 from groupvit_export.verify.subject import Subject, Words
 from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.opening import OpenBundle, open_bundle
 from groupvit_runtime.read_image import list_pictures, read_image
-from groupvit_runtime.tokenizer import Tokenizer
 
 Progress = Callable[[str], None]
-
-_SHAPES: Final = {
-    "square": (1, 1),
-    "landscape": (3, 4),
-    "wide": (9, 16),
-    "portrait": (4, 3),
-    "panorama": (1, 4),
-}
-"""(height, width) of the pictures for the sliding windows, in parts."""
 
 _LONG_SIDE: Final = 1024
 """Of pictures that are compared pixel by pixel: in float64 the scores of a photograph fill gigabytes."""
@@ -122,6 +111,13 @@ def verify_bundle(
     opened = open_bundle(Path(bundle))
     manifest = opened.manifest
     precision = manifest.engine("image").precision
+    if find_culprit and load_budgets(precision).labels is not None:
+        raise UsageError(
+            "below float32 every value inside an engine is off, so none of them is the first",
+            got=f"--bisect of an engine in {precision}",
+            expected="an engine in fp32",
+            fix="export the same checkpoint in fp32 and bisect that",
+        )
     for target in options.targets:
         check_target(target, precision)
     checkpoint = _checkpoint(opened, options)
@@ -174,12 +170,6 @@ def verify_bundle(
         )
         culprits = _culprits(examination.report, columns, subject, plan, progress) if find_culprit else {}
     return Verification(examination.report, examination.shown, culprits)
-
-
-def bundled_scenes() -> dict[str, NDArray[np.uint8]]:
-    """The pictures that the package ships: drawn scenes, and the demo's sample."""
-    pictures = {path.stem: read_image(path) for path in list_pictures(DEMO_SCENES / "images")}
-    return pictures | {"sample": read_image(DEMO_SAMPLE)}
 
 
 def _checkpoint(bundle: OpenBundle, options: VerifyOptions) -> Checkpoint:
@@ -243,11 +233,8 @@ def _words(bundle: OpenBundle, checkpoint: Checkpoint, options: VerifyOptions) -
             fix="export the bundle with --tokenizer PATH",
         )
     path = manifest.tokenizer.verify(bundle.root)
-    own = Tokenizer(path, max_length=manifest.model.text_max_length, pad_id=manifest.model.text_pad_id)
-    names = default_names(own, path, manifest.prompts) if options.labels is None else options.labels
-    sentences = [template.format(name) for name in names for template in manifest.prompts]
-    ids = own.encode(sentences)
-    return Words(names, ids), _token_ids_cell(checkpoint, sentences, path)
+    words = class_words(path, manifest.model, manifest.prompts, options.labels)
+    return words, _token_ids_cell(checkpoint, sentences(words.names, manifest.prompts), path)
 
 
 def _token_ids_cell(checkpoint: Checkpoint, sentences: list[str], path: Path) -> Cell:
@@ -269,23 +256,7 @@ def _plan(
     pictures, notes = bundled_scenes(), list[str]()
     if options.images is not None:
         pictures, notes = _pictures(options.images, options.limit)
-    side = subject.image_size[0]
-    cases = picture_cases(pictures, subject.image_size, subject.contracts.hf, max_batch=max_batch)
-    synthetic = synthetic_plan(subject, max_batch)
-    # Small enough to be shrunk and enlarged: what a picture's size does is tested, not what it costs.
-    shapes = {
-        name: synthetic_pictures(index + 2, 1, (side * h // 2, side * w // 2))[0]
-        for index, (name, (h, w)) in enumerate(_SHAPES.items())
-    }
-    plan = replace(
-        synthetic,
-        image=[*cases, *synthetic.image],
-        batch=largest_batch([*cases, synthetic.batch]),
-        pictures=pictures,
-        shapes=shapes,
-        words=words,
-    )
-    return plan, notes
+    return label_plan(subject, words, pictures, max_batch), notes
 
 
 def _pictures(folder: Path, limit: int) -> tuple[dict[str, NDArray[np.uint8]], list[str]]:

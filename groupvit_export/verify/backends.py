@@ -38,6 +38,7 @@ class Backend:
         text: input_ids int64 [B, L] to text_embeds float [B, P], not normalised.
         grouping: the grouping attention of every stage by itself, or why there is none.
         stand_in: what was not run, and what in its place; None where the engine itself is run.
+        max_batch: the most pictures it takes at once; None where there is no limit.
     """
 
     name: str
@@ -46,6 +47,14 @@ class Backend:
     text: Callable[[NDArray[np.int64]], NDArray[Any]]
     grouping: tuple[Grouping, ...] | str
     stand_in: str | None = None
+    max_batch: int | None = None
+
+
+def in_batches(backend: Backend, pixel_values: NDArray[np.float32]) -> Arrays:
+    """Outputs of any number of pictures, in as many runs as the backend needs."""
+    size = backend.max_batch or len(pixel_values)
+    runs = [backend.image(pixel_values[start : start + size]) for start in range(0, len(pixel_values), size)]
+    return {name: np.concatenate([run[name] for run in runs]) for name in runs[0]}
 
 
 def eager(model: GroupViTModel, precision: str) -> Backend:

@@ -14,6 +14,7 @@ from functools import cache
 from importlib.resources import files
 
 from groupvit_export.errors import UsageError
+from groupvit_export.verify.criterion import LabelCriterion
 from groupvit_runtime.serialize import from_json
 
 
@@ -26,17 +27,21 @@ class Budgets:
             formula costs orders of magnitude.
         floor: on tiny models eager PyTorch can be right to the last bit by luck.
         at_risk_limit: share of tokens, or of pixels, whose two best lie within twice the budget, above
-            which agreement on the others proves too little: AMBIGUOUS.
+            which agreement on the others proves too little: AMBIGUOUS; None where label maps decide.
         logit_noise_limit, output_noise_limit: noise above which the model itself amplifies rounding so
             much that nothing can be judged: AMBIGUOUS.
+        reviewed: what the numbers were held against.
+        labels: what label maps decide; None where the margins do.
     """
 
     precision: str
     factor: float
     floor: float
-    at_risk_limit: float
+    at_risk_limit: float | None
     logit_noise_limit: float
     output_noise_limit: float
+    reviewed: str
+    labels: LabelCriterion | None
 
     def budget(self, noise: float) -> float:
         """The largest error that is allowed where eager PyTorch has `noise`."""

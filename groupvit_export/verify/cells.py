@@ -63,9 +63,11 @@ def count_cell(count: int, first: Place | None, detail: str = "") -> Cell:
     return Cell("FAIL" if count else "PASS", float(count), 0.0, detail, first if count else None)
 
 
-def share_cell(part: int, whole: int, limit: float, what: str) -> Cell:
-    """A share that says how much a verdict proves."""
+def risk_cell(part: int, whole: int, limit: float | None, what: str) -> Cell:
+    """A share that says how much a verdict proves; without a limit it informs."""
     share = part / whole if whole else 0.0
+    if limit is None:
+        return information(share, f"{part:,} of {whole:,} {what}")
     verdict: Verdict = "AMBIGUOUS" if share > limit else "PASS"
     return Cell(verdict, share, limit, f"{part:,} of {whole:,} {what}")
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from groupvit_export.verify.backends import Backend
 from groupvit_export.verify.isolate import isolate
 from groupvit_export.verify.stand_in import find_stand_in
 from groupvit_runtime.contract import IMAGE_INPUT, TEXT_INPUT, TEXT_OUTPUT
-from groupvit_runtime.engines import EngineOptions, load_engine
+from groupvit_runtime.engines import Engine, EngineOptions, load_engine
 from groupvit_runtime.manifest import EngineInfo, Role
 
 _ROLES: Final[tuple[Role, ...]] = ("image", "text")
@@ -53,6 +54,13 @@ def load_backend(
         description=image.description,
         stand_in=None if stand_in is None else stand_in.words,
         image=lambda pixel_values: image.run({IMAGE_INPUT: np.ascontiguousarray(pixel_values)}),
-        text=lambda ids: text.run({TEXT_INPUT: np.ascontiguousarray(ids)})[TEXT_OUTPUT],
+        text=lambda ids: _encoded(text, ids, infos["text"].max_batch),
         grouping=isolate(infos["image"], root, stages, scratch, options),
+        max_batch=infos["image"].max_batch,
     )
+
+
+def _encoded(text: Engine, ids: NDArray[np.int64], max_batch: int | None) -> NDArray[Any]:
+    size = max_batch or len(ids)
+    parts = [np.ascontiguousarray(ids[start : start + size]) for start in range(0, len(ids), size)]
+    return np.concatenate([text.run({TEXT_INPUT: part})[TEXT_OUTPUT] for part in parts])

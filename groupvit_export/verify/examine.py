@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from groupvit_export.verify.backends import Backend, checked, eager
 from groupvit_export.verify.budgets import load_budgets
-from groupvit_export.verify.cases import Case, edge_cases, synthetic_cases, text_cases
+from groupvit_export.verify.cases import Case, edge_cases, picture_cases, synthetic_cases, text_cases
 from groupvit_export.verify.labels import Picture, hf_cells, label_noise, paper_cells
+from groupvit_export.verify.material import pictures_for_windows
 from groupvit_export.verify.passes import pass_cells
 from groupvit_export.verify.reference import Reference
 from groupvit_export.verify.report import Cell, Column, Report, Row
@@ -51,7 +52,7 @@ class Plan:
 
 
 def synthetic_plan(subject: Subject, max_batch: int | None = None) -> Plan:
-    """Made pictures, edge cases and text; no label maps. This is what every export runs.
+    """Made pictures, edge cases and text; no label maps. This is what an export in float32 runs.
 
     Args:
         subject: the truth.
@@ -63,6 +64,29 @@ def synthetic_plan(subject: Subject, max_batch: int | None = None) -> Plan:
         image=[*pictures, *edge_cases(size, spec, max_batch)],
         text=text_cases(subject.model.config.text_config),
         batch=largest_batch(pictures),
+    )
+
+
+def label_plan(
+    subject: Subject, words: Words, pictures: Mapping[str, NDArray[np.uint8]], max_batch: int | None = None
+) -> Plan:
+    """The synthetic plan, and pictures whose label maps are compared.
+
+    Args:
+        subject: the truth.
+        words: the classes.
+        pictures: uint8 [H, W, 3] by name, of any sizes.
+        max_batch: the largest batch that the engines take; None where there is no limit.
+    """
+    cases = picture_cases(pictures, subject.image_size, subject.contracts.hf, max_batch=max_batch)
+    synthetic = synthetic_plan(subject, max_batch)
+    return replace(
+        synthetic,
+        image=[*cases, *synthetic.image],
+        batch=largest_batch([*cases, synthetic.batch]),
+        pictures=pictures,
+        shapes=pictures_for_windows(subject.image_size[0]),
+        words=words,
     )
 
 
@@ -125,9 +149,7 @@ def examine(
     budgets = load_budgets(precision)
     truth = Truth(subject, reference, budgets, measure_noise(yardstick, reference, plan.image, plan.text))
     scores = (
-        label_noise(yardstick, reference, subject, plan.words, {**plan.pictures, **plan.shapes})
-        if plan.words is not None
-        else None
+        None if plan.words is None else label_noise(yardstick, truth, plan.words, plan.pictures, plan.shapes)
     )
     columns: dict[str, dict[str, Cell]] = {}
     shown: dict[str, tuple[Picture, ...]] = {}

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groupvit_export.errors import GroupViTError
-from groupvit_export.verify.backends import Backend
-from groupvit_export.verify.cells import count_cell, information, place, share_cell
+from groupvit_export.verify.backends import Backend, in_batches
+from groupvit_export.verify.cells import count_cell, information, place, risk_cell
 from groupvit_export.verify.pixels import (
     LabelView,
     PaperBudgets,
@@ -22,7 +22,7 @@ from groupvit_export.verify.pixels import (
     paper_tables,
     paper_view,
 )
-from groupvit_export.verify.reference import Arrays, Reference, assignments, decided_alike
+from groupvit_export.verify.reference import Arrays, assignments, decided_alike
 from groupvit_export.verify.report import Cell, Place, broken, not_run
 from groupvit_export.verify.subject import Subject, Truth, Words
 from groupvit_runtime.contract import PaperDecode
@@ -42,10 +42,17 @@ SHOWN: Final = 12
 
 @dataclass(frozen=True)
 class LabelNoise:
-    """Errors of eager PyTorch in what label maps are made of; budgets of scores come from them."""
+    """What eager PyTorch is off in label maps, and in what they are made of.
+
+    Attributes:
+        score, paper: errors, of which the budgets of scores come.
+        shares: by decode, share of pixels with another class than the free reference's; empty where no
+            criterion asks for it.
+    """
 
     score: float
     paper: PaperBudgets
+    shares: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,38 +109,80 @@ class _Tally:
             self.first = place(picture, "labels", found.first)
 
     @property
+    def share(self) -> float:
+        return self.wrong / self.pixels
+
+    @property
     def agreement(self) -> str:
         present = self.union > 0
         miou = (self.intersection[present] / self.union[present]).mean()
-        return f"{_percent(1 - self.wrong / self.pixels)} of pixels equal, mIoU {_percent(float(miou))}"
+        return f"{_percent(1 - self.share)} of pixels equal, mIoU {_percent(float(miou))}"
 
 
 def label_noise(
-    eager: Backend, reference: Reference, subject: Subject, words: Words, pictures: Pictures
+    eager: Backend, truth: Truth, words: Words, pictures: Pictures, shapes: Pictures
 ) -> LabelNoise:
-    """How far eager PyTorch's scores are from float64, over all pictures."""
-    own, true = words.of(eager), words.true(reference)
+    """How far eager PyTorch is from float64.
+
+    Args:
+        eager: the reference model in the precision under test.
+        truth: the reference in float64.
+        words: the classes.
+        pictures, shapes: what the `hf` and the `paper` decode will be compared on; scores are taken of both.
+    """
+    score = _score_noise(eager, truth, words, {**pictures, **shapes})
+    paper = _paper_noise(eager, truth, words, {**pictures, **shapes})
+    noise = LabelNoise(score, paper)
+    if truth.budgets.labels is None:
+        return noise
+    shares = {"hf": _compare_hf(eager, truth, noise, words, pictures, keep=0).free.share}
+    if truth.subject.paper is not None and shapes:
+        shares["paper"] = _compare_paper(eager, truth, truth.subject.paper, noise, words, shapes).free.share
+    return replace(noise, shares=shares)
+
+
+def _score_noise(eager: Backend, truth: Truth, words: Words, pictures: Pictures) -> float:
+    own, true = words.of(eager), words.true(truth.reference)
     score = 0.0
-    for _, value in _batches(subject, pictures):
+    for _, value in _batches(truth.subject, pictures, eager.max_batch):
         outputs = eager.image(value)
-        truth = reference.replay(value, assignments(outputs))
+        replay = truth.reference.replay(value, assignments(outputs))
         for index in range(len(value)):
-            found, expected = hf_grid_scores(outputs, index, own), hf_grid_scores(truth, index, true)
+            found, expected = hf_grid_scores(outputs, index, own), hf_grid_scores(replay, index, true)
             score = max(score, float(np.abs(found - expected).max()))
+    return score
+
+
+def _paper_noise(eager: Backend, truth: Truth, words: Words, pictures: Pictures) -> PaperBudgets:
+    subject = truth.subject
     if subject.paper is None:
-        return LabelNoise(score, PaperBudgets(0.0, 0.0, 0.0))
+        return PaperBudgets(0.0, 0.0, 0.0)
+    own, true = words.of(eager), words.true(truth.reference)
     mask = affinity = relevance = 0.0
     for rgb in pictures.values():
         _, value = _windows(subject, subject.paper, rgb)
         outputs = eager.image(value)
-        truth = reference.replay(value, assignments(outputs))
-        mask = max(mask, float(np.abs(outputs["masks"] - truth["masks"]).max()))
+        replay = truth.reference.replay(value, assignments(outputs))
+        mask = max(mask, float(np.abs(outputs["masks"] - replay["masks"]).max()))
         ours = paper_tables(outputs, own, subject.logit_scale, subject.paper)
-        theirs = paper_tables(truth, true, subject.logit_scale, subject.paper)
+        theirs = paper_tables(replay, true, subject.logit_scale, subject.paper)
         differences = [float(np.abs(a - b).max()) for a, b in zip(ours, theirs, strict=True)]
         relevance, affinity = max(relevance, differences[0]), max(affinity, differences[1])
     # A score is a product of two softmaxes, each of which may be off.
-    return LabelNoise(score, PaperBudgets(mask, 2 * affinity, relevance))
+    return PaperBudgets(mask, 2 * affinity, relevance)
+
+
+@dataclass
+class _Compared:
+    """Label maps against the reference replayed with the backend's assignments, and left to itself."""
+
+    replayed: _Tally
+    free: _Tally
+    shown: list[Picture]
+
+    @staticmethod
+    def of(words: Words) -> _Compared:
+        return _Compared(_Tally(len(words.names)), _Tally(len(words.names)), [])
 
 
 def hf_cells(
@@ -144,33 +193,39 @@ def hf_cells(
     The reference is replayed with the backend's assignments; beside it stands, for information, how much
     the labels agree with the reference left to itself.
     """
+    try:
+        found = _compare_hf(backend, truth, noise, words, pictures, keep)
+    except GroupViTError as error:
+        return _named("hf", broken(str(error))), []
+    return _tally_cells("hf", found, truth, noise), found.shown
+
+
+def _compare_hf(
+    backend: Backend, truth: Truth, noise: LabelNoise, words: Words, pictures: Pictures, keep: int
+) -> _Compared:
     subject, reference = truth.subject, truth.reference
     budget = truth.budgets.budget(noise.score)
-    replayed, free = (_Tally(len(words.names)) for _ in range(2))
-    shown: list[Picture] = []
-    try:
-        own, true = words.of(backend), words.true(reference)
-        for names, value in _batches(subject, pictures):
-            outputs = _float32(backend.image(value))
-            replay = reference.replay(value, assignments(outputs))
-            alone = reference.free(value)
-            for index, name in enumerate(names):
-                size = (pictures[name].shape[0], pictures[name].shape[1])
-                labels = hf_decode(
-                    outputs["masks"][index], outputs["group_embeds"][index], own, subject.image_size, size
-                )
-                view = hf_view(hf_grid_scores(replay, index, true), subject.image_size, size)
-                replayed.add(name, compare_labels(labels, view, budget, len(words.names)))
-                free_view = view
-                if not decided_alike(replay, alone, index):
-                    free_view = hf_view(hf_grid_scores(alone, index, true), subject.image_size, size)
-                free.add(name, compare_labels(labels, free_view, budget, len(words.names)))
-                shown.append(_picture(name, pictures[name], labels, free_view, budget, words.names))
-                # Kept few at all times: whole photographs are in them.
-                shown = sorted(shown, key=lambda picture: picture.interest, reverse=True)[:keep]
-    except GroupViTError as error:
-        return _named("hf", broken(str(error))), shown
-    return _tally_cells("hf", replayed, free, truth), shown
+    found = _Compared.of(words)
+    own, true = words.of(backend), words.true(reference)
+    for names, value in _batches(subject, pictures, backend.max_batch):
+        outputs = _float32(backend.image(value))
+        replay = reference.replay(value, assignments(outputs))
+        alone = reference.free(value)
+        for index, name in enumerate(names):
+            size = (pictures[name].shape[0], pictures[name].shape[1])
+            labels = hf_decode(
+                outputs["masks"][index], outputs["group_embeds"][index], own, subject.image_size, size
+            )
+            view = hf_view(hf_grid_scores(replay, index, true), subject.image_size, size)
+            found.replayed.add(name, compare_labels(labels, view, budget, len(words.names)))
+            free_view = view
+            if not decided_alike(replay, alone, index):
+                free_view = hf_view(hf_grid_scores(alone, index, true), subject.image_size, size)
+            found.free.add(name, compare_labels(labels, free_view, budget, len(words.names)))
+            shown = [*found.shown, _picture(name, pictures[name], labels, free_view, budget, words.names)]
+            # Kept few at all times: whole photographs are in them.
+            found.shown = sorted(shown, key=lambda picture: picture.interest, reverse=True)[:keep]
+    return found
 
 
 def _picture(
@@ -194,49 +249,59 @@ def _picture(
 
 def paper_cells(backend: Backend, truth: Truth, noise: LabelNoise, words: Words, pictures: Pictures) -> Cells:
     """The `paper` decode: sliding windows over pictures of different shapes."""
-    subject, reference = truth.subject, truth.reference
-    if subject.paper is None:
+    if truth.subject.paper is None:
         return _named("paper", not_run("the engine is not square, the paper's windows are"))
-    decode = replace(subject.paper, background_threshold=None)
+    try:
+        found = _compare_paper(backend, truth, truth.subject.paper, noise, words, pictures)
+    except GroupViTError as error:
+        return _named("paper", broken(str(error)))
+    return _tally_cells("paper", found, truth, noise)
+
+
+def _compare_paper(
+    backend: Backend, truth: Truth, paper: PaperDecode, noise: LabelNoise, words: Words, pictures: Pictures
+) -> _Compared:
+    subject, reference = truth.subject, truth.reference
+    decode = replace(paper, background_threshold=None)
     budgets = PaperBudgets(
         *(truth.budgets.budget(x) for x in (noise.paper.mask, noise.paper.affinity, noise.paper.relevance))
     )
-    replayed, free = (_Tally(len(words.names)) for _ in range(2))
-    try:
-        own, true = words.of(backend), words.true(reference)
-        for name, rgb in pictures.items():
-            size = (rgb.shape[0], rgb.shape[1])
-            plan, value = _windows(subject, decode, rgb)
-            outputs = _float32(backend.image(value))
-            found = paper_decode(
-                plan,
-                outputs["masks"],
-                outputs["group_embeds"],
-                outputs["image_embeds"],
-                own,
-                subject.logit_scale,
-                decode,
-                size,
-            )
-            replay, alone = reference.replay(value, assignments(outputs)), reference.free(value)
-            view = paper_view(replay, true, subject.logit_scale, decode, plan, size, budgets)
-            title = f"{name}, {rgb.shape[1]}x{rgb.shape[0]}, {len(value)} windows"
-            replayed.add(title, compare_labels(found.labels, view, budgets.affinity, len(words.names)))
-            if not decided_alike(replay, alone):
-                view = paper_view(alone, true, subject.logit_scale, decode, plan, size, budgets)
-            free.add(title, compare_labels(found.labels, view, budgets.affinity, len(words.names)))
-    except GroupViTError as error:
-        return _named("paper", broken(str(error)))
-    return _tally_cells("paper", replayed, free, truth)
+    found = _Compared.of(words)
+    own, true = words.of(backend), words.true(reference)
+    for name, rgb in pictures.items():
+        size = (rgb.shape[0], rgb.shape[1])
+        plan, value = _windows(subject, decode, rgb)
+        outputs = _float32(in_batches(backend, value))
+        labels = paper_decode(
+            plan,
+            outputs["masks"],
+            outputs["group_embeds"],
+            outputs["image_embeds"],
+            own,
+            subject.logit_scale,
+            decode,
+            size,
+        ).labels
+        replay, alone = reference.replay(value, assignments(outputs)), reference.free(value)
+        view = paper_view(replay, true, subject.logit_scale, decode, plan, size, budgets)
+        title = f"{name}, {rgb.shape[1]}x{rgb.shape[0]}, {len(value)} windows"
+        found.replayed.add(title, compare_labels(labels, view, budgets.affinity, len(words.names)))
+        if not decided_alike(replay, alone):
+            view = paper_view(alone, true, subject.logit_scale, decode, plan, size, budgets)
+        found.free.add(title, compare_labels(labels, view, budgets.affinity, len(words.names)))
+    return found
 
 
-def _tally_cells(decode: str, replayed: _Tally, free: _Tally, truth: Truth) -> Cells:
+def _tally_cells(decode: str, found: _Compared, truth: Truth, noise: LabelNoise) -> Cells:
+    replayed, free, budgets = found.replayed, found.free, truth.budgets
     return {
         f"labels {decode}: safe pixels": count_cell(replayed.wrong_safe, replayed.first, replayed.agreement),
-        f"labels {decode}: pixels at risk": share_cell(
-            replayed.at_risk, replayed.pixels, truth.budgets.at_risk_limit, "pixels"
+        f"labels {decode}: pixels at risk": risk_cell(
+            replayed.at_risk, replayed.pixels, budgets.at_risk_limit, "pixels"
         ),
-        f"labels {decode}: against the free reference": information(free.wrong / free.pixels, free.agreement),
+        f"labels {decode}: against the free reference": information(free.share, free.agreement)
+        if budgets.labels is None
+        else budgets.labels.cell(free.share, noise.shares.get(decode), free.agreement),
     }
 
 
@@ -244,19 +309,15 @@ def _named(decode: str, cell: Cell) -> Cells:
     return {f"labels {decode}: safe pixels": cell}
 
 
-def _batches(subject: Subject, pictures: Pictures) -> list[tuple[list[str], NDArray[np.float32]]]:
-    names = list(pictures)
+def _batches(
+    subject: Subject, pictures: Pictures, max_batch: int | None
+) -> list[tuple[list[str], NDArray[np.float32]]]:
+    size = min(_BATCH, max_batch or _BATCH)
+    parts = [list(pictures)[start : start + size] for start in range(0, len(pictures), size)]
+    spec = subject.contracts.hf
     return [
-        (
-            names[start : start + _BATCH],
-            np.stack(
-                [
-                    prepare_whole(pictures[name], subject.image_size, subject.contracts.hf)
-                    for name in names[start : start + _BATCH]
-                ]
-            ),
-        )
-        for start in range(0, len(names), _BATCH)
+        (names, np.stack([prepare_whole(pictures[name], subject.image_size, spec) for name in names]))
+        for names in parts
     ]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from groupvit_export.errors import GroupViTError
 from groupvit_export.verify.backends import Backend
 from groupvit_export.verify.cases import Case
-from groupvit_export.verify.cells import Worst, count_cell, information, place, share_cell
+from groupvit_export.verify.cells import Worst, count_cell, information, place, risk_cell
 from groupvit_export.verify.decisions import (
     Index,
     StageFigures,
@@ -94,7 +94,7 @@ def _stage_cells(
             len(safe_flips), _first(safe_flips), f"{flips} of {tokens:,} tokens flipped"
         ),
         f"stage {stage} flips at risk": information(float(flips - len(safe_flips))),
-        f"stage {stage} tokens at risk": share_cell(
+        f"stage {stage} tokens at risk": risk_cell(
             at_risk, judged, truth.budgets.at_risk_limit, "tokens of pictures"
         ),
         f"stage {stage} regret": regret.cell(),

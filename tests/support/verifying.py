@@ -39,8 +39,8 @@ def engine_backend(
     )
 
 
-def examine_backends(subject: Subject, *backends: Backend) -> Report:
+def examine_backends(subject: Subject, *backends: Backend, precision: str = "fp32") -> Report:
     """Synthetic pictures, edge cases, text, the op alone, stability; no label maps."""
     plan = synthetic_plan(subject)
     candidates = [Candidate(backend) for backend in backends]
-    return examine(subject, candidates, plan, precision="fp32", bundle="test", checkpoint="demo").report
+    return examine(subject, candidates, plan, precision=precision, bundle="test", checkpoint="demo").report

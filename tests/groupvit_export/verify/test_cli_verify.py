@@ -17,7 +17,7 @@ from planted import edit_manifest, perturb_one_weight, plant, wrong_mean
 
 from groupvit_export.cli import main
 from groupvit_export.demo import DEMO_CHECKPOINT
-from groupvit_export.verification import bundled_scenes
+from groupvit_export.verify.material import bundled_scenes
 
 
 @pytest.fixture(scope="module")

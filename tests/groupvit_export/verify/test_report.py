@@ -6,7 +6,7 @@ import numpy as np
 from verifying import demo_subject, examine_backends
 
 from groupvit_export.verify.backends import eager
-from groupvit_export.verify.cells import Worst, count_cell, information, place, share_cell
+from groupvit_export.verify.cells import Worst, count_cell, information, place, risk_cell
 from groupvit_export.verify.report import EXIT_CODES, Cell, Column, Report, Row, broken, not_run
 
 HERE = place("case", "logits_1", (0, 3, 17))
@@ -35,12 +35,12 @@ def test_verdicts_of_cells() -> None:
     assert worst_of(np.inf, 1.0, too_noisy=True).verdict == "FAIL"
     assert worst_of(0.0, 0.0).verdict == "PASS" and worst_of(1e-30, 0.0).verdict == "FAIL"
     assert count_cell(0, HERE).verdict == "PASS" and count_cell(1, HERE).place == HERE
-    assert share_cell(1, 20, 0.05, "").verdict == "PASS"
-    assert share_cell(2, 20, 0.05, "").verdict == "AMBIGUOUS"
+    assert risk_cell(1, 20, 0.05, "").verdict == "PASS"
+    assert risk_cell(2, 20, 0.05, "").verdict == "AMBIGUOUS"
 
 
 def test_the_worst_cell_decides_and_its_first_row_is_named() -> None:
-    unsure, wrong = share_cell(1, 1, 0.5, ""), count_cell(2, HERE)
+    unsure, wrong = risk_cell(1, 1, 0.5, ""), count_cell(2, HERE)
     assert report(information(9.0), not_run("no driver")).verdict == "PASS"
     assert report(count_cell(0, None), unsure).verdict == "AMBIGUOUS"
     found = report(unsure, count_cell(0, None), wrong, broken("later"))
