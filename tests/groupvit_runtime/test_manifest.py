@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bad_bundles import (
+    BROKEN_SCHEMA,
+    LEAVING_PATHS,
+    NO_BUNDLES,
+    NO_OBJECTS,
+    OTHER_SCHEMAS,
+    edit,
+    flip_a_bit,
+    link_outside,
+    truncate,
+)
 
 from groupvit_runtime.errors import BundleError
 from groupvit_runtime.manifest import FileInfo, parse_manifest, read_manifest
@@ -20,13 +29,6 @@ from groupvit_runtime.segmenter import Segmenter
 @pytest.fixture
 def copy(demo_bundles: dict[str, Path], tmp_path: Path) -> Path:
     return Path(shutil.copytree(demo_bundles["openvino"], tmp_path / "bundle"))
-
-
-def edit(bundle: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    path = bundle / "manifest.json"
-    value = json.loads(path.read_text())
-    change(value)
-    path.write_text(json.dumps(value))
 
 
 def test_a_manifest_survives_a_round_trip(demo_bundle: Path) -> None:
@@ -45,51 +47,29 @@ def test_it_says_everything_a_runtime_needs(demo_bundle: Path) -> None:
     assert str(Path.home()) not in manifest.to_text()
 
 
-@pytest.mark.parametrize("version", [0, 1, "2", None])
+@pytest.mark.parametrize("version", OTHER_SCHEMAS)
 def test_another_schema_version_is_refused(copy: Path, version: object) -> None:
     edit(copy, lambda value: value.update(schema_version=version))
     with pytest.raises(BundleError, match="schema version"):
         open_bundle(copy)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda value: value.pop("model"),
-        lambda value: value.update(surprise=1),
-        lambda value: value["model"].update(image_size="112"),
-        lambda value: value["model"].update(image_size=[112]),
-        lambda value: value["model"].update(logit_scale="big"),
-        lambda value: value["model"].update(patch_size=True),
-        lambda value: value["decode"].update(default="best"),
-        lambda value: value["preprocessing"]["hf"].update(filter="psychic"),
-        lambda value: value["decode"]["paper"]["window"].update(stride=0),
-        lambda value: value["engines"].append(value["engines"][0]),
-        lambda value: value["engines"][0].update(files=[]),
-        lambda value: value.update(engines=3),
-    ],
-)
-def test_a_manifest_that_breaks_the_schema_is_refused(
-    copy: Path, change: Callable[[dict[str, Any]], None]
-) -> None:
-    edit(copy, change)
+@pytest.mark.parametrize("broken", BROKEN_SCHEMA)
+def test_a_manifest_that_breaks_the_schema_is_refused(copy: Path, broken: str) -> None:
+    edit(copy, BROKEN_SCHEMA[broken])
     with pytest.raises(BundleError):
         open_bundle(copy)
 
 
-@pytest.mark.parametrize(
-    "path", ["../secret", "/etc/passwd", "a/../../b", "C:\\x", "..\\x", "", "c:/x", "a\0b"]
-)
+@pytest.mark.parametrize("path", LEAVING_PATHS)
 def test_a_path_that_leaves_the_bundle_is_refused(copy: Path, path: str) -> None:
     edit(copy, lambda value: value["engines"][0]["files"][0].update(path=path))
     with pytest.raises(BundleError, match="outside the bundle"):
         open_bundle(copy)
 
 
-def test_a_link_that_leaves_the_bundle_is_refused(copy: Path, tmp_path: Path) -> None:
-    outside = tmp_path / "outside.xml"
-    (copy / "image.xml").rename(outside)
-    (copy / "image.xml").symlink_to(outside)
+def test_a_link_that_leaves_the_bundle_is_refused(copy: Path) -> None:
+    link_outside(copy)
     with pytest.raises(BundleError, match="link that leaves"):
         open_bundle(copy)
 
@@ -103,21 +83,18 @@ def test_a_missing_file_is_named(copy: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["image.bin", "text.bin"])
 def test_a_truncated_file_is_named(copy: Path, name: str) -> None:
-    data = (copy / name).read_bytes()
-    (copy / name).write_bytes(data[: len(data) // 2])
+    truncate(copy, name)
     with pytest.raises(BundleError, match=f"truncated(.|\n)*{name}"):
         open_bundle(copy)
 
 
 def test_one_flipped_bit_of_the_engine_is_noticed_before_it_runs(copy: Path) -> None:
-    data = bytearray((copy / "image.bin").read_bytes())
-    data[len(data) // 2] ^= 1
-    (copy / "image.bin").write_bytes(data)
+    flip_a_bit(copy, "image.bin")
     with pytest.raises(BundleError, match="not the one that was exported"):
         Segmenter.load(copy)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000, '"x"'])
+@pytest.mark.parametrize("text", NO_OBJECTS)
 def test_a_manifest_that_is_no_json_object_is_refused(copy: Path, text: str) -> None:
     (copy / "manifest.json").write_text(text)
     with pytest.raises(BundleError):
@@ -130,9 +107,9 @@ def test_bytes_that_are_no_text_are_refused(copy: Path) -> None:
         open_bundle(copy)
 
 
-@pytest.mark.parametrize("make", [lambda p: p.mkdir(), lambda p: None, lambda p: p.write_bytes(b"PK no zip")])
-def test_what_is_no_bundle_is_refused(tmp_path: Path, make: Callable[[Path], None]) -> None:
-    make(tmp_path / "thing")
+@pytest.mark.parametrize("what", NO_BUNDLES)
+def test_what_is_no_bundle_is_refused(tmp_path: Path, what: str) -> None:
+    NO_BUNDLES[what](tmp_path / "thing")
     with pytest.raises(BundleError, match="bundle"):
         open_bundle(tmp_path / "thing")
 

@@ -2,36 +2,60 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from cpp_runtime import Library
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCE = REPOSITORY / "runtimes" / "cpp"
+
+_PACKAGES = "apt-get install cmake ninja-build g++ pkg-config nlohmann-json3-dev libgtest-dev libstb-dev"
 
 
 @pytest.fixture(scope="session")
 def cpp_build() -> Callable[[str], Path]:
     """Builds a target of CMake below build/, which git ignores, and gives the folder it is in."""
     if shutil.which("cmake") is None or not any(map(shutil.which, ("c++", "g++", "clang++"))):
-        pytest.skip(
-            "CMake or a C++ compiler is missing: apt-get install cmake g++ libgtest-dev nlohmann-json3-dev"
-        )
+        pytest.skip(f"CMake or a C++ compiler is missing: {_PACKAGES}")
     folder = REPOSITORY / "build" / "cpp-tests"
-    options = ["-DGROUPVIT_BUILD_TESTS=ON", "-DGROUPVIT_WERROR=ON"]
-    _run("cmake", "-S", str(SOURCE), "-B", str(folder), *options)
+    options = ["-DGROUPVIT_BUILD_TESTS=ON", "-DGROUPVIT_BUILD_TOOLS=ON", "-DGROUPVIT_WERROR=ON"]
+    openvino = find_spec("openvino")
+    if openvino is not None and openvino.origin is not None:
+        options.append(f"-DOpenVINO_DIR={Path(openvino.origin).parent / 'cmake'}")
+    if shutil.which("ninja") is not None:
+        options += ["-G", "Ninja"]
+    done = _done("cmake", "-S", str(SOURCE), "-B", str(folder), *options)
+    missing = re.search(r'Could not find a package configuration file provided by "(\w+)"', done.stderr)
+    if missing is not None or "Could NOT find GTest" in done.stderr:
+        pytest.skip(f"{missing[1] if missing else 'GTest'} is missing: {_PACKAGES}")
+    _check(done)
 
     def build(target: str) -> Path:
-        _run("cmake", "--build", str(folder), "--target", target, "--parallel", "2")
+        _check(_done("cmake", "--build", str(folder), "--target", target, "--parallel", "2"))
         return folder
 
     return build
 
 
-def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True)
+@pytest.fixture(scope="session")
+def cpp_library(cpp_build: Callable[[str], Path]) -> Library:
+    """libgroupvit with OpenVINO's engine."""
+    library = Library(cpp_build("groupvit") / "libgroupvit.so")
+    if "openvino" not in library.engines():
+        pytest.skip("the library was built without OpenVINO: pip install openvino")
+    return library
+
+
+def _done(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def _check(done: subprocess.CompletedProcess[str]) -> None:
     if done.returncode:
-        pytest.fail(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}", pytrace=False)
+        pytest.fail(f"{' '.join(done.args)}\n{done.stdout}\n{done.stderr}", pytrace=False)

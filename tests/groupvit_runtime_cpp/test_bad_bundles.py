@@ -1,0 +1,109 @@
+"""Every bundle that the Python runtime refuses gives a status and a message, and the process lives on."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from bad_bundles import (
+    BROKEN_SCHEMA,
+    LEAVING_PATHS,
+    NO_BUNDLES,
+    NO_OBJECTS,
+    OTHER_SCHEMAS,
+    edit,
+    flip_a_bit,
+    link_outside,
+    truncate,
+)
+from cpp_runtime import CppError, CppSegmenter, Library, Status
+
+
+@pytest.fixture
+def copy(demo_bundles: Mapping[str, Path], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(demo_bundles["openvino"], tmp_path / "bundle"))
+
+
+def refusal(library: Library, bundle: Path) -> str:
+    with pytest.raises(CppError) as caught:
+        CppSegmenter(library, bundle)
+    assert caught.value.status == Status.BUNDLE
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("version", OTHER_SCHEMAS)
+def test_another_schema_version_is_refused(cpp_library: Library, copy: Path, version: object) -> None:
+    edit(copy, lambda value: value.update(schema_version=version))
+    assert "schema version" in refusal(cpp_library, copy)
+
+
+@pytest.mark.parametrize("broken", BROKEN_SCHEMA)
+def test_a_manifest_that_breaks_the_schema_is_refused(cpp_library: Library, copy: Path, broken: str) -> None:
+    edit(copy, BROKEN_SCHEMA[broken])
+    assert refusal(cpp_library, copy)
+
+
+@pytest.mark.parametrize("path", LEAVING_PATHS)
+def test_a_path_that_leaves_the_bundle_is_refused(cpp_library: Library, copy: Path, path: str) -> None:
+    edit(copy, lambda value: value["engines"][0]["files"][0].update(path=path))
+    assert "outside the bundle" in refusal(cpp_library, copy)
+
+
+def test_a_link_that_leaves_the_bundle_is_refused(cpp_library: Library, copy: Path) -> None:
+    link_outside(copy)
+    assert "link that leaves" in refusal(cpp_library, copy)
+
+
+@pytest.mark.parametrize("name", ["image.bin", "text.xml", "tokenizer.json"])
+def test_a_missing_file_is_named(cpp_library: Library, copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    message = refusal(cpp_library, copy)
+    assert "missing" in message and name in message
+    assert all(part in message for part in ("\n  got: ", "\n  expected: ", "\n  fix: "))
+
+
+@pytest.mark.parametrize("name", ["image.bin", "text.bin"])
+def test_a_truncated_file_is_named(cpp_library: Library, copy: Path, name: str) -> None:
+    truncate(copy, name)
+    message = refusal(cpp_library, copy)
+    assert "truncated" in message and name in message
+
+
+def test_one_flipped_bit_of_the_engine_is_noticed_before_it_runs(cpp_library: Library, copy: Path) -> None:
+    flip_a_bit(copy, "image.bin")
+    assert "not the one that was exported" in refusal(cpp_library, copy)
+
+
+@pytest.mark.parametrize("name", ["text.bin", "tokenizer.json"])
+def test_a_flipped_bit_of_the_text_side_is_noticed_when_words_come(
+    cpp_library: Library, copy: Path, name: str
+) -> None:
+    flip_a_bit(copy, name)
+    segmenter = CppSegmenter(cpp_library, copy)
+    with pytest.raises(CppError, match="not the one that was exported") as caught:
+        segmenter.encode(["house"])
+    assert caught.value.status == Status.BUNDLE
+
+
+@pytest.mark.parametrize("text", NO_OBJECTS)
+def test_a_manifest_that_is_no_json_object_is_refused(cpp_library: Library, copy: Path, text: str) -> None:
+    (copy / "manifest.json").write_text(text)
+    assert refusal(cpp_library, copy)
+
+
+def test_bytes_that_are_no_text_are_refused(cpp_library: Library, copy: Path) -> None:
+    (copy / "manifest.json").write_bytes(b"\xff\xfe\x00")
+    assert "manifest" in refusal(cpp_library, copy)
+
+
+@pytest.mark.parametrize("what", NO_BUNDLES)
+def test_what_is_no_bundle_is_refused(cpp_library: Library, tmp_path: Path, what: str) -> None:
+    NO_BUNDLES[what](tmp_path / "thing")
+    assert "bundle" in refusal(cpp_library, tmp_path / "thing")
+
+
+def test_a_zipped_bundle_is_refused_with_what_to_do(cpp_library: Library, copy: Path, tmp_path: Path) -> None:
+    archive = Path(shutil.make_archive(str(tmp_path / "zipped"), "zip", copy))
+    assert "unzip" in refusal(cpp_library, archive)
