@@ -26,7 +26,7 @@ class Error : public std::runtime_error {
   groupvit_status status_;
 };
 
-namespace detail {
+namespace wrapper {
 
 inline void check(groupvit_status status) {
   if (status != GROUPVIT_OK) throw Error(status, groupvit_last_error());
@@ -46,7 +46,7 @@ inline std::vector<const char*> pointers(const std::vector<std::string>& texts) 
   return found;
 }
 
-}  // namespace detail
+}  // namespace wrapper
 
 // A picture that somebody else owns; see groupvit_image.
 class Image {
@@ -90,7 +90,7 @@ class Vocabulary {
   const groupvit_vocabulary* get() const noexcept { return handle_.get(); }
 
  private:
-  std::unique_ptr<groupvit_vocabulary, detail::Free> handle_;
+  std::unique_ptr<groupvit_vocabulary, wrapper::Free> handle_;
 };
 
 // The label map of one picture.
@@ -105,7 +105,7 @@ class Result {
   // uint16 [height, width], the group of every pixel; belongs to the result.
   const std::uint16_t* groups() {
     const std::uint16_t* groups = nullptr;
-    detail::check(groupvit_result_groups(handle_.get(), &groups));
+    wrapper::check(groupvit_result_groups(handle_.get(), &groups));
     return groups;
   }
   std::vector<std::string> names() const {
@@ -120,7 +120,7 @@ class Result {
   double score(std::size_t index) const noexcept { return groupvit_result_score(handle_.get(), index); }
 
  private:
-  std::unique_ptr<groupvit_result, detail::Free> handle_;
+  std::unique_ptr<groupvit_result, wrapper::Free> handle_;
 };
 
 // A loaded bundle. May be used by many threads at once.
@@ -133,7 +133,7 @@ class Segmenter {
     params.decode = given.decode;
     params.batch_size = given.batch_size;
     groupvit_segmenter* handle = nullptr;
-    detail::check(groupvit_segmenter_load(bundle.c_str(), &params, &handle));
+    wrapper::check(groupvit_segmenter_load(bundle.c_str(), &params, &handle));
     handle_.reset(handle);
   }
 
@@ -143,20 +143,20 @@ class Segmenter {
   // Cached in the bundle under `name`.
   Vocabulary open_vocabulary(const std::string& name) const {
     groupvit_vocabulary* vocabulary = nullptr;
-    detail::check(groupvit_vocabulary_open(handle_.get(), name.c_str(), &vocabulary));
+    wrapper::check(groupvit_vocabulary_open(handle_.get(), name.c_str(), &vocabulary));
     return Vocabulary(vocabulary);
   }
   Vocabulary open_vocabulary_file(const std::string& path) const {
     groupvit_vocabulary* vocabulary = nullptr;
-    detail::check(groupvit_vocabulary_open_file(handle_.get(), path.c_str(), &vocabulary));
+    wrapper::check(groupvit_vocabulary_open_file(handle_.get(), path.c_str(), &vocabulary));
     return Vocabulary(vocabulary);
   }
   // `templates` empty: the bundle's own prompts.
   Vocabulary encode(const std::vector<std::string>& names,
                     const std::vector<std::string>& templates = {}) const {
-    const std::vector<const char*> labels = detail::pointers(names), prompts = detail::pointers(templates);
+    const std::vector<const char*> labels = wrapper::pointers(names), prompts = wrapper::pointers(templates);
     groupvit_vocabulary* vocabulary = nullptr;
-    detail::check(groupvit_vocabulary_encode(handle_.get(), labels.data(), labels.size(),
+    wrapper::check(groupvit_vocabulary_encode(handle_.get(), labels.data(), labels.size(),
                                              prompts.empty() ? nullptr : prompts.data(), prompts.size(),
                                              &vocabulary));
     return Vocabulary(vocabulary);
@@ -165,14 +165,14 @@ class Segmenter {
   Result segment(const Image& image, const Vocabulary& vocabulary, const Options& given = {}) const {
     const groupvit_options options = converted(given);
     groupvit_result* result = nullptr;
-    detail::check(groupvit_segment(handle_.get(), image.get(), vocabulary.get(), &options, &result));
+    wrapper::check(groupvit_segment(handle_.get(), image.get(), vocabulary.get(), &options, &result));
     return Result(result);
   }
   // Into the caller's memory: uint16 [height, width], `stride` bytes from one row to the next (0: no gaps).
   void segment_into(const Image& image, const Vocabulary& vocabulary, std::uint16_t* labels,
                     std::int64_t stride = 0, const Options& given = {}) const {
     const groupvit_options options = converted(given);
-    detail::check(
+    wrapper::check(
         groupvit_segment_into(handle_.get(), image.get(), vocabulary.get(), &options, labels, stride));
   }
 
@@ -184,7 +184,7 @@ class Segmenter {
     return options;
   }
 
-  std::unique_ptr<groupvit_segmenter, detail::Free> handle_;
+  std::unique_ptr<groupvit_segmenter, wrapper::Free> handle_;
 };
 
 }  // namespace groupvit

@@ -1,0 +1,266 @@
+#include "session.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "c_api.hpp"
+#include "error.hpp"
+#include "small_bundle.hpp"
+
+namespace groupvit::detail {
+namespace {
+
+Picture some_picture(std::int64_t height, std::int64_t width) {
+  Picture picture{{height, width}, {}};
+  for (std::int64_t i = 0; i < height * width * 3; ++i) {
+    picture.values.push_back(static_cast<std::uint8_t>((i * 37 + i / 91) % 256));
+  }
+  return picture;
+}
+
+void replace(std::string& text, const std::string& from, const std::string& to) {
+  const std::size_t place = text.find(from);
+  ASSERT_NE(place, std::string::npos) << from;
+  text.replace(place, from.size(), to);
+}
+
+template <typename Call>
+std::string refusal(groupvit_status status, Call&& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.status(), status) << error.what();
+    return error.what();
+  }
+  ADD_FAILURE() << "nothing was refused";
+  return {};
+}
+
+const std::vector<std::string> kWords = {"cat", "dog", "sky", "sea"};
+
+TEST(Session, CoversThePictureInBothDecodes) {
+  const SmallBundle bundle;
+  Session session(bundle.root(), {}, arithmetic_engines());
+  const Vocabulary words = session.encode(kWords, std::nullopt);
+  for (const std::string decode : {"hf", "paper"}) {
+    const Segmentation result = session.segment(some_picture(50, 71), words, decode);
+    EXPECT_EQ(result.labels.size(), 50u * 71u);
+    EXPECT_EQ(result.groups().size(), 50u * 71u);
+    EXPECT_EQ(result.names, kWords);
+    double sum = 0;
+    for (const double score : result.scores) sum += score;
+    EXPECT_NEAR(sum, 1, 1e-12);
+  }
+}
+
+TEST(Session, AThresholdPutsBackgroundFirst) {
+  const SmallBundle bundle;
+  Session session(bundle.root(), {}, arithmetic_engines());
+  const Vocabulary words = session.encode(kWords, std::nullopt);
+  const Segmentation result = session.segment(some_picture(40, 40), words, "paper", 0.99);
+  EXPECT_EQ(result.names.front(), "background");
+  EXPECT_EQ(result.names.size(), kWords.size() + 1);
+  EXPECT_EQ(result.scores.size(), kWords.size());
+}
+
+TEST(Session, BatchesOfWindowsChangeNothing) {
+  const SmallBundle bundle;
+  SessionOptions one;
+  one.batch_size = 1;
+  Session alone(bundle.root(), one, arithmetic_engines());
+  Session together(bundle.root(), {}, arithmetic_engines());
+  const Vocabulary words = together.encode(kWords, std::nullopt);
+  const Segmentation first = alone.segment(some_picture(32, 120), words, "paper");
+  const Segmentation second = together.segment(some_picture(32, 120), words, "paper");
+  EXPECT_EQ(first.labels, second.labels);
+  EXPECT_EQ(first.groups(), second.groups());
+}
+
+TEST(Session, RefusesOutputsThatDoNotFit) {
+  const SmallBundle bundle;
+  const std::vector<std::pair<std::string, Spoil>> cases = {
+      {"masks", [](Tensors& out) { out.erase("masks"); }},
+      {"group_embeds", [](Tensors& out) { out.at("group_embeds").shape[1] = 2; }},
+      {"image_embeds", [](Tensors& out) { out.at("image_embeds").shape = {1, 9}; }},
+      {"masks", [](Tensors& out) { out.at("masks").values = std::vector<std::int64_t>(48); }},
+      {"masks", [](Tensors& out) { out.at("masks").as<float>().pop_back(); }},
+      {"masks", [](Tensors& out) { out.at("masks").as<float>()[3] = std::nanf(""); }},
+      {"group_embeds",
+       [](Tensors& out) { out.at("group_embeds").as<float>()[3] = std::numeric_limits<float>::infinity(); }},
+      {"masks", [](Tensors& out) { out.at("masks").shape = {1, 3, 0, 4}; }},
+  };
+  for (const auto& [name, spoil] : cases) {
+    const Spoil of_images = [spoil = spoil](Tensors& out) {
+      if (out.count("text_embeds") == 0) spoil(out);
+    };
+    Session session(bundle.root(), {}, arithmetic_engines(of_images));
+    const Vocabulary words = session.encode(kWords, std::nullopt);
+    const std::string message =
+        refusal(GROUPVIT_ERROR_ENGINE, [&] { session.segment(some_picture(9, 9), words, "hf"); });
+    EXPECT_NE(message.find(name), std::string::npos) << message;
+  }
+}
+
+TEST(Session, RefusesTextEmbeddingsThatDoNotFit) {
+  const SmallBundle bundle;
+  const Spoil narrower = [](Tensors& out) {
+    out.at("text_embeds").shape.back() = 7;
+    out.at("text_embeds").as<float>().resize(7 * 4);
+  };
+  Session session(bundle.root(), {}, arithmetic_engines(narrower));
+  refusal(GROUPVIT_ERROR_ENGINE, [&] { session.encode(kWords, std::nullopt); });
+}
+
+TEST(Session, GivesPixelsToAnEngineThatNormalises) {
+  const SmallBundle bundle([](std::string& text) {
+    replace(text, R"({"name": "pixel_values", "dtype": "float32", "shape": [-1, 3, 32, 32]})",
+            R"({"name": "pixels", "dtype": "uint8", "shape": [-1, 32, 32, 3]})");
+    replace(text, R"("normalizes": null)", R"("normalizes": "paper")");
+  });
+  Session session(bundle.root(), {}, arithmetic_engines());
+  const Vocabulary words = session.encode(kWords, std::nullopt);
+  EXPECT_EQ(session.segment(some_picture(32, 32), words, "paper").labels.size(), 32u * 32u);
+  const std::string message =
+      refusal(GROUPVIT_ERROR_USAGE, [&] { session.segment(some_picture(32, 32), words, "hf"); });
+  EXPECT_NE(message.find("for another decode"), std::string::npos) << message;
+}
+
+void decode_in_graph(std::string& text) {
+  replace(text, R"("inputs": [{"name": "pixel_values")",
+          R"("inputs": [{"name": "text_embeds", "dtype": "float32", "shape": [-1, 8]},
+                        {"name": "size", "dtype": "int64", "shape": [2]}, {"name": "pixel_values")");
+  replace(
+      text, R"("outputs": [{"name": "image_embeds")",
+      R"("outputs": [{"name": "labels", "dtype": "int32", "shape": [-1, -1, -1]}, {"name": "image_embeds")");
+}
+
+TEST(Session, TakesLabelsFromAnEngineThatDecodes) {
+  const SmallBundle bundle(decode_in_graph);
+  Session session(bundle.root(), {}, arithmetic_engines());
+  const Vocabulary words = session.encode(kWords, std::nullopt);
+  const Segmentation result = session.segment(some_picture(5, 7), words);
+  ASSERT_EQ(result.labels.size(), 35u);
+  for (std::size_t i = 0; i < 35; ++i) EXPECT_EQ(result.labels[i], i % 4);
+  EXPECT_EQ(result.groups().size(), 35u);
+  EXPECT_FALSE(std::isnan(result.scores.front()));
+  refusal(GROUPVIT_ERROR_USAGE, [&] { session.segment(some_picture(5, 7), words, "paper"); });
+}
+
+TEST(Session, RefusesLabelsThatAreNone) {
+  const SmallBundle bundle(decode_in_graph);
+  const Spoil beyond = [](Tensors& out) {
+    if (out.count("labels") != 0) out.at("labels").as<std::int32_t>()[2] = 4;
+  };
+  Session session(bundle.root(), {}, arithmetic_engines(beyond));
+  const Vocabulary words = session.encode(kWords, std::nullopt);
+  refusal(GROUPVIT_ERROR_ENGINE, [&] { session.segment(some_picture(5, 7), words); });
+}
+
+TEST(Session, SaysWhatAnEngineThatDecodesKeeps) {
+  const SmallBundle bundle([](std::string& text) {
+    decode_in_graph(text);
+    replace(text, R"(, {"name": "image_embeds", "dtype": "float32", "shape": [-1, 8]},
+                  {"name": "group_embeds", "dtype": "float32", "shape": [-1, 3, 8]},
+                  {"name": "masks", "dtype": "float32", "shape": [-1, 3, 4, 4]})",
+            "");
+  });
+  Session session(bundle.root(), {}, arithmetic_engines());
+  const Vocabulary words = session.encode(kWords, std::nullopt);
+  const Segmentation result = session.segment(some_picture(5, 7), words);
+  EXPECT_TRUE(std::isnan(result.scores.front()));
+  refusal(GROUPVIT_ERROR_UNSUPPORTED, [&] { result.groups(); });
+}
+
+TEST(Session, AVocabularyOfAnotherModelIsRefused) {
+  const SmallBundle bundle;
+  Session session(bundle.root(), {}, arithmetic_engines());
+  Vocabulary words = session.encode(kWords, std::nullopt);
+  words.fingerprint = "another";
+  refusal(GROUPVIT_ERROR_LABEL, [&] { session.segment(some_picture(5, 7), words); });
+  words = session.encode(kWords, std::nullopt);
+  words.width = 4;
+  refusal(GROUPVIT_ERROR_LABEL, [&] { session.segment(some_picture(5, 7), words); });
+}
+
+groupvit_segmenter handle_of(const SmallBundle& bundle) {
+  return {std::make_unique<Session>(bundle.root(), SessionOptions{}, arithmetic_engines()), ""};
+}
+
+TEST(CInterface, EightThreadsUseOneSegmenter) {
+  const SmallBundle bundle;
+  groupvit_segmenter segmenter = handle_of(bundle);
+  const Picture picture = some_picture(40, 60);
+  const groupvit_image image = {picture.values.data(), 60, 40, 0, GROUPVIT_RGB};
+  const char* const names[] = {"cat", "dog", "sea"};
+  groupvit_vocabulary* shared = nullptr;
+  ASSERT_EQ(groupvit_vocabulary_encode(&segmenter, names, 3, nullptr, 0, &shared), GROUPVIT_OK);
+  std::vector<std::uint16_t> expected(40 * 60);
+  ASSERT_EQ(groupvit_segment_into(&segmenter, &image, shared, nullptr, expected.data(), 0), GROUPVIT_OK);
+
+  // A fresh one, so that the text side is loaded under contention.
+  groupvit_segmenter fresh = handle_of(bundle);
+  std::vector<std::thread> threads;
+  std::vector<int> failures(8);
+  for (std::size_t number = 0; number < 8; ++number) {
+    threads.emplace_back([&, number] {
+      for (int round = 0; round < 20; ++round) {
+        groupvit_vocabulary* own = nullptr;
+        groupvit_result* result = nullptr;
+        groupvit_options options = groupvit_default_options();
+        options.decode = round % 2 == 0 ? GROUPVIT_DECODE_HF : GROUPVIT_DECODE_PAPER;
+        if (groupvit_vocabulary_encode(&fresh, names, 3, nullptr, 0, &own) != GROUPVIT_OK) ++failures[number];
+        const groupvit_vocabulary* const used = round % 3 == 0 ? own : shared;
+        if (groupvit_segment(&fresh, &image, used, &options, &result) != GROUPVIT_OK) ++failures[number];
+        const std::uint16_t* groups = nullptr;
+        if (groupvit_result_groups(result, &groups) != GROUPVIT_OK) ++failures[number];
+        if (options.decode == GROUPVIT_DECODE_HF &&
+            !std::equal(expected.begin(), expected.end(), groupvit_result_labels(result))) {
+          ++failures[number];
+        }
+        // Every thread has its own message.
+        const std::string wrong = "vocabulary-" + std::to_string(number);
+        groupvit_vocabulary* none = nullptr;
+        if (groupvit_vocabulary_open(&fresh, wrong.c_str(), &none) != GROUPVIT_ERROR_LABEL ||
+            std::string(groupvit_last_error()).find(wrong) == std::string::npos) {
+          ++failures[number];
+        }
+        groupvit_result_free(result);
+        groupvit_vocabulary_free(own);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(failures, std::vector<int>(8));
+  groupvit_vocabulary_free(shared);
+}
+
+// Under AddressSanitizer, LeakSanitizer counts what is left.
+TEST(CInterface, AThousandCallsLeaveNothing) {
+  const SmallBundle bundle;
+  groupvit_segmenter segmenter = handle_of(bundle);
+  const Picture picture = some_picture(20, 30);
+  const groupvit_image image = {picture.values.data(), 30, 20, 0, GROUPVIT_RGB};
+  const groupvit_image empty = {picture.values.data(), 0, 20, 0, GROUPVIT_RGB};
+  const char* const names[] = {"cat", "dog", "sea"};
+  for (int call = 0; call < 1000; ++call) {
+    groupvit_vocabulary* words = nullptr;
+    groupvit_result* result = nullptr;
+    ASSERT_EQ(groupvit_vocabulary_encode(&segmenter, names, 3, nullptr, 0, &words), GROUPVIT_OK);
+    ASSERT_EQ(groupvit_segment(&segmenter, &image, words, nullptr, &result), GROUPVIT_OK);
+    const std::uint16_t* groups = nullptr;
+    ASSERT_EQ(groupvit_result_groups(result, &groups), GROUPVIT_OK);
+    groupvit_result* none = nullptr;
+    ASSERT_EQ(groupvit_segment(&segmenter, &empty, words, nullptr, &none), GROUPVIT_ERROR_IMAGE);
+    ASSERT_EQ(none, nullptr);
+    groupvit_result_free(result);
+    groupvit_vocabulary_free(words);
+  }
+}
+
+}  // namespace
+}  // namespace groupvit::detail
