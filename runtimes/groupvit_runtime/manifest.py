@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal, cast, get_args
 
+from groupvit_runtime import strict_json
 from groupvit_runtime.contract import PaperDecode, Preprocessing
 from groupvit_runtime.errors import BundleError, UsageError
 from groupvit_runtime.serialize import from_json, to_json
@@ -63,14 +64,23 @@ class FileInfo:
             BundleError: it is none of these.
         """
         file = root / self.path
-        if not file.resolve().is_relative_to(root.resolve()):
+        try:
+            resolved, is_file = file.resolve(), file.is_file()
+        except (OSError, RuntimeError) as error:  # a name too long, a loop of links
+            raise BundleError(
+                "a file of the bundle cannot be read",
+                got=f"{file}: {error}",
+                expected="a file that this process may read",
+                fix="copy the bundle again, or export it again",
+            ) from error
+        if not resolved.is_relative_to(root.resolve()):
             raise BundleError(
                 "a file of the bundle is a link that leaves it",
-                got=f"{self.path} -> {file.resolve()}",
+                got=f"{self.path} -> {resolved}",
                 expected=f"a file below {root}",
                 fix="copy the bundle with its files, not links to them",
             )
-        if not file.is_file():
+        if not is_file:
             raise BundleError(
                 "a file of the bundle is missing",
                 got=f"no {file}",
@@ -473,7 +483,7 @@ def parse_manifest(text: str, where: str) -> Manifest:
         BundleError: it is no JSON, of another schema version, or breaks the schema.
     """
     try:
-        value = json.loads(text)
+        value = strict_json.loads(text)
     except (ValueError, RecursionError) as error:
         raise BundleError(
             "the manifest is not JSON", got=f"{where}: {error}", fix="copy or export the bundle again"

@@ -36,16 +36,23 @@ def resolve_templates(templates: str | Sequence[str]) -> tuple[str, ...]:
     if isinstance(templates, str):
         templates = TEMPLATES.get(templates, (templates,))
     for template in templates:
-        if template.count("{}") != 1 or template.replace("{}", "").count("{"):
+        if not _has_one_place(template):
             raise LabelError(
                 "a prompt template must have the place of the class name exactly once",
                 got=repr(template),
-                expected=f"a sentence with one {{}}, or one of the sets {', '.join(TEMPLATES)}",
+                expected=f"a sentence with one {{}} (and }}}} for a brace), or a set: {', '.join(TEMPLATES)}",
                 fix='for instance --templates "a photo of a {}."',
             )
     if not templates:
         raise LabelError("no prompt template was given", expected="at least one, or a set's name")
     return tuple(templates)
+
+
+def _has_one_place(template: str) -> bool:
+    before, place, after = template.partition("{}")
+    # `str.format` writes a closing brace for two.
+    literal = [part.replace("}}", "") for part in (before, after)]
+    return bool(place) and not any("{" in part or "}" in part for part in literal)
 
 
 def check_labels(labels: Sequence[str]) -> tuple[str, ...]:

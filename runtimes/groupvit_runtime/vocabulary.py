@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from groupvit_runtime.errors import LabelError
+from groupvit_runtime import strict_json
+from groupvit_runtime.errors import BundleError, LabelError
 from groupvit_runtime.files import write_atomically
+from groupvit_runtime.serialize import from_json
 
 _FORMAT = "groupvit-vocabulary-1"
 
@@ -35,11 +38,7 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         if self.embeddings.ndim != 2 or len(self.embeddings) != len(self.names) or not self.names:
-            raise LabelError(
-                "names and embeddings of the vocabulary do not fit",
-                got=f"{len(self.names)} names, embeddings {self.embeddings.shape}",
-                expected="[K, P] with K names",
-            )
+            raise _unfitting(len(self.names), self.embeddings.shape)
         self.embeddings.setflags(write=False)
 
     def __len__(self) -> int:
@@ -72,23 +71,30 @@ class Vocabulary:
                         expected=_FORMAT,
                         fix="groupvit vocab BUNDLE --labels ... -o FILE",
                     )
-                embeddings = file.get_tensor("embeddings")
-            names, templates = (tuple(json.loads(metadata[key])) for key in ("names", "templates"))
+                if list(file.keys()) != ["embeddings"]:
+                    raise ValueError(f"its tensors are {file.keys()}, not one, called embeddings")
+                tensor = file.get_slice("embeddings")
+                dtype, shape = tensor.get_dtype(), tensor.get_shape()
+                embeddings = file.get_tensor("embeddings") if dtype == "F32" else None
+            names, templates = (
+                from_json(tuple[str, ...], strict_json.loads(metadata[key]), key)
+                for key in ("names", "templates")
+            )
             fingerprint = metadata["fingerprint"]
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
+        except (OSError, SafetensorError, KeyError, ValueError, RecursionError, BundleError) as error:
             raise LabelError(
                 "the vocabulary cannot be read",
                 got=f"{path}: {error}",
                 expected="a .safetensors file written by `groupvit vocab`",
                 fix="groupvit vocab BUNDLE --labels ... -o FILE",
             ) from error
+        if embeddings is None:
+            raise _not_unit_vectors(f"{path}: {dtype}")
+        if len(shape) != 2 or shape[0] != len(names) or not names:
+            raise _unfitting(len(names), shape)
         norms = np.linalg.norm(embeddings.astype(np.float64), axis=-1)
-        if embeddings.dtype != np.float32 or not np.allclose(norms, 1.0, atol=1e-4):
-            raise LabelError(
-                "the embeddings of the vocabulary are not unit vectors in float32",
-                got=f"{path}: {embeddings.dtype}, norms {norms.min():.4g} to {norms.max():.4g}",
-                fix="groupvit vocab BUNDLE --labels ... -o FILE",
-            )
+        if not np.allclose(norms, 1.0, atol=1e-4):
+            raise _not_unit_vectors(f"{path}: norms {norms.min():.4g} to {norms.max():.4g}")
         return Vocabulary(names, embeddings, templates, fingerprint)
 
 
@@ -106,3 +112,19 @@ def average_templates(embeddings: NDArray[np.float32], classes: int) -> NDArray[
     """
     mean = embeddings.reshape(classes, -1, embeddings.shape[-1]).mean(axis=1, dtype=np.float64)
     return (mean / np.linalg.norm(mean, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def _unfitting(names: int, shape: Sequence[int]) -> LabelError:
+    return LabelError(
+        "names and embeddings of the vocabulary do not fit",
+        got=f"{names} names, embeddings {list(shape)}",
+        expected="[K, P] with K names",
+    )
+
+
+def _not_unit_vectors(got: str) -> LabelError:
+    return LabelError(
+        "the embeddings of the vocabulary are not unit vectors in float32",
+        got=got,
+        fix="groupvit vocab BUNDLE --labels ... -o FILE",
+    )

@@ -7,17 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import save_file
+from damaged_vocabularies import BAD_LABELS, BAD_TEMPLATES, DAMAGED, vocabulary
 
 from groupvit_runtime.errors import LabelError
 from groupvit_runtime.prompts import TEMPLATES, check_labels, resolve_templates
 from groupvit_runtime.vocabulary import Vocabulary, average_templates
-
-
-def vocabulary(names: tuple[str, ...] = ("cat", "dog")) -> Vocabulary:
-    random = np.random.default_rng(0).normal(size=(len(names), 8))
-    embeddings = (random / np.linalg.norm(random, axis=1, keepdims=True)).astype(np.float32)
-    return Vocabulary(names, embeddings, ("a {}",), "f" * 64)
 
 
 def test_templates_are_averaged_before_they_are_normalised() -> None:
@@ -44,37 +38,20 @@ def test_embeddings_cannot_be_changed() -> None:
         vocabulary().embeddings[0] = 0
 
 
-def test_files_that_are_no_vocabularies_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("data", "message"), DAMAGED.values(), ids=DAMAGED)
+def test_files_that_are_no_vocabularies_are_refused(tmp_path: Path, data: bytes, message: str) -> None:
     path = tmp_path / "words.safetensors"
+    path.write_bytes(data)
+    with pytest.raises(LabelError, match=message):
+        Vocabulary.load(path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LabelError, match="cannot be read"):
-        Vocabulary.load(path)
-    path.write_bytes(b"not safetensors")
-    with pytest.raises(LabelError, match="cannot be read"):
-        Vocabulary.load(path)
-    save_file({"embeddings": np.zeros((1, 2), np.float32)}, path)
-    with pytest.raises(LabelError, match="not a vocabulary"):
-        Vocabulary.load(path)
+        Vocabulary.load(tmp_path / "words.safetensors")
 
 
-def test_embeddings_that_are_not_unit_vectors_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "words.safetensors"
-    made = vocabulary()
-    Vocabulary(made.names, made.embeddings * 2, made.templates, made.fingerprint).save(path)
-    with pytest.raises(LabelError, match="unit vectors"):
-        Vocabulary.load(path)
-
-
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        ([], "empty"),
-        (["cat", ""], "label 2 of 2"),
-        (["cat", "  "], "empty"),
-        (["cat", "dog", "Cat"], "given twice"),
-        (["a  cat", "a cat"], "given twice"),
-        ("a cat", "not one string"),
-    ],
-)
+@pytest.mark.parametrize(("labels", "message"), [*BAD_LABELS, ("a cat", "not one string")])
 def test_labels_that_cannot_name_classes_are_refused(labels: list[str], message: str) -> None:
     with pytest.raises(LabelError, match=message):
         check_labels(labels)
@@ -84,7 +61,7 @@ def test_labels_are_trimmed() -> None:
     assert check_labels([" a  cat ", "dog"]) == ("a cat", "dog")
 
 
-@pytest.mark.parametrize("templates", ["no place", "{} and {}", "{0}", "{name} {}", [], ["ok {}", "bad"]])
+@pytest.mark.parametrize("templates", [*BAD_TEMPLATES, [], ["ok {}", "bad"]])
 def test_templates_without_exactly_one_place_are_refused(templates: str | list[str]) -> None:
     with pytest.raises(LabelError, match="template"):
         resolve_templates(templates)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from cpp_runtime import Library
+from text_probe import TextProbe
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCE = REPOSITORY / "runtimes" / "cpp"
@@ -50,6 +51,12 @@ def cpp_library(cpp_build: Callable[[str], Path]) -> Library:
     if "openvino" not in library.engines():
         pytest.skip("the library was built without OpenVINO: pip install openvino")
     return library
+
+
+@pytest.fixture(scope="session")
+def text_probe(cpp_build: Callable[[str], Path]) -> TextProbe:
+    """Manifest, vocabulary, prompts and tokenizer."""
+    return TextProbe(cpp_build("groupvit_text_probe") / "libgroupvit_text_probe.so")
 
 
 def _done(*command: str) -> subprocess.CompletedProcess[str]:

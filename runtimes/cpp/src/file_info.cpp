@@ -18,6 +18,14 @@ namespace fs = std::filesystem;
               "a file that this process may read", "copy the bundle again, or export it again");
 }
 
+// Slashes too many and dots count for nothing, as in Python's paths.
+fs::path joined(fs::path root, const std::string& path) {
+  for (const fs::path& part : fs::u8path(path)) {
+    if (!part.empty() && part != ".") root /= part;
+  }
+  return root;
+}
+
 // Without links, as far as it exists.
 fs::path resolve(const fs::path& path, std::error_code& error) {
   const fs::path whole = fs::absolute(path, error);
@@ -37,7 +45,7 @@ bool is_below(const fs::path& path, const fs::path& root) {
 }  // namespace
 
 fs::path FileInfo::locate(const fs::path& root) const {
-  const fs::path file = root / fs::u8path(path);
+  const fs::path file = joined(root, path);
   std::error_code error;
   const fs::path real_root = resolve(root.empty() ? fs::path(".") : root, error);
   const fs::path real = error ? fs::path() : resolve(file, error);

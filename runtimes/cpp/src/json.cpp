@@ -61,7 +61,10 @@ class Builder {
     return true;
   }
   bool parse_error(std::size_t, const std::string&, const nlohmann::json::exception& error) {
-    throw SyntaxError(error.what());
+    // The parser quotes what it read last, which need not be text.
+    std::string reason = error.what();
+    std::replace_if(reason.begin(), reason.end(), [](char c) { return c < 0x20 || c > 0x7e; }, '?');
+    throw SyntaxError(reason);
   }
 
  private:

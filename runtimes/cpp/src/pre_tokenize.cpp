@@ -102,10 +102,13 @@ void split_words(std::u32string_view text, const WhitespaceSplit&, const WordSin
   }
 }
 
-void TokenFinder::add(std::u32string content, std::uint32_t id) {
+bool TokenFinder::add(std::u32string content, std::uint32_t id) {
+  const auto is_same = [&](const auto& token) { return token.first == content; };
+  if (std::any_of(tokens_.begin(), tokens_.end(), is_same)) return false;
   const auto place = std::find_if(tokens_.begin(), tokens_.end(),
                                   [&](const auto& token) { return token.first.size() < content.size(); });
   tokens_.emplace(place, std::move(content), id);
+  return true;
 }
 
 void TokenFinder::split(std::u32string_view whole, const WordSink& text,

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tokenizer_config.hpp"
@@ -21,7 +22,8 @@ void split_words(std::u32string_view text, const WhitespaceSplit& split, const W
 // Finds added tokens in a text: the leftmost, and the longest of those that begin there.
 class TokenFinder {
  public:
-  void add(std::u32string content, std::uint32_t id);
+  // False where the content is there already.
+  bool add(std::u32string content, std::uint32_t id);
   // Calls `text` with what lies between tokens, where it is not empty, and `token` with the ids, in order.
   void split(std::u32string_view whole, const WordSink& text, const std::function<void(std::uint32_t)>& token) const;
 

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -23,8 +22,13 @@ namespace {
 std::string read_text(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw TokenizerConfigError(std::strerror(errno));
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (file.bad()) throw TokenizerConfigError("it cannot be read to its end");
+  std::string text;
+  std::vector<char> chunk(1 << 18);
+  while (file) {
+    file.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
+    text.append(chunk.data(), static_cast<std::size_t>(file.gcount()));
+  }
+  if (!file.eof()) throw TokenizerConfigError("it cannot be read to its end");
   return text;
 }
 
@@ -95,8 +99,7 @@ Tokenizer::Impl::Impl(const TokenizerConfig& config)
       std::visit([](const auto& each) -> const TokenIds& { return each.vocabulary; }, config.model);
   // The library numbers tokens that its model lacks by itself: behind all others.
   std::size_t next = vocabulary.size();
-  for (std::size_t i = 0; i < config.added_tokens.size(); ++i) {
-    const AddedToken& token = config.added_tokens[i];
+  for (const AddedToken& token : config.added_tokens) {
     const auto known = std::find_if(vocabulary.begin(), vocabulary.end(),
                                     [&](const auto& each) { return each.first == token.content; });
     const std::size_t expected = known != vocabulary.end() ? known->second : next;
@@ -105,14 +108,12 @@ Tokenizer::Impl::Impl(const TokenizerConfig& config)
                                  ", where the library takes " + std::to_string(expected));
     }
     next = std::max<std::size_t>(next, token.id + std::size_t{1});
-    const auto same = [&](const AddedToken& other) { return other.content == token.content; };
-    if (std::any_of(config.added_tokens.begin(), config.added_tokens.begin() + static_cast<std::ptrdiff_t>(i), same)) {
-      throw TokenizerConfigError("its added token " + token.content + " is there twice");
-    }
     std::u32string content = decode_utf8(token.content).value();  // JSON is UTF-8
     if (token.normalized) content = normalize_text(content, normalizers);
     if (content.empty()) throw TokenizerConfigError("nothing is left of its added token " + token.content);
-    (token.normalized ? normalized_tokens : raw_tokens).add(std::move(content), token.id);
+    if (!(token.normalized ? normalized_tokens : raw_tokens).add(std::move(content), token.id)) {
+      throw TokenizerConfigError("its added token " + token.content + " is there twice");
+    }
   }
 }
 

@@ -2,9 +2,10 @@
 //
 // Every function returns a groupvit_status, or -1 for an exception that is not the library's. What it has to say
 // (a message, or results) is in probe_text().
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
+#include <cstdio>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -70,13 +71,89 @@ std::string raw_bytes(const std::vector<T>& values) {
   return std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
 }
 
-std::string described(const Manifest& manifest) {
-  std::string text = manifest.name + "\n" + manifest.fingerprint + "\n" + manifest.default_decode + "\n";
-  for (const EngineInfo& engine : manifest.engines) {
-    text += engine.role + " " + engine.target + " " + engine.precision + " " + engine.files.front().path + "\n";
+std::string numbers(const std::vector<double>& values) {
+  std::string text;
+  for (const double value : values) {
+    char digits[40];
+    std::snprintf(digits, sizeof digits, "%.17g", value);
+    text += (text.empty() ? "" : " ") + std::string(digits);
   }
-  text += std::to_string(manifest.model.image_size.height) + " " + std::to_string(manifest.model.image_size.width);
   return text;
+}
+
+std::string joined(const std::vector<std::string>& parts, const char* between) {
+  std::string text;
+  for (std::size_t i = 0; i < parts.size(); ++i) text += (i == 0 ? "" : between) + parts[i];
+  return text;
+}
+
+std::string described(const EngineInfo& engine) {
+  std::vector<std::string> parts{engine.role, engine.target, engine.precision, engine.hardware,
+                                 engine.normalizes.value_or("-")};
+  std::vector<FileInfo> files = engine.files;
+  if (engine.source) files.push_back(*engine.source);
+  for (const FileInfo& file : files) parts.push_back(file.path + ":" + file.sha256 + ":" + std::to_string(file.bytes));
+  for (const auto* tensors : {&engine.inputs, &engine.outputs}) {
+    for (const TensorInfo& tensor : *tensors) {
+      parts.push_back(tensor.name + ":" + tensor.dtype + ":" + numbers({tensor.shape.begin(), tensor.shape.end()}));
+    }
+  }
+  for (const auto& [tool, version] : engine.versions) parts.push_back(tool + "=" + version);
+  if (engine.tensorrt) {
+    const TensorRTInfo& plan = *engine.tensorrt;
+    parts.insert(parts.end(), {plan.flavor, plan.version});
+    parts.insert(parts.end(), plan.compute_capabilities.begin(), plan.compute_capabilities.end());
+    parts.insert(parts.end(), {plan.rebuild, plan.hardware_compatibility});
+    parts.push_back(numbers({static_cast<double>(plan.version_compatible), static_cast<double>(plan.tf32),
+                             static_cast<double>(plan.stripped), static_cast<double>(plan.refittable)}));
+  }
+  parts.push_back(engine.max_batch() ? std::to_string(*engine.max_batch()) : "-");
+  return joined(parts, "|");
+}
+
+std::string described(const Preprocessing& spec) {
+  constexpr const char* kFilters[] = {"nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"};
+  std::vector<double> values{static_cast<double>(spec.antialias)};
+  values.insert(values.end(), spec.mean.begin(), spec.mean.end());
+  values.insert(values.end(), spec.std.begin(), spec.std.end());
+  values.push_back(spec.rescale);
+  return std::string(spec.resize == ResizeMode::kWhole ? "whole " : "short_side ") +
+         kFilters[static_cast<int>(spec.filter)] + (spec.color_order == ColorOrder::kRgb ? " RGB " : " BGR ") +
+         numbers(values);
+}
+
+// What `described` of test_manifest.py prints.
+std::string described(const Manifest& manifest) {
+  const ModelInfo& model = manifest.model;
+  std::vector<double> sides;
+  for (const std::int64_t side : {model.image_size.height, model.image_size.width, model.patch_size,
+                                  model.grid.height, model.grid.width}) {
+    sides.push_back(static_cast<double>(side));
+  }
+  sides.insert(sides.end(), model.groups.begin(), model.groups.end());
+  std::vector<std::string> lines{manifest.name, manifest.toolkit_version, manifest.fingerprint,
+                                 manifest.default_decode, numbers(sides)};
+  lines.push_back(numbers({static_cast<double>(model.projection_dim), model.logit_scale,
+                           static_cast<double>(model.text_max_length), static_cast<double>(model.text_pad_id)}));
+  for (const EngineInfo& engine : manifest.engines) lines.push_back(described(engine));
+  lines.push_back(manifest.tokenizer ? manifest.tokenizer->path : "-");
+  lines.insert(lines.end(), manifest.prompts.begin(), manifest.prompts.end());
+  lines.push_back(described(manifest.hf));
+  lines.push_back(described(manifest.paper));
+  if (manifest.paper_decode) {
+    const PaperDecode& paper = *manifest.paper_decode;
+    lines.push_back(numbers({static_cast<double>(paper.window.size), static_cast<double>(paper.window.stride),
+                             static_cast<double>(paper.window.long_side_max),
+                             paper.background_threshold.value_or(-1), static_cast<double>(paper.top_classes),
+                             paper.max_logit_scale}));
+  }
+  for (const VocabularyInfo& vocabulary : manifest.vocabularies) {
+    lines.push_back(vocabulary.name + " " + std::to_string(vocabulary.size) + " " + vocabulary.file.path);
+  }
+  if (manifest.parity_verdict) {
+    lines.insert(lines.end(), {*manifest.parity_verdict, manifest.parity_first.value_or("-")});
+  }
+  return joined(lines, "\n");
 }
 
 }  // namespace

@@ -1,0 +1,258 @@
+"""Manifests in C++: accepted and refused as the Python runtime does, whatever was done to them."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bad_bundles import NO_BUNDLES, flip_a_bit
+from damaged_bundles import DAMAGED, Damage, full_manifest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from text_probe import TextProbe
+
+from groupvit_runtime.errors import BundleError
+from groupvit_runtime.manifest import EngineInfo, Manifest, parse_manifest
+from groupvit_runtime.opening import open_bundle
+
+FULL = full_manifest().to_text()
+VALUE = json.loads(FULL)
+
+# Whatever a field may be mistaken for.
+VALUES = [
+    None, True, False, 0, 1, -1, 2**63 - 1, -(2**63), 0.0, 1.0, 0.5, 1e308, -0.0, 5e-324,
+    "", "hf", "paper", "PASS", "image", "text", "rtx", "none", "RGB", "uint8", "..", "/", "a/../b", "a:b",
+    [], {}, [1], [1, 2], [1, 2, 3], [[]], {"a": "b"}, {"name": "x", "nodes": []},
+]  # fmt: skip
+replacements = st.one_of(
+    st.sampled_from(VALUES),
+    st.text(max_size=4),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+# What JSON readers are known to differ about.
+SPELLINGS = [
+    b"NaN", b"1e999", b"1e-999", b"-0", b"01", b"1.", b".5", b"+1", b"1e5", b"1E+5", b"9" * 500,
+    b"9223372036854775807", b"9223372036854775808", b"-9223372036854775808", b"-9223372036854775809",
+    b"\\u0000", b"\\ud800", b"\\ud83d\\ude00", b"\\udc00\\ud800", b"//", b",", b'"', b"\xef\xbb\xbf",
+    b"\x0b", b"\xc2\xa0", b"\x7f", b"\xed\xa0\x80", b"\xc0\x80", b"\xf4\x90\x80\x80", b"\0",
+]  # fmt: skip
+NUMBERS = [
+    "1", "-0", "0.5", "1e2", "1E-2", "-1.5e+3", "123456789012345678", "9007199254740993", "1e-999", "2e308",
+    "0.1", "2.2250738585072011e-308", "4.9e-324", "NaN", "Infinity", "-Infinity", "0x10", "1_0", "٣", "1e",
+    "--1", "9223372036854775807", "9223372036854775808", "-9223372036854775808", "-9223372036854775809",
+    "9" * 5000,
+]  # fmt: skip
+
+
+def described(manifest: Manifest) -> str:
+    """What `described` of text_probe.cpp prints."""
+
+    def numbers(*values: float) -> str:
+        return " ".join(f"{value:.17g}" for value in values)
+
+    def engine(info: EngineInfo) -> str:
+        plan = info.tensorrt
+        parts = [info.role, info.target, info.precision, info.hardware, info.normalizes or "-"]
+        parts += [f"{file.path}:{file.sha256}:{file.bytes}" for file in info.all_files]
+        for tensor in (*info.inputs, *info.outputs):
+            parts.append(f"{tensor.name}:{tensor.dtype}:{numbers(*tensor.shape)}")
+        parts += [f"{tool}={version}" for tool, version in sorted(info.versions.items())]
+        if plan is not None:
+            flags = (plan.version_compatible, plan.tf32, plan.stripped, plan.refittable)
+            parts += [plan.flavor, plan.version, *plan.compute_capabilities, plan.rebuild]
+            parts += [plan.hardware_compatibility, numbers(*flags)]
+        return "|".join([*parts, "-" if info.max_batch is None else str(info.max_batch)])
+
+    model, paper, parity = manifest.model, manifest.decode.paper, manifest.parity
+    lines = [
+        manifest.name,
+        manifest.toolkit_version,
+        manifest.checkpoint.fingerprint,
+        manifest.decode.default,
+        numbers(*model.image_size, model.patch_size, *model.grid, *model.groups),
+        numbers(model.projection_dim, model.logit_scale, model.text_max_length, model.text_pad_id),
+    ]
+    lines += [engine(info) for info in manifest.engines]
+    lines += ["-" if manifest.tokenizer is None else manifest.tokenizer.path, *manifest.prompts]
+    for spec in (manifest.preprocessing.hf, manifest.preprocessing.paper):
+        words = f"{spec.resize} {spec.filter} {spec.color_order} "
+        lines.append(words + numbers(spec.antialias, *spec.mean, *spec.std, spec.rescale))
+    if paper is not None:
+        window = paper.window
+        threshold = -1 if paper.background_threshold is None else paper.background_threshold
+        sides = (window.size, window.stride, window.long_side_max)
+        lines.append(numbers(*sides, threshold, paper.top_classes, paper.max_logit_scale))
+    lines += [f"{each.name} {each.size} {each.file.path}" for each in manifest.vocabularies]
+    if parity is not None:
+        lines += [parity.verdict, "-" if parity.first is None else parity.first]
+    return "\n".join(lines)
+
+
+def check_same(probe: TextProbe, text: str | bytes) -> bool:
+    """Both accept it and read the same, or both refuse it; which of the two."""
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    try:
+        manifest = parse_manifest(data.decode("utf-8"), "here")
+    except (BundleError, UnicodeDecodeError):
+        with pytest.raises(BundleError):
+            probe.parse_manifest(data)
+        return False
+    assert probe.parse_manifest(data) == described(manifest)
+    return True
+
+
+def places(value: Any) -> list[tuple[Any, ...]]:
+    """The path of every value inside, the whole left out."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [(key, *rest) for key, item in items for rest in [(), *places(item)]]
+
+
+PLACES = places(VALUE)
+HOW = ["replace", "replace", "remove", "rename", "insert"]
+
+
+def changed(place: tuple[Any, ...], how: str, replacement: Any) -> Any:
+    whole = copy.deepcopy(VALUE)
+    parent = whole
+    for key in place[:-1]:
+        parent = parent[key]
+    key = place[-1]
+    if how == "replace":
+        parent[key] = replacement
+    elif how == "remove":
+        del parent[key]
+    elif isinstance(parent, dict):
+        parent[f"{key}{replacement}" if how == "rename" else str(replacement)] = parent.pop(key)
+    else:
+        parent.insert(key, parent[key] if how == "rename" else replacement)
+    return whole
+
+
+def test_a_full_manifest_is_read_as_in_python(text_probe: TextProbe) -> None:
+    assert check_same(text_probe, FULL)
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: ".".join(map(str, place)))
+def test_every_field_is_looked_at(text_probe: TextProbe, place: tuple[Any, ...]) -> None:
+    for how in ("remove", "rename"):
+        check_same(text_probe, json.dumps(changed(place, how, "x")))
+    for value in (None, True, 3, 3.0, "x", [], {}):
+        check_same(text_probe, json.dumps(changed(place, "replace", value)))
+
+
+@settings(max_examples=600)
+@given(st.sampled_from(PLACES), st.sampled_from(HOW), replacements)
+def test_any_change_has_the_same_outcome(
+    text_probe: TextProbe, place: tuple[Any, ...], how: str, replacement: Any
+) -> None:
+    check_same(text_probe, json.dumps(changed(place, how, replacement), ensure_ascii=False))
+
+
+@settings(max_examples=600)
+@given(
+    st.integers(0, len(FULL)),
+    st.integers(0, 3),
+    st.one_of(
+        st.text(max_size=3).map(lambda text: text.encode("utf-8", "surrogatepass")),
+        st.binary(max_size=3),
+        st.sampled_from(SPELLINGS),
+    ),
+)
+@example(0, 0, b"\xef\xbb\xbf")
+@example(len(FULL), 0, b"\0")
+def test_any_change_of_the_text_has_the_same_outcome(
+    text_probe: TextProbe, start: int, removed: int, inserted: bytes
+) -> None:
+    data = FULL.encode()
+    check_same(text_probe, data[:start] + inserted + data[start + removed :])
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_numbers_are_those_of_python(text_probe: TextProbe, number: str) -> None:
+    for field in ('"logit_scale": 2.6592', '"patch_size": 16'):
+        assert field in FULL
+        check_same(text_probe, FULL.replace(field, f"{field.split()[0]} {number}"))
+
+
+@pytest.fixture
+def bundle(demo_bundles: Mapping[str, Path], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(demo_bundles["openvino"], tmp_path / "bundle"))
+
+
+def test_exported_bundles_are_read_as_in_python(text_probe: TextProbe, demo_bundle: Path) -> None:
+    assert text_probe.open_bundle(demo_bundle, verify=True) == described(open_bundle(demo_bundle).manifest)
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_bundle_is_refused(
+    text_probe: TextProbe, bundle: Path, damage: Damage, message: str
+) -> None:
+    damage(bundle)
+    with pytest.raises(BundleError, match=message) as caught:
+        text_probe.open_bundle(bundle)
+    assert "fix: " in str(caught.value)
+
+
+def test_one_flipped_bit_is_noticed(text_probe: TextProbe, bundle: Path) -> None:
+    flip_a_bit(bundle, "image.bin")
+    text_probe.open_bundle(bundle)
+    with pytest.raises(BundleError, match="not the one that was exported"):
+        text_probe.open_bundle(bundle, verify=True)
+
+
+@pytest.mark.parametrize(
+    "path", ["./image.xml", "image.xml/", "image.xml/.", ".//image.xml", "x/../image.xml"]
+)
+def test_ways_to_write_a_path(text_probe: TextProbe, bundle: Path, path: str) -> None:
+    text = (bundle / "manifest.json").read_text()
+    (bundle / "manifest.json").write_text(text.replace('"image.xml"', json.dumps(path)))
+    try:
+        open_bundle(bundle)
+    except BundleError:
+        with pytest.raises(BundleError):
+            text_probe.open_bundle(bundle)
+    else:
+        text_probe.open_bundle(bundle, verify=True)
+
+
+def test_links_inside_a_bundle_are_fine(text_probe: TextProbe, bundle: Path, tmp_path: Path) -> None:
+    (bundle / "deep").mkdir()
+    (bundle / "image.xml").rename(bundle / "deep" / "image.xml")
+    (bundle / "image.xml").symlink_to("deep/image.xml")
+    (tmp_path / "link").symlink_to(bundle)
+    for root in (bundle, tmp_path / "link", Path(f"{bundle}/")):
+        open_bundle(root)
+        text_probe.open_bundle(root, verify=True)
+
+
+@pytest.mark.parametrize("what", NO_BUNDLES)
+def test_what_is_no_bundle_is_refused(text_probe: TextProbe, tmp_path: Path, what: str) -> None:
+    NO_BUNDLES[what](tmp_path / "thing")
+    with pytest.raises(BundleError, match="bundle|manifest"):
+        text_probe.open_bundle(tmp_path / "thing")
+
+
+def test_a_folder_called_manifest_is_refused(text_probe: TextProbe, tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").mkdir()
+    with pytest.raises(BundleError, match="cannot be read"):
+        text_probe.open_bundle(tmp_path)
+
+
+def test_sha256_equals_hashlib(text_probe: TextProbe, tmp_path: Path) -> None:
+    data = bytes(index * 7 % 251 for index in range(1 << 12))
+    for length in [*range(300), 1000, 4095, 4096]:
+        for chunk in (1, 3, 63, 64, 65, 5000):
+            if length // chunk < 400:
+                expected = hashlib.sha256(data[:length]).hexdigest()
+                assert text_probe.sha256(data[:length], chunk) == expected, (length, chunk)
+    path = tmp_path / "file"
+    for length in (0, 1, (1 << 18) - 1, 1 << 18, (1 << 20) + 5):
+        path.write_bytes(data * (length // len(data) + 1))
+        assert text_probe.sha256_of(path) == hashlib.sha256(path.read_bytes()).hexdigest()
