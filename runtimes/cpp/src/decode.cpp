@@ -24,7 +24,8 @@ std::vector<float> hf_scores(const ImageOutputs& outputs, const Classes& classes
       const double* mask = masks.data() + g * cells;
       for (std::size_t cell = 0; cell < cells; ++cell) sums[cell] += weight * mask[cell];
     }
-    for (std::size_t cell = 0; cell < cells; ++cell) scores[k * cells + cell] = static_cast<float>(sums[cell]);
+    for (std::size_t cell = 0; cell < cells; ++cell)
+      scores[k * cells + cell] = static_cast<float>(sums[cell]);
   }
   return scores;
 }
@@ -34,7 +35,8 @@ std::vector<float> hf_scores(const ImageOutputs& outputs, const Classes& classes
 LabelMap hf_decode(const ImageOutputs& outputs, const Classes& classes, Size pixel_size, Size out_size) {
   check_outputs(outputs);
   check_text(classes, outputs.width);
-  return upsampled_argmax(hf_scores(outputs, classes).data(), classes.count, outputs.grid, out_size, pixel_size);
+  return upsampled_argmax(hf_scores(outputs, classes).data(), classes.count, outputs.grid, out_size,
+                          pixel_size);
 }
 
 LabelMap hf_groups(const ImageOutputs& outputs, Size pixel_size, Size out_size) {

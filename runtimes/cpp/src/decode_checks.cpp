@@ -46,7 +46,8 @@ void check_output(const char* name, const float* values, std::initializer_list<s
 }  // namespace
 
 void check_masks(const ImageOutputs& outputs) {
-  check_output("masks", outputs.masks, {outputs.groups, outputs.grid.height, outputs.grid.width}, "[G, gh, gw]");
+  check_output("masks", outputs.masks, {outputs.groups, outputs.grid.height, outputs.grid.width},
+               "[G, gh, gw]");
 }
 
 void check_outputs(const ImageOutputs& outputs) {
@@ -64,7 +65,8 @@ void check_windows(const WindowPlan& plan, const std::vector<ImageOutputs>& wind
            "one for each of " + std::to_string(plan.boxes.size()));
   }
   for (const ImageOutputs& window : windows) {
-    if (window.groups != windows[0].groups || window.grid != windows[0].grid || window.width != windows[0].width) {
+    if (window.groups != windows[0].groups || window.grid != windows[0].grid ||
+        window.width != windows[0].width) {
       refuse("outputs of unlike shapes", "the same for every window");
     }
     check_outputs(window);

@@ -16,8 +16,8 @@ void check_masks(const ImageOutputs& outputs);
 // Throws Error(GROUPVIT_ERROR_ENGINE): as check_masks, and group embeddings that are empty or not finite.
 void check_outputs(const ImageOutputs& outputs);
 
-// Throws Error(GROUPVIT_ERROR_ENGINE): not one output a window, outputs of unlike shapes, or as check_outputs,
-// and image embeddings that are not finite.
+// Throws Error(GROUPVIT_ERROR_ENGINE): not one output a window, outputs of unlike shapes, or as
+// check_outputs, and image embeddings that are not finite.
 void check_windows(const WindowPlan& plan, const std::vector<ImageOutputs>& windows);
 
 // Throws Error(GROUPVIT_ERROR_LABEL): no classes, too many, another width, or values that are not finite.

@@ -1,6 +1,6 @@
-// The averaged scores take only as many different values as there are combinations of groups, so pixels carry a
-// code, the number of their combination, and scores are interpolated only where neighbouring codes can disagree
-// about the winner.
+// The averaged scores take only as many different values as there are combinations of groups, so pixels carry
+// a code, the number of their combination, and scores are interpolated only where neighbouring codes can
+// disagree about the winner.
 #include "paper.hpp"
 
 #include <algorithm>
@@ -18,8 +18,8 @@ namespace {
 // Three float32 interpolations of scores in 0..1 err by far less.
 constexpr float kRounding = 1.0f / (1 << 18);
 
-// float32 [rows, channels], and how many of the channels count: rows are padded to a multiple of 4 with -1, which
-// loses against every score.
+// float32 [rows, channels], and how many of the channels count: rows are padded to a multiple of 4 with -1,
+// which loses against every score.
 struct Scores {
   std::size_t channels = 0;
   std::size_t stride = 0;
@@ -30,10 +30,12 @@ struct Scores {
 };
 
 // Affinities of one window [groups, channels] with the background in front where there is a threshold.
-std::vector<float> with_background(std::vector<float> affinity, std::size_t groups, std::optional<double> threshold) {
+std::vector<float> with_background(std::vector<float> affinity, std::size_t groups,
+                                   std::optional<double> threshold) {
   if (!threshold) return affinity;
   const std::size_t classes = affinity.size() / groups;
-  const float limit = std::min(static_cast<float>(*threshold), *std::max_element(affinity.begin(), affinity.end()));
+  const float limit =
+      std::min(static_cast<float>(*threshold), *std::max_element(affinity.begin(), affinity.end()));
   std::vector<float> table;
   table.reserve(affinity.size() + groups);
   for (auto row = affinity.begin(); row != affinity.end(); row += static_cast<std::ptrdiff_t>(classes)) {
@@ -84,7 +86,8 @@ std::vector<Span> spans(const std::vector<std::int64_t>& starts, std::int64_t si
     edges.insert(std::min(start + side, length));
   }
   std::vector<Span> result;
-  for (auto edge = edges.begin(); std::next(edge) != edges.end(); ++edge) result.push_back({*edge, *std::next(edge)});
+  for (auto edge = edges.begin(); std::next(edge) != edges.end(); ++edge)
+    result.push_back({*edge, *std::next(edge)});
   return result;
 }
 
@@ -119,23 +122,25 @@ class Average {
         over.push_back(i);
       }
     }
-    std::vector<float> sums = tables_[over[0]].values;
-    each_row(rows, columns, over[0], [](std::int32_t* codes, const std::uint16_t* groups, std::int64_t width) {
-      for (std::int64_t x = 0; x < width; ++x) codes[x] = groups[x];
-    });
-    for (std::size_t i = 1; i < over.size(); ++i) sums = combine(rows, columns, over[i], sums);
     const auto offset = static_cast<std::int32_t>(scores_.values.empty() ? 0 : scores_.rows());
-    each_row(rows, columns, over[0], [offset](std::int32_t* codes, const std::uint16_t*, std::int64_t width) {
-      for (std::int64_t x = 0; x < width; ++x) codes[x] += offset;
-    });
+    const std::int32_t first = over.size() == 1 ? offset : 0;
+    each_row(rows, columns, over[0],
+             [first](std::int32_t* codes, const std::uint16_t* own, std::int64_t width) {
+               for (std::int64_t x = 0; x < width; ++x) codes[x] = first + own[x];
+             });
+    std::vector<float> sums = tables_[over[0]].values;
+    for (std::size_t i = 1; i < over.size(); ++i) {
+      sums = combine(rows, columns, over[i], sums, i + 1 == over.size() ? offset : 0);
+    }
     const auto count = static_cast<float>(over.size());
     for (const float sum : sums) scores_.values.push_back(sum / count);
   }
 
-  // The combinations that occur of the codes so far and a further window, and the sums of their scores. They are
-  // numbered anew at every step: there may be more combinations than integers, but not than pixels.
+  // The combinations that occur of the codes so far and a further window, numbered from `offset`, and the
+  // sums of their scores. They are numbered anew at every step: there may be more combinations than integers,
+  // but not than pixels.
   std::vector<float> combine(const Span& rows, const Span& columns, std::size_t window,
-                             const std::vector<float>& sums) {
+                             const std::vector<float>& sums, std::int32_t offset) {
     const Scores& table = tables_[window];
     const auto groups = static_cast<std::int32_t>(table.rows());
     std::vector<std::int32_t> number(sums.size() / table.stride * table.rows(), -1);
@@ -145,7 +150,7 @@ class Average {
         const std::int32_t combination = codes[x] * groups + own[x];
         std::int32_t& mine = number[static_cast<std::size_t>(combination)];
         if (mine < 0) {
-          mine = static_cast<std::int32_t>(found.size());
+          mine = offset + static_cast<std::int32_t>(found.size());
           found.push_back(combination);
         }
         codes[x] = mine;
@@ -178,12 +183,16 @@ class Average {
 };
 
 // The winning channel after the scores are resized bilinearly to a picture.
+//
+// A code's key says what its neighbours have to share for the winner of all their mixtures to be known: the
+// winner, where it leads by more than rounding could undo, and otherwise the code itself.
 class ResizedArgmax {
  public:
-  ResizedArgmax(const std::vector<std::int32_t>& codes, Size grid, const Scores& scores)
-      : codes_(codes), grid_(grid), scores_(scores) {
-    winner_.resize(scores.rows());
-    std::vector<std::int32_t> key_of(scores.rows());
+  // `names`: the label of each channel.
+  ResizedArgmax(const std::vector<std::int32_t>& codes, Size grid, const Scores& scores,
+                const std::vector<std::size_t>& names)
+      : codes_(codes), grid_(grid), scores_(scores), upper_(row_size()), lower_(row_size()) {
+    for (const std::size_t name : names) labels_.push_back(static_cast<std::uint16_t>(name));
     for (std::size_t code = 0; code < scores.rows(); ++code) {
       const float* row = scores.row(code);
       const std::size_t first = largest(row);
@@ -191,66 +200,102 @@ class ResizedArgmax {
       for (std::size_t k = 0; k < scores.channels; ++k) {
         if (k != first) second = std::max(second, row[k]);
       }
-      winner_[code] = static_cast<std::int32_t>(first);
-      // A winner that rounding cannot undo is its own; otherwise only the same code agrees.
-      key_of[code] = row[first] - second > kRounding ? winner_[code]
-                                                     : static_cast<std::int32_t>(scores.channels + code);
+      const std::size_t key = row[first] - second > kRounding ? first : scores.channels + code;
+      keys_.push_back(static_cast<std::int32_t>(key));
+      labels_.push_back(labels_[first]);
     }
-    keys_.resize(codes.size());
-    for (std::size_t i = 0; i < codes.size(); ++i) keys_[i] = key_of[static_cast<std::size_t>(codes[i])];
   }
 
-  LabelMap run(Size size, const std::vector<std::size_t>& names) const {
+  LabelMap run(Size size) {
     const LinearTaps down = linear_taps(grid_.height, size.height);
     const LinearTaps across = linear_taps(grid_.width, size.width);
-    LabelMap labels(static_cast<std::size_t>(size.height * size.width));
-    std::vector<std::int32_t> cells(static_cast<std::size_t>(grid_.width));
-    std::vector<float> above(scores_.stride), below(scores_.stride);
-    std::uint16_t* to = labels.data();
+    const auto width = static_cast<std::size_t>(size.width);
+    LabelMap labels(static_cast<std::size_t>(size.height) * width);
+    std::vector<std::int32_t> cells(row_size());
     std::int32_t held = -1;
     for (std::size_t y = 0; y < down.t.size(); ++y) {
       if (down.low[y] != held) {
+        find_agreement(down.low[y], down.high[y], held, cells.data());
         held = down.low[y];
-        find_agreement(held, cells.data());
       }
       const std::int32_t* top = codes_.data() + down.low[y] * grid_.width;
       const std::int32_t* bottom = codes_.data() + down.high[y] * grid_.width;
-      for (std::size_t x = 0; x < across.t.size(); ++x, ++to) {
-        const std::int32_t left = across.low[x], right = across.high[x];
-        std::int32_t winner = cells[static_cast<std::size_t>(left)];
-        if (winner < 0) {
-          mix(top[left], top[right], across.t[x], above.data());
-          mix(bottom[left], bottom[right], across.t[x], below.data());
-          for (std::size_t k = 0; k < scores_.stride; ++k) below[k] = lerp(above[k], below[k], down.t[y]);
-          winner = static_cast<std::int32_t>(largest(below.data()));
+      std::uint16_t* to = labels.data() + y * width;
+      const std::int32_t* low = across.low.data();
+      const std::int32_t* cell = cells.data();
+      const std::uint16_t* label = labels_.data();
+      for (std::size_t x = 0; x < width; ++x) {
+        const std::int32_t left = low[x], key = cell[left];
+        if (key >= 0) {
+          to[x] = label[key];
+        } else {
+          const std::int32_t right = across.high[x];
+          to[x] = label[mixed({top[left], top[right], bottom[left], bottom[right]}, across.t[x], down.t[y])];
         }
-        *to = static_cast<std::uint16_t>(names[static_cast<std::size_t>(winner)]);
       }
     }
     return labels;
   }
 
  private:
-  // For each pixel of a row as the upper left of four: the winner of every mixture of the four, or -1 where it is
-  // not one.
-  void find_agreement(std::int32_t y, std::int32_t* cells) const {
-    const std::int64_t width = grid_.width;
-    const std::int32_t* upper = keys_.data() + y * width;
-    const std::int32_t* lower = y + 1 < grid_.height ? upper + width : upper;
-    const std::int32_t* codes = codes_.data() + y * width;
-    for (std::int64_t x = 0; x < width; ++x) {
-      const std::int64_t next = x + 1 < width ? x + 1 : x;
-      const std::int32_t key = upper[x];
-      const bool agree = key == upper[next] && key == lower[x] && key == lower[next];
-      cells[x] = agree ? winner_[static_cast<std::size_t>(codes[x])] : -1;
+  std::size_t row_size() const { return static_cast<std::size_t>(grid_.width); }
+
+  // For each pixel of row `y` as the upper left of four: the key that all four share, or -1. `held` is the
+  // row that was asked for before.
+  void find_agreement(std::int32_t y, std::int32_t next, std::int32_t held, std::int32_t* cells) {
+    if (held >= 0 && y == held + 1) {
+      upper_.swap(lower_);
+    } else {
+      find_keys(y, upper_.data());
     }
+    find_keys(next, lower_.data());
+    const std::int32_t* upper = upper_.data();
+    const std::int32_t* lower = lower_.data();
+    const std::size_t last = row_size() - 1;
+    for (std::size_t x = 0; x < last; ++x) {
+      const bool agree = (upper[x] == upper[x + 1]) & (upper[x] == lower[x]) & (upper[x] == lower[x + 1]);
+      cells[x] = agree ? upper[x] : -1;
+    }
+    cells[last] = upper[last] == lower[last] ? upper[last] : -1;
   }
 
-  void mix(std::int32_t a, std::int32_t b, float t, float* out) const {
-    const float* first = scores_.row(static_cast<std::size_t>(a));
-    const float* second = scores_.row(static_cast<std::size_t>(b));
-    for (std::size_t k = 0; k < scores_.stride; ++k) out[k] = lerp(first[k], second[k], t);
+  void find_keys(std::int32_t y, std::int32_t* keys) const {
+    const std::int32_t* codes = codes_.data() + y * grid_.width;
+    const std::int32_t* key = keys_.data();
+    for (std::size_t x = 0; x < row_size(); ++x) keys[x] = key[codes[x]];
   }
+
+  struct Four {
+    std::int32_t top_left, top_right, bottom_left, bottom_right;
+  };
+
+  // The winning channel of a mixture.
+  std::size_t mixed(const Four& codes, float across, float down) const {
+    const float* top_left = row(codes.top_left);
+    const float* top_right = row(codes.top_right);
+    const float* bottom_left = row(codes.bottom_left);
+    const float* bottom_right = row(codes.bottom_right);
+    std::size_t winner = 0;
+    float best = -std::numeric_limits<float>::infinity();
+    // Four channels at a time, which is what the rows are padded for.
+    for (std::size_t start = 0; start < scores_.stride; start += 4) {
+      float value[4];
+      for (std::size_t i = 0; i < 4; ++i) {
+        const std::size_t k = start + i;
+        const float above = lerp(top_left[k], top_right[k], across);
+        value[i] = lerp(above, lerp(bottom_left[k], bottom_right[k], across), down);
+      }
+      for (std::size_t i = 0; i < 4; ++i) {
+        if (value[i] > best) {
+          best = value[i];
+          winner = start + i;
+        }
+      }
+    }
+    return winner;
+  }
+
+  const float* row(std::int32_t code) const { return scores_.row(static_cast<std::size_t>(code)); }
 
   // The lowest on ties.
   std::size_t largest(const float* scores) const {
@@ -260,14 +305,17 @@ class ResizedArgmax {
   const std::vector<std::int32_t>& codes_;
   Size grid_;
   const Scores& scores_;
-  std::vector<std::int32_t> winner_;
   std::vector<std::int32_t> keys_;
+  // By key: the names of the channels, and the winner's name of each code.
+  LabelMap labels_;
+  std::vector<std::int32_t> upper_, lower_;
 };
 
 }  // namespace
 
-PaperResult paper_decode(const WindowPlan& plan, const std::vector<ImageOutputs>& windows, const Classes& classes,
-                         double logit_scale, const PaperDecode& decode, Size out_size) {
+PaperResult paper_decode(const WindowPlan& plan, const std::vector<ImageOutputs>& windows,
+                         const Classes& classes, double logit_scale, const PaperDecode& decode,
+                         Size out_size) {
   check_windows(plan, windows);
   check_text(classes, windows[0].width);
   const auto groups = static_cast<std::size_t>(windows[0].groups);
@@ -284,8 +332,8 @@ PaperResult paper_decode(const WindowPlan& plan, const std::vector<ImageOutputs>
   std::vector<Scores> scores;
   for (const std::vector<float>& table : tables) scores.push_back(selected(table, channels, used));
   const Average average(plan, group_maps, scores);
-  const ResizedArgmax argmax(average.codes(), plan.size, average.scores());
-  return {argmax.run(out_size, used), decode.background_threshold.has_value()};
+  ResizedArgmax argmax(average.codes(), plan.size, average.scores(), used);
+  return {argmax.run(out_size), decode.background_threshold.has_value()};
 }
 
 }  // namespace groupvit::detail

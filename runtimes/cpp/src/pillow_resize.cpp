@@ -69,9 +69,9 @@ Kernel kernel_of(ResizeFilter filter) {
   return {bilinear, 1.0};
 }
 
-// What every output index of an axis is a weighted sum of. Weights are held in pairs, because two products are
-// summed at once: weight = high * 2^kLowBits + low, so that both halves fit 16 bits. Sums of halves wrap around
-// 2^32, their combination is exact.
+// What every output index of an axis is a weighted sum of. Weights are held in pairs, because two products
+// are summed at once: weight = high * 2^kLowBits + low, so that both halves fit 16 bits. Sums of halves wrap
+// around 2^32, their combination is exact.
 struct Axis {
   static constexpr int kLowBits = 11;
   struct Pair {
@@ -156,7 +156,8 @@ struct Weights {
 
 // Four sums, as 32-bit integers 0 to 255 before they are packed.
 __m128i rounded(__m128i low, __m128i high) {
-  const __m128i sum = _mm_add_epi32(_mm_add_epi32(_mm_slli_epi32(high, Axis::kLowBits), low), _mm_set1_epi32(kHalf));
+  const __m128i sum =
+      _mm_add_epi32(_mm_add_epi32(_mm_slli_epi32(high, Axis::kLowBits), low), _mm_set1_epi32(kHalf));
   return _mm_srai_epi32(sum, kPrecisionBits);
 }
 
@@ -167,36 +168,65 @@ void add(__m128i values, const Weights& weights, __m128i& low, __m128i& high) {
 
 #endif
 
-// [rows, src, 3] to [rows, dst, 3]. Four bytes are read and written at once where that stays inside.
-void horizontal(const std::uint8_t* rows, std::int64_t count, std::int64_t src, const Axis& axis,
-                std::vector<std::uint8_t>& out) {
-  const auto width = static_cast<std::size_t>(src) * 3;
-  const std::size_t out_width = axis.entries.size() * 3;
-  out.resize(static_cast<std::size_t>(count) * out_width);
-  for (std::int64_t y = 0; y < count; ++y) {
-    const std::uint8_t* row = rows + static_cast<std::size_t>(y) * width;
-    std::uint8_t* to = out.data() + static_cast<std::size_t>(y) * out_width;
-    for (std::size_t x = 0; x < axis.entries.size(); ++x, to += 3) {
-      const Axis::Entry entry = axis.entries[x];
-      const Axis::Pair* weights = axis.weights.data() + entry.offset;
-      const std::uint8_t* source = row + static_cast<std::size_t>(entry.first) * 3;
 #if defined(__SSE2__)
-      if (entry.first + 2 * entry.pairs < src && x + 1 < axis.entries.size()) {
-        __m128i low = _mm_setzero_si128(), high = _mm_setzero_si128();
-        for (std::int32_t i = 0; i < entry.pairs; ++i, source += 6) {
-          const __m128i bytes =
-              _mm_unpacklo_epi8(_mm_cvtsi32_si128(load32(source)), _mm_cvtsi32_si128(load32(source + 3)));
-          add(_mm_unpacklo_epi8(bytes, _mm_setzero_si128()), Weights(weights[i]), low, high);
-        }
-        const __m128i words = _mm_packs_epi32(rounded(low, high), _mm_setzero_si128());
-        const std::int32_t pixel = _mm_cvtsi128_si32(_mm_packus_epi16(words, words));
-        std::memcpy(to, &pixel, sizeof pixel);
-        continue;
-      }
-#endif
-      mix(source, 3, weights, entry.pairs, entry.first + 2 * entry.pairs > src, 3, to);
+// One output of `rows` rows that lie `step` and `out_step` bytes apart, four bytes read and written at once.
+template <std::size_t rows>
+void mix_pixel(const std::uint8_t* source, std::size_t step, const Axis::Pair* weights, std::int32_t pairs,
+               std::uint8_t* to, std::size_t out_step) {
+  __m128i low[rows], high[rows];
+  for (std::size_t row = 0; row < rows; ++row) low[row] = high[row] = _mm_setzero_si128();
+  for (std::int32_t i = 0; i < pairs; ++i, source += 6) {
+    const Weights pair(weights[i]);
+    for (std::size_t row = 0; row < rows; ++row) {
+      const std::uint8_t* at = source + row * step;
+      const __m128i bytes =
+          _mm_unpacklo_epi8(_mm_cvtsi32_si128(load32(at)), _mm_cvtsi32_si128(load32(at + 3)));
+      add(_mm_unpacklo_epi8(bytes, _mm_setzero_si128()), pair, low[row], high[row]);
     }
   }
+  for (std::size_t row = 0; row < rows; ++row) {
+    const __m128i words = _mm_packs_epi32(rounded(low[row], high[row]), _mm_setzero_si128());
+    const std::int32_t pixel = _mm_cvtsi128_si32(_mm_packus_epi16(words, words));
+    std::memcpy(to + row * out_step, &pixel, sizeof pixel);
+  }
+}
+#endif
+
+// All outputs of `rows` rows.
+template <std::size_t rows>
+void horizontal_rows(const std::uint8_t* source, std::size_t step, std::int64_t src, const Axis& axis,
+                     std::uint8_t* to, std::size_t out_step) {
+  for (std::size_t x = 0; x < axis.entries.size(); ++x, to += 3) {
+    const Axis::Entry entry = axis.entries[x];
+    const Axis::Pair* weights = axis.weights.data() + entry.offset;
+    const std::uint8_t* at = source + static_cast<std::size_t>(entry.first) * 3;
+#if defined(__SSE2__)
+    // Only where a byte beyond the pixel is still inside the row, of the source and of the result.
+    if (entry.first + 2 * entry.pairs < src && x + 1 < axis.entries.size()) {
+      mix_pixel<rows>(at, step, weights, entry.pairs, to, out_step);
+      continue;
+    }
+#endif
+    const bool last_is_single = entry.first + 2 * entry.pairs > src;
+    for (std::size_t row = 0; row < rows; ++row) {
+      mix(at + row * step, 3, weights, entry.pairs, last_is_single, 3, to + row * out_step);
+    }
+  }
+}
+
+// [count, src, 3] to [count, dst, 3]. Four rows share what is read of the axis.
+void horizontal(const std::uint8_t* rows, std::int64_t count, std::int64_t src, const Axis& axis,
+                std::vector<std::uint8_t>& out) {
+  const auto step = static_cast<std::size_t>(src) * 3;
+  const std::size_t out_step = axis.entries.size() * 3;
+  out.resize(static_cast<std::size_t>(count) * out_step);
+  std::uint8_t* to = out.data();
+  std::int64_t y = 0;
+  for (; y + 4 <= count; y += 4, rows += 4 * step, to += 4 * out_step) {
+    horizontal_rows<4>(rows, step, src, axis, to, out_step);
+  }
+  for (; y < count; ++y, rows += step, to += out_step)
+    horizontal_rows<1>(rows, step, src, axis, to, out_step);
 }
 
 // [src, width] to [dst, width].

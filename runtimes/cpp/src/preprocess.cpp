@@ -48,14 +48,14 @@ Picture resize_for_windows(Picture rgb, const Preprocessing& spec, const WindowP
   return plan.padded_size == plan.size ? picture : pad_edge(picture, plan.padded_size);
 }
 
-void normalize(const Picture& picture, std::int64_t top, std::int64_t left, Size part, const Preprocessing& spec,
-               float* out) {
+void normalize(const Picture& picture, std::int64_t top, std::int64_t left, Size part,
+               const Preprocessing& spec, float* out) {
   for (std::size_t channel = 0; channel < 3; ++channel) {
     const Table table = table_of(spec, channel);
     const std::size_t source = spec.color_order == ColorOrder::kRgb ? channel : 2 - channel;
     for (std::int64_t y = 0; y < part.height; ++y, out += part.width) {
-      const std::uint8_t* row =
-          picture.values.data() + static_cast<std::size_t>((top + y) * picture.size.width + left) * 3 + source;
+      const std::uint8_t* row = picture.values.data() +
+                                static_cast<std::size_t>((top + y) * picture.size.width + left) * 3 + source;
       for (std::int64_t x = 0; x < part.width; ++x) out[x] = table[row[3 * x]];
     }
   }

@@ -1,8 +1,8 @@
 // The definition is the plain computation, and only its speed comes from not carrying it out everywhere. Both
 // axes fall into runs of outputs that look at the same nodes. Within a rectangle of two runs a channel is a
-// bilinear function of the two weights, so one channel that leads another at all four corners leads it inside.
-// Channels that lose so, by more than rounding could make up, are left out; rectangles with several channels
-// left are halved, and small ones are compared pixel by pixel.
+// bilinear function of the two weights, so one channel that leads another at all four corners leads it
+// inside. Channels that lose so, by more than rounding could make up, are left out; rectangles with several
+// channels left are halved, and small ones are compared pixel by pixel.
 #include "upsampled_argmax.hpp"
 
 #include <algorithm>
@@ -42,7 +42,8 @@ Axis axis_of(std::int64_t src, std::int64_t middle, std::int64_t dst) {
     // Weights of three nodes or more lie on no straight line: every output is then an end of its run.
     const std::int32_t longest = first.count > 2 ? 2 : length;
     std::int32_t stop = start + 1;
-    while (stop < length && stop - start < longest && axis.rows[static_cast<std::size_t>(stop)].same_nodes(first)) {
+    while (stop < length && stop - start < longest &&
+           axis.rows[static_cast<std::size_t>(stop)].same_nodes(first)) {
       ++stop;
     }
     axis.runs.push_back({start, stop});
@@ -155,7 +156,8 @@ class Labeller {
     const ComposedRow& rows = down_.rows[static_cast<std::size_t>(y)];
     const ComposedRow& columns = across_.rows[static_cast<std::size_t>(x)];
     const auto on_row = [&](std::size_t i) {
-      const float* row = nodes_.data() + static_cast<std::size_t>(rows.node[i]) * grid_width_ * channels_ + channel;
+      const float* row =
+          nodes_.data() + static_cast<std::size_t>(rows.node[i]) * grid_width_ * channels_ + channel;
       const float base = row[static_cast<std::size_t>(columns.node[0]) * channels_];
       float value = base;
       for (std::size_t j = 1; j < static_cast<std::size_t>(columns.count); ++j) {
@@ -181,8 +183,8 @@ class Labeller {
       winners[corner] = static_cast<std::size_t>(std::max_element(values, values + count) - values);
     }
     for (std::size_t corner = 0; corner < corner_count; ++corner) {
-      const bool seen = std::find(winners.begin(), winners.begin() + corner, winners[corner]) !=
-                        winners.begin() + corner;
+      const bool seen =
+          std::find(winners.begin(), winners.begin() + corner, winners[corner]) != winners.begin() + corner;
       if (!seen) measure_lead(winners[corner], count, corner_count, corner == 0);
     }
     const std::size_t before = candidates_.size();
@@ -193,7 +195,8 @@ class Labeller {
     if (candidates_.size() == before) candidates_.push_back(channels[winners[0]]);
   }
 
-  // The largest lead of each channel over `winner` at any corner, and the least of these over several winners.
+  // The largest lead of each channel over `winner` at any corner, and the least of these over several
+  // winners.
   void measure_lead(std::size_t winner, std::size_t count, std::size_t corner_count, bool first) {
     std::array<const float*, 4> values{};
     std::array<float, 4> top{};
@@ -251,7 +254,8 @@ class Labeller {
 
   std::uint16_t* row(std::int32_t y) { return labels_.data() + static_cast<std::size_t>(y) * width_; }
 
-  // A tile pixel by pixel. Whole tiles are computed, for loops of a known length; what lies outside is dropped.
+  // A tile pixel by pixel. Whole tiles are computed, for loops of a known length; what lies outside is
+  // dropped.
   void compare(const Rectangle& at, std::size_t begin, std::size_t end) {
     const ComposedRow& rows = down_.rows[static_cast<std::size_t>(at.top)];
     const auto row_count = static_cast<std::size_t>(rows.count);

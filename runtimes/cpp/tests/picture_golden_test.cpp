@@ -1,4 +1,5 @@
-// Golden results that the Python runtime reaches as well; tests/support/golden_picture.py says how they are made.
+// Golden results that the Python runtime reaches as well; tests/support/golden_picture.py says how they are
+// made.
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -90,8 +91,8 @@ struct Outputs {
     image_embeds = Random(test["seed"], 3).floats(count * width, -1);
     text_embeds = Random(test["seed"], 4).floats(names * width, -1);
     for (std::int64_t i = 0; i < count; ++i) {
-      windows.push_back({groups, grid, width, masks.data() + i * maps, group_embeds.data() + i * groups * width,
-                         image_embeds.data() + i * width});
+      windows.push_back({groups, grid, width, masks.data() + i * maps,
+                         group_embeds.data() + i * groups * width, image_embeds.data() + i * width});
     }
     classes = {names, width, text_embeds.data()};
   }

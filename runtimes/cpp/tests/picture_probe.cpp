@@ -1,5 +1,6 @@
-// The inner functions of pictures and decoding by C names, so that pytest compares them with the Python runtime.
-// Every function returns a groupvit_status; groupvit_probe_error() is the message of the last failure.
+// The inner functions of pictures and decoding by C names, so that pytest compares them with the Python
+// runtime. Every function returns a groupvit_status; groupvit_probe_error() is the message of the last
+// failure.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -110,7 +111,8 @@ PaperDecode decode_of(const ProbeWindow& window, double threshold, std::int64_t 
 
 PROBE const char* groupvit_probe_error() { return message.c_str(); }
 
-PROBE int groupvit_probe_taps(std::int64_t src, std::int64_t dst, std::int32_t* low, std::int32_t* high, float* t) {
+PROBE int groupvit_probe_taps(std::int64_t src, std::int64_t dst, std::int32_t* low, std::int32_t* high,
+                              float* t) {
   return guarded([&] {
     const LinearTaps taps = linear_taps(src, dst);
     copy(taps.low, low);
@@ -123,7 +125,8 @@ PROBE int groupvit_probe_taps(std::int64_t src, std::int64_t dst, std::int32_t* 
 PROBE int groupvit_probe_composed(std::int64_t src, std::int64_t middle, std::int64_t dst, float* matrix) {
   return guarded([&] {
     for (const ComposedRow& row : composed_rows(src, middle, dst)) {
-      for (std::size_t i = 0; i < static_cast<std::size_t>(row.count); ++i) matrix[row.node[i]] = row.weight[i];
+      for (std::size_t i = 0; i < static_cast<std::size_t>(row.count); ++i)
+        matrix[row.node[i]] = row.weight[i];
       matrix += src;
     }
   });
@@ -134,8 +137,8 @@ PROBE int groupvit_probe_resize(const std::uint8_t* rgb, Size from, Size to, con
   return guarded([&] { copy(resize_picture(picture_of(rgb, from), to, spec_of(*spec)).values, out); });
 }
 
-PROBE int groupvit_probe_prepare_whole(const std::uint8_t* rgb, Size from, Size to, const ProbePreprocessing* spec,
-                                       float* out) {
+PROBE int groupvit_probe_prepare_whole(const std::uint8_t* rgb, Size from, Size to,
+                                       const ProbePreprocessing* spec, float* out) {
   return guarded([&] {
     const Preprocessing preprocessing = spec_of(*spec);
     normalize(resize_picture(picture_of(rgb, from), to, preprocessing), 0, 0, to, preprocessing, out);
@@ -143,12 +146,12 @@ PROBE int groupvit_probe_prepare_whole(const std::uint8_t* rgb, Size from, Size 
 }
 
 // `boxes` int64 [capacity, 2]; `sizes`: height, width, padded height, padded width, side, number of boxes.
-PROBE int groupvit_probe_plan(Size picture, const ProbeWindow* window, std::int64_t* sizes, std::int64_t* boxes,
-                              std::int64_t capacity) {
+PROBE int groupvit_probe_plan(Size picture, const ProbeWindow* window, std::int64_t* sizes,
+                              std::int64_t* boxes, std::int64_t capacity) {
   return guarded([&] {
     const WindowPlan plan = plan_windows(picture, window_of(*window));
     const auto count = static_cast<std::int64_t>(plan.boxes.size());
-    const std::int64_t found[] = {plan.size.height,        plan.size.width, plan.padded_size.height,
+    const std::int64_t found[] = {plan.size.height,       plan.size.width, plan.padded_size.height,
                                   plan.padded_size.width, plan.side,       count};
     std::copy(std::begin(found), std::end(found), sizes);
     for (std::int64_t i = 0; i < std::min(count, capacity); ++i) {
@@ -176,17 +179,20 @@ PROBE int groupvit_probe_upsampled_argmax(const float* scores, std::int64_t chan
   return guarded([&] { copy(upsampled_argmax(scores, channels, grid, size, through), labels); });
 }
 
-PROBE int groupvit_probe_hf_decode(const ProbeOutputs* outputs, const ProbeClasses* classes, Size pixels, Size size,
-                                   std::uint16_t* labels) {
-  return guarded([&] { copy(hf_decode(outputs_of(*outputs)[0], classes_of(*classes), pixels, size), labels); });
+PROBE int groupvit_probe_hf_decode(const ProbeOutputs* outputs, const ProbeClasses* classes, Size pixels,
+                                   Size size, std::uint16_t* labels) {
+  return guarded(
+      [&] { copy(hf_decode(outputs_of(*outputs)[0], classes_of(*classes), pixels, size), labels); });
 }
 
-PROBE int groupvit_probe_hf_groups(const ProbeOutputs* outputs, Size pixels, Size size, std::uint16_t* labels) {
+PROBE int groupvit_probe_hf_groups(const ProbeOutputs* outputs, Size pixels, Size size,
+                                   std::uint16_t* labels) {
   return guarded([&] { copy(hf_groups(outputs_of(*outputs)[0], pixels, size), labels); });
 }
 
-PROBE int groupvit_probe_paper_affinity(const ProbeOutputs* outputs, const ProbeClasses* classes, double logit_scale,
-                                        std::int64_t top_classes, double max_scale, float* affinity) {
+PROBE int groupvit_probe_paper_affinity(const ProbeOutputs* outputs, const ProbeClasses* classes,
+                                        double logit_scale, std::int64_t top_classes, double max_scale,
+                                        float* affinity) {
   return guarded([&] {
     const PaperDecode decode = decode_of({}, -1, top_classes, max_scale);
     copy(paper_affinity(outputs_of(*outputs)[0], classes_of(*classes), logit_scale, decode), affinity);
@@ -200,8 +206,8 @@ PROBE int groupvit_probe_paper_decode(Size size, const ProbeWindow* window, cons
                                       std::int32_t* background) {
   return guarded([&] {
     const PaperResult result =
-        paper_decode(plan_windows(size, window_of(*window)), outputs_of(*outputs), classes_of(*classes), logit_scale,
-                     decode_of(*window, threshold, top_classes, max_scale), size);
+        paper_decode(plan_windows(size, window_of(*window)), outputs_of(*outputs), classes_of(*classes),
+                     logit_scale, decode_of(*window, threshold, top_classes, max_scale), size);
     copy(result.labels, labels);
     *background = result.background;
   });
@@ -209,12 +215,14 @@ PROBE int groupvit_probe_paper_decode(Size size, const ProbeWindow* window, cons
 
 PROBE int groupvit_probe_window_groups(Size size, const ProbeWindow* window, const ProbeOutputs* outputs,
                                        std::uint16_t* labels) {
-  return guarded(
-      [&] { copy(window_groups(plan_windows(size, window_of(*window)), outputs_of(*outputs), size), labels); });
+  return guarded([&] {
+    copy(window_groups(plan_windows(size, window_of(*window)), outputs_of(*outputs), size), labels);
+  });
 }
 
-PROBE int groupvit_probe_class_scores(const ProbeOutputs* outputs, const ProbeClasses* classes, double logit_scale,
-                                      double max_scale, double* scores) {
-  return guarded(
-      [&] { copy(class_scores(outputs_of(*outputs), classes_of(*classes), logit_scale, max_scale), scores); });
+PROBE int groupvit_probe_class_scores(const ProbeOutputs* outputs, const ProbeClasses* classes,
+                                      double logit_scale, double max_scale, double* scores) {
+  return guarded([&] {
+    copy(class_scores(outputs_of(*outputs), classes_of(*classes), logit_scale, max_scale), scores);
+  });
 }
