@@ -24,7 +24,6 @@ from benchmarks.machine import machine
 from benchmarks.timing import Timing, interleaved, ratio
 from groupvit_export.verify.pictures import synthetic_pictures
 from groupvit_runtime import Segmenter, Vocabulary
-from groupvit_runtime.contract import IMAGE_INPUT
 from groupvit_runtime.decode import hf_decode
 from groupvit_runtime.preprocess import prepare_whole, prepare_windows
 from groupvit_runtime.windows import plan_windows
@@ -113,7 +112,7 @@ def _picture_to_mask(bundle: Path, picture: Path, words: Path, rounds: int) -> d
     groups, classes = (_unit(random.normal(size=(n, 256))) for n in (8, len(VOC)))
     times = interleaved(
         {
-            "engine": lambda: segmenter._image_engine.run({IMAGE_INPUT: pixels}),
+            "engine": lambda: segmenter._image.run(pixels),
             "array_to_labels": lambda: segmenter(rgb, vocabulary).labels,
             "jpeg_file_to_labels": lambda: segmenter(picture, vocabulary).labels,
             "preprocess": lambda: prepare_whole(rgb, manifest.model.image_size, manifest.preprocessing.hf),
@@ -145,7 +144,7 @@ def _windows_to_mask(bundle: Path, picture: Path, rounds: int) -> dict[str, Any]
     pixel_values = prepare_windows(rgb, manifest.preprocessing.paper, plan)
     times = interleaved(
         {
-            "engine": lambda: segmenter._image_engine.run({IMAGE_INPUT: pixel_values}),
+            "engine": lambda: segmenter._image.run(pixel_values),
             "array_to_labels": lambda: segmenter(rgb, words, background_threshold=0.95).labels,
         },
         rounds,

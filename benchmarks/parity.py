@@ -178,9 +178,7 @@ class _Exporter:
             own = folder / target
             own.mkdir()
             infos = [_engine(target, graphs[role], role, own) for role in ("image", "text")]
-            backend = load_backend(
-                target, infos, own, stages=subject.stages, scratch=own, options=EngineOptions()
-            )
+            backend = load_backend(target, infos, own, subject=subject, scratch=own, options=EngineOptions())
             candidates.append(Candidate(backend))
         plan = synthetic_plan(subject)
         return examine(subject, candidates, plan, precision="fp32", bundle="", checkpoint="").report

@@ -28,7 +28,6 @@ from benchmarks.peers.timing import in_turn
 from groupvit_export.benching.machine import load_average, this_machine
 from groupvit_export.graph.function import inlined
 from groupvit_runtime import Segmenter
-from groupvit_runtime.contract import IMAGE_INPUT
 
 RESULTS = Path(__file__).parent / "results"
 BATCHES: Final = (1, 8)
@@ -216,15 +215,13 @@ def main() -> None:
     load = load_average()
     with tempfile.TemporaryDirectory() as folder:
         bundles = make_material(Path(folder)).bundles
-        engines = {
-            name: Segmenter.load(bundles[name], threads=arguments.threads)._image_engine for name in OURS
-        }
+        engines = {name: Segmenter.load(bundles[name], threads=arguments.threads)._image for name in OURS}
         graph = inlined(onnx.load(bundles["ours-onnxruntime"] / "image.onnx"))
         works = {batch: count_work(graph, batch) for batch in BATCHES}
         times = {}
         for batch in BATCHES:
             pixels = np.random.default_rng(0).normal(size=(batch, 3, INPUT, INPUT)).astype(np.float32)
-            calls = {name: partial(engine.run, {IMAGE_INPUT: pixels}) for name, engine in engines.items()}
+            calls = {name: partial(engine.run, pixels) for name, engine in engines.items()}
             times[batch] = in_turn(calls, arguments.rounds)
     peaks = {name: matmul_peak(getattr(torch, name)) for name in ("float32", "bfloat16")}
     memory = bandwidth()

@@ -13,7 +13,15 @@ import torch
 from groupvit_export.errors import CheckpointError, ExportError
 from groupvit_export.graph import checks
 from groupvit_export.model.groupvit import GroupViTModel
-from groupvit_runtime.manifest import EngineInfo, FileInfo, Kept, ModelInfo, Role, TensorRTInfo
+from groupvit_runtime.manifest import (
+    DecodeName,
+    EngineInfo,
+    FileInfo,
+    Kept,
+    ModelInfo,
+    Role,
+    TensorRTInfo,
+)
 from groupvit_runtime.tokenizer import Tokenizer
 
 
@@ -30,6 +38,7 @@ def engine_info(
     kept: Mapping[str, str],
     source: str | None,
     tensorrt: TensorRTInfo | None,
+    normalizes: DecodeName | None = None,
 ) -> EngineInfo:
     """Describe an engine that was built from `graph` into `files` of `folder`; `kept` is by node."""
     own = {
@@ -52,6 +61,7 @@ def engine_info(
         ),
         source=None if source is None else FileInfo.of(folder, source),
         tensorrt=tensorrt,
+        normalizes=normalizes,
     )
 
 

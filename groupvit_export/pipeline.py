@@ -24,6 +24,7 @@ from groupvit_export.demo import DEMO_CHECKPOINT, DEMO_NAME, DEMO_SOURCE
 from groupvit_export.errors import CheckpointError, ParityError, UsageError
 from groupvit_export.graph import checks, metadata
 from groupvit_export.graph.capture import capture_image_encoder
+from groupvit_export.graph.decode import attach_decode
 from groupvit_export.graph.encoders import ImageEncoder, TextEncoder
 from groupvit_export.graph.passes import PASSES, apply_passes, check_passes
 from groupvit_export.graph.precision import TypedGraph, in_precision
@@ -34,7 +35,9 @@ from groupvit_export.targets import (
     TARGETS,
     Build,
     BuildRequest,
+    check_decode_in_graph,
     check_device,
+    check_input,
     check_target,
     check_trt_options,
     load_target,
@@ -50,7 +53,7 @@ from groupvit_export.verify.material import bundled_scenes, class_words
 from groupvit_export.verify.network import network_cells
 from groupvit_export.verify.report import Report
 from groupvit_export.verify.subject import Subject, Words
-from groupvit_runtime.contract import TEXT_OUTPUT
+from groupvit_runtime.contract import LABELS_OUTPUT, TEXT_OUTPUT
 from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.files import check_replaceable, staged_folder
 from groupvit_runtime.manifest import (
@@ -93,6 +96,9 @@ class ExportOptions:
             and the runtime warns.
         trt: how the target `trt` builds.
         device: "cpu" or "cuda", that the target `torch` compiles for; None for its usual one, the CPU.
+        input: "float32" for normalised pictures, "uint8" for pixels that the engine normalises as the default
+            decode does.
+        decode_in_graph: whether the image engine makes label maps too, by the `hf` decode.
         command: recorded in the manifest.
     """
 
@@ -110,6 +116,8 @@ class ExportOptions:
     allow_failed_parity: bool = False
     trt: TrtOptions = field(default_factory=TrtOptions)
     device: str | None = None
+    input: str = "float32"
+    decode_in_graph: bool = False
     command: str = "groupvit_export.pipeline.export_bundle"
 
 
@@ -175,12 +183,19 @@ def export_bundle(
         # Before the long steps: a tokenizer of another model is refused here.
         model_facts = model_info(model, image_size, stage / _TOKENIZER_NAME)
         with clock.step("capture the graphs"):
-            image, text = ImageEncoder(model, image_size), TextEncoder(model)
+            normalizes = decode.default if options.input == "uint8" else None
+            image = ImageEncoder(
+                model, image_size, None if normalizes is None else getattr(contracts, normalizes)
+            )
+            text = TextEncoder(model)
             apply_passes(image, options.passes)
             with TextCapture(text, model.config) as capture:
-                graphs = {"image": capture_image_encoder(image), "text": capture.result()}
+                graphs: dict[Role, onnx.ModelProto] = {"image": capture_image_encoder(image)}
+                graphs["text"] = capture.result()
+            if options.decode_in_graph:
+                attach_decode(graphs["image"], image_size, model.config.projection_dim)
             typed = _typed(graphs, image, checkpoint, options, progress)
-        modules = {"image": image, "text": text}
+        modules: dict[Role, torch.nn.Module] = {"image": image, "text": text}
         with clock.step(f"build the {options.target} engines"):
             engines = tuple(
                 _build_engine(
@@ -188,6 +203,7 @@ def export_bundle(
                     typed[role],
                     stage,
                     options,
+                    normalizes if role == "image" else None,
                     BuildRequest(
                         role=role,
                         module=modules[role],
@@ -201,7 +217,7 @@ def export_bundle(
                 for role in _ROLES
             )
         with clock.step("compare with the reference"):
-            subject = Subject(model, image_size, contracts, paper_decode(image_size))
+            subject = Subject(model, image_size, contracts, paper_decode(image_size), normalizes)
             words = class_words(stage / _TOKENIZER_NAME, model_facts, templates)
             found = _verify(subject, words, engines, stage, options, checkpoint.source)
             parity = found.summary(found.columns[0].name)
@@ -235,6 +251,8 @@ def _check(options: ExportOptions) -> None:
     check_trt_options(options.target, options.trt)
     check_device(options.target, options.device)
     check_passes(options.passes)
+    check_input(options.input)
+    check_decode_in_graph(options.target, options.decode_in_graph)
     if options.decode is not None:
         check_decode(options.decode)
 
@@ -307,18 +325,22 @@ def _templates(options: ExportOptions) -> tuple[str, ...]:
 
 
 def _typed(
-    graphs: Mapping[str, onnx.ModelProto],
+    graphs: Mapping[Role, onnx.ModelProto],
     image: ImageEncoder,
     checkpoint: Checkpoint,
     options: ExportOptions,
     progress: Progress,
-) -> dict[str, TypedGraph]:
+) -> dict[Role, TypedGraph]:
     """The captured graphs by role, described, in the precision that the target builds from, and checked."""
     # What is not typed here is typed by its builder.
     precision = options.precision if TARGETS[options.target].typed else "fp32"
-    outputs = {"image": image.output_names(), "text": (TEXT_OUTPUT,)}
-    grouping_nodes = {"image": len(image.grouping_blocks()), "text": 0}
-    typed = {}
+    labels = (LABELS_OUTPUT,) if options.decode_in_graph else ()
+    outputs: dict[Role, tuple[str, ...]] = {
+        "image": (*image.output_names(), *labels),
+        "text": (TEXT_OUTPUT,),
+    }
+    grouping_nodes: dict[Role, int] = {"image": len(image.grouping_blocks()), "text": 0}
+    typed: dict[Role, TypedGraph] = {}
     for role, graph in graphs.items():
         _describe(graph, role, checkpoint, image, options)
         typed[role] = in_precision(graph, precision)
@@ -329,7 +351,7 @@ def _typed(
 
 
 def _describe(
-    graph: onnx.ModelProto, role: str, checkpoint: Checkpoint, encoder: ImageEncoder, options: ExportOptions
+    graph: onnx.ModelProto, role: Role, checkpoint: Checkpoint, encoder: ImageEncoder, options: ExportOptions
 ) -> None:
     names = [value.name for value in (*graph.graph.input, *graph.graph.output)]
     metadata.describe(
@@ -345,7 +367,7 @@ def _describe(
             "precision": options.precision,
             "torch": torch.__version__,
         },
-        tensors={name: metadata.tensor_documentation(name) for name in names},
+        tensors={name: metadata.tensor_documentation(role, name) for name in names},
     )
 
 
@@ -356,6 +378,8 @@ def _rebuild(options: ExportOptions) -> str:
     words = ["groupvit", "export", "--target", options.target, "--precision", options.precision]
     words += [] if options.checkpoint is None else ["--checkpoint", options.checkpoint]
     words += [] if options.device is None else ["--device", options.device]
+    words += [] if options.input == "float32" else ["--input", options.input]
+    words += ["--decode-in-graph"] if options.decode_in_graph else []
     return " ".join(filter(None, (shlex.join(words), command_line(options.trt))))
 
 
@@ -366,7 +390,12 @@ def _kept(graph: TypedGraph) -> str:
 
 
 def _build_engine(
-    build: Build, graph: TypedGraph, folder: Path, options: ExportOptions, request: BuildRequest
+    build: Build,
+    graph: TypedGraph,
+    folder: Path,
+    options: ExportOptions,
+    normalizes: DecodeName | None,
+    request: BuildRequest,
 ) -> EngineInfo:
     built = build(graph.model, folder, request)
     return engine_info(
@@ -381,6 +410,7 @@ def _build_engine(
         kept=graph.kept,
         source=built.source,
         tensorrt=built.tensorrt,
+        normalizes=normalizes,
     )
 
 
@@ -404,7 +434,7 @@ def _verify(
             f"{options.target} {options.precision}",
             engines,
             folder,
-            stages=subject.stages,
+            subject=subject,
             scratch=Path(scratch),
             options=EngineOptions(),
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 from PIL import Image
 from tokenizers import Tokenizer as RawTokenizer
@@ -17,6 +18,7 @@ from groupvit_export.checkpoint import Checkpoint, build_model, load_checkpoint,
 from groupvit_export.demo import DEMO_CHECKPOINT, DEMO_SOURCE
 from groupvit_export.errors import CheckpointError, UsageError
 from groupvit_export.graph.capture import capture_image_encoder
+from groupvit_export.graph.decode import attach_decode
 from groupvit_export.graph.encoders import ImageEncoder
 from groupvit_export.graph.passes import apply_passes
 from groupvit_export.pipeline import ExportOptions, export_bundle
@@ -33,9 +35,12 @@ from groupvit_export.verify.examine import Candidate, Plan, examine, label_plan
 from groupvit_export.verify.labels import SHOWN, Picture
 from groupvit_export.verify.material import bundled_scenes, class_words, sentences
 from groupvit_export.verify.network import network_cells
+from groupvit_export.verify.normalised import pixels_of
 from groupvit_export.verify.report import Cell, Report, not_run
 from groupvit_export.verify.subject import Subject, Words
+from groupvit_runtime.contract import CLASSES_INPUT, IMAGE_INPUT, LABELS_OUTPUT, PIXELS_INPUT, SIZE_INPUT
 from groupvit_runtime.engines import EngineOptions
+from groupvit_runtime.manifest import EngineInfo
 from groupvit_runtime.opening import OpenBundle, open_bundle
 from groupvit_runtime.read_image import list_pictures, read_image
 
@@ -123,7 +128,10 @@ def verify_bundle(
     checkpoint = _checkpoint(opened, options)
     model = build_model(checkpoint)
     image_size = manifest.model.image_size
-    subject = Subject(model, image_size, preprocessings(checkpoint.folder), paper_decode(image_size))
+    normalizes = manifest.engine("image").normalizes
+    subject = Subject(
+        model, image_size, preprocessings(checkpoint.folder), paper_decode(image_size), normalizes
+    )
     notes = _fingerprint_notes(opened, checkpoint)
     check_architecture(model, manifest.model)
     words, token_ids = _words(opened, checkpoint, options)
@@ -147,7 +155,7 @@ def verify_bundle(
                 name,
                 item.manifest.engines,
                 item.root,
-                stages=subject.stages,
+                subject=subject,
                 scratch=folder,
                 options=engine_options,
             )
@@ -289,21 +297,51 @@ def _culprits(
     if not failed:
         return {}
     progress("capture the graph afresh, to look for the first node ...")
-    passes = next(iter(bundles.values())).manifest.passes
-    encoder = ImageEncoder(subject.model, subject.image_size)
-    apply_passes(encoder, passes)
-    clean = capture_image_encoder(encoder)
+    clean: dict[object, onnx.ModelProto] = {}
     culprits: dict[str, Culprit | None] = {}
     for name in failed:
         place = next(finding.cell.place for finding in report.findings if finding.column == name)
         case = next((c for c in plan.image if place and c.name == place.case), plan.image[0])
         picture = place.index[0] if place and place.index and place.index[0] < len(case.value) else 0
-        engine = bundles[name].manifest.engine("image")
+        manifest = bundles[name].manifest
+        engine = manifest.engine("image")
+        key = (engine.normalizes, tuple(tensor.name for tensor in engine.inputs), manifest.passes)
+        if key not in clean:
+            clean[key] = _clean_graph(subject, engine, manifest.passes)
         progress(f"bisect {name} ...")
         culprits[name] = bisect(
-            clean,
+            clean[key],
             engine.target,
             engine.files[0].locate(bundles[name].root),
-            np.ascontiguousarray(case.value[picture : picture + 1]),
+            _feeds(subject, engine, case.value[picture : picture + 1]),
         )
     return culprits
+
+
+def _clean_graph(subject: Subject, engine: EngineInfo, passes: Sequence[str]) -> onnx.ModelProto:
+    """The graph of an engine with these inputs, from the checkpoint."""
+    spec = None if engine.normalizes is None else getattr(subject.contracts, engine.normalizes)
+    encoder = ImageEncoder(subject.model, subject.image_size, spec)
+    apply_passes(encoder, passes)
+    graph = capture_image_encoder(encoder)
+    if _decodes(engine):
+        attach_decode(graph, subject.image_size, subject.model.config.projection_dim)
+    return graph
+
+
+def _feeds(
+    subject: Subject, engine: EngineInfo, pixel_values: NDArray[np.float32]
+) -> dict[str, NDArray[Any]]:
+    feeds: dict[str, NDArray[Any]] = {IMAGE_INPUT: np.ascontiguousarray(pixel_values)}
+    if engine.normalizes is not None:
+        feeds = {PIXELS_INPUT: pixels_of(pixel_values, getattr(subject.contracts, engine.normalizes))}
+    if _decodes(engine):
+        width = subject.model.config.projection_dim
+        # The first axes as classes: what is decoded is of no interest where an output is off before.
+        feeds[CLASSES_INPUT] = np.eye(min(width, 8), width, dtype=np.float32)
+        feeds[SIZE_INPUT] = np.array(subject.image_size, np.int64)
+    return feeds
+
+
+def _decodes(engine: EngineInfo) -> bool:
+    return any(tensor.name == LABELS_OUTPUT for tensor in engine.outputs)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from benchmarks.peers.sides import ENGINE_OUTPUTS, LabelMap, Outputs, Side
 from groupvit_runtime import Segmenter, Vocabulary
-from groupvit_runtime.contract import IMAGE_INPUT
 
 
 def our_side(
@@ -29,16 +28,16 @@ def our_side(
     segmenter = Segmenter.load(bundle, threads=threads, decode="hf")
     setup_s = time.perf_counter() - start
     # The engine alone is no part of the public interface: nobody but a benchmark wants it.
-    run = segmenter._image_engine.run
+    run = segmenter._image.run
 
     def label_picture() -> LabelMap:
         return segmenter(picture, words).labels
 
     def engine() -> object:
-        return run({IMAGE_INPUT: pixels})
+        return run(pixels)
 
     def outputs() -> Outputs:
-        found = run({IMAGE_INPUT: pixels})
+        found = run(pixels)
         return {name: found[name].astype(np.float32) for name in ENGINE_OUTPUTS}
 
     return Side(label_picture, engine, outputs, segmenter.engine_description, setup_s)

@@ -14,7 +14,15 @@ from groupvit_export.cli.parity import parity_table
 from groupvit_export.cli.precisions import precision_table
 from groupvit_export.cli.trt_arguments import add_trt_options, read_trt_options
 from groupvit_export.demo import DEMO_LABELS, DEMO_SAMPLE
-from groupvit_export.targets import TARGETS, check_device, check_target, check_trt_options
+from groupvit_export.targets import (
+    INPUTS,
+    TARGETS,
+    check_decode_in_graph,
+    check_device,
+    check_input,
+    check_target,
+    check_trt_options,
+)
 from groupvit_export.terminal import ShareLine
 from groupvit_export.torch_package.toolchain import check_toolchain
 from groupvit_export.trt.choose import choose_flavor
@@ -44,6 +52,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--image-size", metavar="S", help="side in pixels, or HEIGHTxWIDTH; default the checkpoint's own"
     )
     parser.add_argument("--decode", help="default decode of the bundle: hf or paper")
+    parser.add_argument(
+        "--input",
+        default=INPUTS[0],
+        metavar="TYPE",
+        help="what the image engine takes: float32, normalised pictures (default); uint8, pixels "
+        "[B, H, W, 3] in RGB, which it normalises itself as the default decode does",
+    )
+    parser.add_argument(
+        "--decode-in-graph",
+        action="store_true",
+        help="with --target onnx or openvino: the image engine also makes label maps by the hf decode, from "
+        "class embeddings and a size",
+    )
     add_templates(parser)
     parser.add_argument(
         "--tokenizer", type=Path, metavar="PATH", help="tokenizer.json, folder, or CLIP's .txt.gz"
@@ -70,6 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
     trt = read_trt_options(arguments)
     check_trt_options(arguments.target, trt)
     check_device(arguments.target, arguments.device)
+    check_input(arguments.input)
+    check_decode_in_graph(arguments.target, arguments.decode_in_graph)
     decode = None if arguments.decode is None else check_decode(arguments.decode)
     templates = read_templates(arguments)
     image_size = read_size(arguments.image_size)
@@ -97,6 +120,8 @@ def run(arguments: argparse.Namespace) -> int:
         allow_failed_parity=arguments.allow_failed_parity,
         trt=trt,
         device=arguments.device,
+        input=arguments.input,
+        decode_in_graph=arguments.decode_in_graph,
         command=arguments.command,
     )
     bar = ShareLine(sys.stderr, quiet=arguments.quiet or arguments.json)

@@ -9,7 +9,7 @@ from groupvit_export.cli.kept import kept_table
 from groupvit_export.cli.output import print_json, table
 from groupvit_export.cli.parity import parity_table
 from groupvit_export.cli.precisions import precision_table
-from groupvit_runtime.contract import PaperDecode
+from groupvit_runtime.contract import LABELS_OUTPUT, PaperDecode
 from groupvit_runtime.manifest import EngineInfo, Manifest, ProfileInfo, TensorInfo
 from groupvit_runtime.opening import OpenBundle, open_bundle
 from groupvit_runtime.serialize import to_json
@@ -101,9 +101,13 @@ def _engines(manifest: Manifest) -> str:
         tensors = [["in", *_tensor(item)] for item in engine.inputs]
         tensors += [["out", *_tensor(item)] for item in engine.outputs]
         tensors += [["profile", item.name, "", _profile(item)] for item in _profiles(engine)]
+        inside = [] if engine.normalizes is None else [f"normalises pixels as {engine.normalizes}"]
+        inside += ["decodes label maps"] if LABELS_OUTPUT in (t.name for t in engine.outputs) else []
         blocks.append(
             f"{engine.role} engine: {engine.target} {engine.precision}, for {engine.hardware}\n"
-            f"built with {versions}\n" + table(["", "tensor", "dtype", "shape"], tensors)
+            f"built with {versions}\n"
+            + (f"inside: {', '.join(inside)}\n" if inside else "")
+            + table(["", "tensor", "dtype", "shape"], tensors)
         )
     return "\n\n".join(blocks)
 

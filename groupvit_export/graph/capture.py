@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from groupvit_export.errors import ExportError
 from groupvit_export.graph import function
 from groupvit_export.graph.encoders import ImageEncoder, TextEncoder
-from groupvit_export.graph.naming import name_grouping_values
-from groupvit_runtime.contract import IMAGE_INPUT, TEXT_INPUT, TEXT_OUTPUT
+from groupvit_export.graph.naming import name_grouping_values, name_normalised_pixels
+from groupvit_runtime.contract import TEXT_INPUT, TEXT_OUTPUT
 
 OPSET: Final = 20
 """First opset with Gelu as an operator; ONNX Runtime 1.17, OpenVINO 2024 and TensorRT 10 read it."""
@@ -29,11 +29,12 @@ _EXAMPLE_BATCH = 2
 
 def capture_image_encoder(encoder: ImageEncoder) -> onnx.ModelProto:
     """Capture with a dynamic batch and the encoder's fixed image size."""
-    channels = encoder.vision_model.config.num_channels
-    example = torch.zeros(_EXAMPLE_BATCH, channels, *encoder.image_size)
+    example = encoder.example(_EXAMPLE_BATCH)
     batch = torch.export.Dim("batch", min=1)
-    model = _capture(encoder, example, IMAGE_INPUT, encoder.output_names(), {"pixel_values": {0: batch}})
+    model = _capture(encoder, example, encoder.input_name, encoder.output_names(), {"picture": {0: batch}})
     name_grouping_values(model)
+    if encoder.normalisation is not None:
+        name_normalised_pixels(model)
     function.attach(model)
     return model
 

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from groupvit_export.errors import ExportError
 from groupvit_export.graph.assign import RegroupedAssign
 from groupvit_export.graph.embeds import SeparateEmbeds
+from groupvit_export.graph.normalisation import Normalisation
 from groupvit_export.model.grouping import TokenAssign
 from groupvit_export.model.groupvit import GroupViTModel, group_masks
 from groupvit_export.model.vision import VisionStage
-from groupvit_runtime.contract import IMAGE_OUTPUTS
+from groupvit_runtime.contract import IMAGE_INPUT, IMAGE_OUTPUTS, PIXELS_INPUT, Preprocessing
 
 
 class ImageEncoder(nn.Module):
@@ -26,12 +27,15 @@ class ImageEncoder(nn.Module):
     Args:
         model: the reference, in evaluation mode; it is copied, not changed.
         image_size: (height, width) in pixels, multiples of the patch size.
+        normalises: takes pixels and normalises them itself, like this; None where they come normalised.
 
     Raises:
-        ExportError: the size does not fit the patches.
+        ExportError: the size does not fit the patches, or the model does not take three colours.
     """
 
-    def __init__(self, model: GroupViTModel, image_size: tuple[int, int]) -> None:
+    def __init__(
+        self, model: GroupViTModel, image_size: tuple[int, int], normalises: Preprocessing | None = None
+    ) -> None:
         super().__init__()
         patch = model.config.vision_config.patch_size
         if any(side < patch or side % patch for side in image_size):
@@ -41,7 +45,16 @@ class ImageEncoder(nn.Module):
                 expected=f"sides that are multiples of {patch}",
                 fix=f"--image-size {max(patch, round(image_size[0] / patch) * patch)}",
             )
+        channels = model.config.vision_config.num_channels
+        if normalises is not None and channels != 3:
+            raise ExportError(
+                "pixels have three colours, and the model takes another number of channels",
+                got=channels,
+                expected=3,
+                fix="--input float32",
+            )
         self.image_size = image_size
+        self.normalisation = None if normalises is None else Normalisation(normalises)
         self.vision_model = copy.deepcopy(model.vision_model).eval()
         self.visual_projection = copy.deepcopy(model.visual_projection).eval()
         self.embed: nn.Module = SeparateEmbeds()
@@ -61,6 +74,17 @@ class ImageEncoder(nn.Module):
         stages = cast(list[VisionStage], list(self.vision_model.encoder.stages))
         return [stage.downsample for stage in stages if stage.downsample is not None]
 
+    @property
+    def input_name(self) -> str:
+        """What it takes, by the name in the contract."""
+        return IMAGE_INPUT if self.normalisation is None else PIXELS_INPUT
+
+    def example(self, batch: int) -> Tensor:
+        """An input of zeros."""
+        if self.normalisation is not None:
+            return torch.zeros(batch, *self.image_size, 3, dtype=torch.uint8)
+        return torch.zeros(batch, self.vision_model.config.num_channels, *self.image_size)
+
     def output_names(self) -> tuple[str, ...]:
         """Names of the outputs in order; stages count from 1 as in the paper."""
         stages = range(1, len(self.grouping_blocks()) + 1)
@@ -70,17 +94,18 @@ class ImageEncoder(nn.Module):
             *(f"assignment_{stage}" for stage in stages),
         )
 
-    def forward(self, pixel_values: Tensor) -> tuple[Tensor, ...]:
-        """Encode normalised pictures.
+    def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
+        """Encode pictures.
 
         Args:
-            pixel_values: [B, 3, H, W] float32.
+            picture: normalised, [B, 3, H, W] float32; or uint8 [B, H, W, 3] where it normalises itself.
 
         Returns:
             image_embeds [B, P] and group_embeds [B, G, P], unit vectors; masks [B, G, H/p, W/p], the
             product of the soft maps over the stages; then for every stage its soft map [B, G_s, N_s],
             and for every stage its assignment [B, N_s] int64.
         """
+        pixel_values = picture if self.normalisation is None else self.normalisation(picture)
         vision = self.vision_model(pixel_values, output_attentions=True)
         image_embeds, group_embeds = self.embed(
             self.visual_projection, vision.pooler_output, vision.last_hidden_state

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import onnx
 
+from groupvit_runtime.manifest import Role
+
 TOOLKIT = "groupvit-export"
 
 
@@ -40,10 +42,16 @@ def describe(
 
 
 IMAGE_TENSORS = {
+    "pixels": "uint8 [batch, H, W, 3]: RGB, of the engine's size; normalised inside",
     "pixel_values": "float32 [batch, 3, H, W]: RGB, scaled and normalised as the manifest says",
     "image_embeds": "float32 [batch, P]: embedding of the whole picture, unit length",
     "group_embeds": "float32 [batch, G, P]: embedding of every group, unit length",
     "masks": "float32 [batch, G, H/p, W/p]: product of the soft maps; sums to 1 over the groups",
+}
+DECODE_TENSORS = {
+    "text_embeds": "float32 [classes, P]: embeddings of the class names, unit length",
+    "size": "int64 [2]: height and width of the label maps",
+    "labels": "int32 [batch, height, width]: class of every pixel, lowest index on ties",
 }
 TEXT_TENSORS = {
     "input_ids": "int64 [batch, length]: token ids with start and end; anything may follow the end",
@@ -51,15 +59,15 @@ TEXT_TENSORS = {
 }
 
 
-def tensor_documentation(name: str) -> str:
-    """Documentation of an input or output of either encoder.
+def tensor_documentation(role: Role, name: str) -> str:
+    """Documentation of an input or output of an encoder.
 
     Raises:
-        KeyError: the name is of neither.
+        KeyError: it has none of this name.
     """
     stage = name.rsplit("_", 1)[-1]
     if name.startswith("soft_map_"):
         return f"float32 [batch, G, N]: softmax over the groups of stage {stage}, for every token entering it"
     if name.startswith("assignment_"):
         return f"int64 [batch, N]: group that every token of stage {stage} joins; lowest index on ties"
-    return {**IMAGE_TENSORS, **TEXT_TENSORS}[name]
+    return {"image": {**IMAGE_TENSORS, **DECODE_TENSORS}, "text": TEXT_TENSORS}[role][name]

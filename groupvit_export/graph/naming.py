@@ -6,9 +6,12 @@ finds the op again in an OpenVINO or TensorRT file, where the node itself has be
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import onnx
 
 from groupvit_kernels.contract import DOMAIN, INPUTS, OP_NAME, OUTPUTS
+from groupvit_runtime.contract import IMAGE_INPUT
 
 
 def grouping_value(stage: int, name: str) -> str:
@@ -36,6 +39,16 @@ def name_grouping_values(model: onnx.ModelProto) -> None:
             new |= {
                 value: grouping_value(stage, name) for name, value in zip(names, values, strict=True) if value
             }
+    _rename(model, new)
+
+
+def name_normalised_pixels(model: onnx.ModelProto) -> None:
+    """Call what is made of pixels inside a captured graph as it is called where it comes from outside."""
+    convolution = next(node for node in model.graph.node if node.op_type == "Conv")
+    _rename(model, {convolution.input[0]: IMAGE_INPUT})
+
+
+def _rename(model: onnx.ModelProto, new: Mapping[str, str]) -> None:
     for node in model.graph.node:
         for values in (node.input, node.output):
             values[:] = [new.get(value, value) for value in values]

@@ -22,6 +22,7 @@ from onnx import TensorProto, numpy_helper
 from groupvit_export.errors import ExportError, UsageError
 from groupvit_export.graph.naming import grouping_nodes
 from groupvit_kernels.contract import OUTPUTS
+from groupvit_runtime.contract import IMAGE_INPUT, IMAGE_OUTPUTS, LABELS_OUTPUT
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,17 @@ def _deciding(graph: _Graph, half: Half) -> Iterable[onnx.NodeProto]:
         yield from graph.between(node.input, lambda n: n.op_type == "LayerNormalization", inclusive=True)
 
 
+def _normalising(graph: _Graph, half: Half) -> Iterable[onnx.NodeProto]:
+    # Where the engine takes pixels, the normalised ones are a value inside it.
+    return graph.between([IMAGE_INPUT], lambda node: False, inclusive=False)
+
+
+def _decoding(graph: _Graph, half: Half) -> Iterable[onnx.NodeProto]:
+    return graph.between(
+        [LABELS_OUTPUT], lambda node: any(name in IMAGE_OUTPUTS for name in node.output), inclusive=False
+    )
+
+
 def _masks(graph: _Graph, half: Half) -> Iterable[onnx.NodeProto]:
     blocks = {node.name for node in grouping_nodes(graph.model)}
     return graph.between(["masks"], lambda node: node.name in blocks, inclusive=False)
@@ -175,6 +187,8 @@ def _missing(graph: _Graph, half: Half) -> Iterable[onnx.NodeProto]:
 ISLANDS: Final = (
     Island("decides the assignment", _deciding),
     Island("makes the masks of soft maps", _masks),
+    Island("decodes label maps", _decoding),
+    Island("normalises pixels", _normalising),
     Island("counts tokens, exactly", _counts),
     Island("statistics of a LayerNorm", _of_type("LayerNormalization")),
     Island("statistics of a BatchNorm", _of_type("BatchNormalization")),

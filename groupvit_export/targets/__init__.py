@@ -178,6 +178,50 @@ def check_device(target: str, device: str | None) -> None:
         )
 
 
+INPUTS: Final = ("float32", "uint8")
+"""What the image engine takes: normalised pictures, or pixels."""
+
+_NO_DECODE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "trt": "the size of the label maps is the value of an input, which a plan would need as a shape "
+        "tensor in host memory, and its runtime binds shapes only",
+        "torch": "the sizes of a package's outputs follow from the sizes of its inputs, and the size of the "
+        "label maps is the value of one",
+    }
+)
+"""Why a target cannot decode inside its engine."""
+
+
+def check_input(input_type: str) -> None:
+    """Refuse what is no input of an image engine.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if input_type not in INPUTS:
+        raise UsageError(
+            "the image engine has no such input",
+            got=input_type,
+            expected=" or ".join(INPUTS),
+            fix=closest(input_type, INPUTS, "--input"),
+        )
+
+
+def check_decode_in_graph(target: str, wanted: bool) -> None:
+    """Refuse to decode inside the engines of targets that cannot.
+
+    Raises:
+        UsageError: this one cannot; says why.
+    """
+    if wanted and target in _NO_DECODE:
+        raise UsageError(
+            f"the target {target} cannot decode inside its engine: {_NO_DECODE[target]}",
+            got=f"--target {target} --decode-in-graph",
+            expected="this with --target " + " or ".join(name for name in TARGETS if name not in _NO_DECODE),
+            fix="leave --decode-in-graph away; the runtime decodes",
+        )
+
+
 def load_target(target: str) -> Build:
     """Import the target's module and give its `build`.
 

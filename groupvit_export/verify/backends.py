@@ -18,6 +18,7 @@ from groupvit_export.graph.passes import apply_passes
 from groupvit_export.model.groupvit import GroupViTModel
 from groupvit_export.verify.reference import Arrays, Reference, assignments, image_outputs
 from groupvit_kernels import torch_op
+from groupvit_runtime.contract import Preprocessing
 
 DTYPES: Final[Mapping[str, torch.dtype]] = MappingProxyType(
     {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -25,6 +26,11 @@ DTYPES: Final[Mapping[str, torch.dtype]] = MappingProxyType(
 
 Grouping = Callable[[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]], Arrays]
 """query [B, G, C], tokens [B, N, C], bias [B, G] to means, soft, index, count by name."""
+
+
+Decoded = Callable[
+    [NDArray[np.float32], NDArray[np.float32], tuple[int, int]], tuple[Arrays, NDArray[np.uint16]]
+]
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,10 @@ class Backend:
         grouping: the grouping attention of every stage by itself, or why there is none.
         stand_in: what was not run, and what in its place; None where the engine itself is run.
         max_batch: the most pictures it takes at once; None where there is no limit.
+        normalises: how pictures must have been normalised, because the engine does it itself; None where any
+            values can be run.
+        decoded: of an engine that decodes: pixel_values, class embeddings float32 [K, P] and (height, width)
+            to its outputs and the label maps uint16 [B, height, width].
     """
 
     name: str
@@ -48,6 +58,12 @@ class Backend:
     grouping: tuple[Grouping, ...] | str
     stand_in: str | None = None
     max_batch: int | None = None
+    normalises: Preprocessing | None = None
+    decoded: Decoded | None = None
+
+    def takes(self, spec: Preprocessing) -> bool:
+        """Whether pictures that are normalised like this can be run."""
+        return self.normalises is None or self.normalises.normalises_like(spec)
 
 
 def in_batches(backend: Backend, pixel_values: NDArray[np.float32]) -> Arrays:

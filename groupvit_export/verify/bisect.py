@@ -22,9 +22,9 @@ from onnx.reference import ReferenceEvaluator
 from groupvit_export.errors import UsageError
 from groupvit_export.graph.function import inlined
 from groupvit_export.verify.decisions import Index, output_error
-from groupvit_runtime.contract import IMAGE_INPUT
 
 Values = Mapping[str, NDArray[Any]]
+Feeds = Mapping[str, NDArray[Any]]
 Run = Callable[[Sequence[str]], Values]
 """Executes the engine with these values marked as outputs."""
 
@@ -62,16 +62,14 @@ class Culprit:
         )
 
 
-def bisect(
-    clean: onnx.ModelProto, target: str, path: Path, pixel_values: NDArray[np.float32]
-) -> Culprit | None:
+def bisect(clean: onnx.ModelProto, target: str, path: Path, feeds: Feeds) -> Culprit | None:
     """Find the first node that leaves its budget.
 
     Args:
         clean: the image graph captured from the checkpoint with the bundle's passes.
         target: of the engine.
         path: the engine's file.
-        pixel_values: float32 [1, 3, H, W] on which the engine fails.
+        feeds: inputs of the engine by name, on which it fails.
 
     Returns:
         The node, or None where every value is within its budget.
@@ -88,9 +86,9 @@ def bisect(
             fix="bisect the same checkpoint with --targets onnx",
         )
     graph = inlined(clean)
-    truth = _truth(graph, pixel_values)
-    plain = _onnx_values(graph, pixel_values, list(truth), optimise=False)
-    available, run = make(path, pixel_values)
+    truth = _truth(graph, feeds)
+    plain = _onnx_values(graph, feeds, list(truth), optimise=False)
+    available, run = make(path, feeds)
     order = [node for node in graph.graph.node if node.output[0] in truth and node.output[0] in available]
     names = [node.output[0] for node in order]
     budgets = {name: _budget(truth[name], plain[name]) for name in names}
@@ -134,7 +132,7 @@ def _budget(truth: NDArray[np.float64], plain: NDArray[Any]) -> float:
     return max(_FLOOR * scale, _FACTOR * output_error(plain, truth)[0])
 
 
-def _truth(graph: onnx.ModelProto, pixel_values: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
+def _truth(graph: onnx.ModelProto, feeds: Feeds) -> dict[str, NDArray[np.float64]]:
     """Every value that a node computes, in float64."""
     wide = onnx.ModelProto()
     wide.CopyFrom(graph)
@@ -153,9 +151,11 @@ def _truth(graph: onnx.ModelProto, pixel_values: NDArray[np.float32]) -> dict[st
                 constant = numpy_helper.from_array(np.array(attribute.f, np.float64))
                 attribute.CopyFrom(onnx.helper.make_attribute("value", constant))
     del wide.graph.value_info[:]
-    values = ReferenceEvaluator(wide).run(
-        None, {IMAGE_INPUT: pixel_values.astype(np.float64)}, intermediate=True
-    )
+    wide_feeds = {
+        name: value.astype(np.float64) if value.dtype == np.float32 else value
+        for name, value in feeds.items()
+    }
+    values = ReferenceEvaluator(wide).run(None, wide_feeds, intermediate=True)
     computed = {name for node in graph.graph.node for name in node.output}
     return {
         name: np.asarray(value, np.float64)
@@ -165,7 +165,7 @@ def _truth(graph: onnx.ModelProto, pixel_values: NDArray[np.float32]) -> dict[st
 
 
 def _onnx_values(
-    graph: onnx.ModelProto, pixel_values: NDArray[np.float32], names: Sequence[str], *, optimise: bool
+    graph: onnx.ModelProto, feeds: Feeds, names: Sequence[str], *, optimise: bool
 ) -> dict[str, NDArray[Any]]:
     marked = onnx.ModelProto()
     marked.CopyFrom(graph)
@@ -179,17 +179,17 @@ def _onnx_values(
     session = onnxruntime.InferenceSession(
         marked.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    values = session.run(list(names), {IMAGE_INPUT: pixel_values})
+    values = session.run(list(names), dict(feeds))
     return dict(zip(names, values, strict=True))
 
 
-def _onnx_runner(path: Path, pixel_values: NDArray[np.float32]) -> tuple[set[str], Run]:
+def _onnx_runner(path: Path, feeds: Feeds) -> tuple[set[str], Run]:
     graph = inlined(onnx.load(path))
     available = {name for node in graph.graph.node for name in node.output}
-    return available, lambda names: _onnx_values(graph, pixel_values, names, optimise=True)
+    return available, lambda names: _onnx_values(graph, feeds, names, optimise=True)
 
 
-def _openvino_runner(path: Path, pixel_values: NDArray[np.float32]) -> tuple[set[str], Run]:
+def _openvino_runner(path: Path, feeds: Feeds) -> tuple[set[str], Run]:
     import openvino as ov
 
     core = ov.Core()
@@ -205,12 +205,12 @@ def _openvino_runner(path: Path, pixel_values: NDArray[np.float32]) -> tuple[set
                 model.add_outputs(name)
         compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": ov.Type.f32})
         request = compiled.create_infer_request()
-        request.infer({IMAGE_INPUT: pixel_values})
+        request.infer(dict(feeds))
         return {name: request.get_tensor(name).data.copy() for name in names}
 
     return tensors(core.read_model(path)), run
 
 
-_RUNNERS: Final[Mapping[str, Callable[[Path, NDArray[np.float32]], tuple[set[str], Run]]]] = MappingProxyType(
+_RUNNERS: Final[Mapping[str, Callable[[Path, Feeds], tuple[set[str], Run]]]] = MappingProxyType(
     {"onnx": _onnx_runner, "openvino": _openvino_runner}
 )

@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from groupvit_export.verify.backends import Backend
 from groupvit_export.verify.isolate import isolate
+from groupvit_export.verify.normalised import pixels_of
 from groupvit_export.verify.stand_in import find_stand_in
-from groupvit_runtime.contract import IMAGE_INPUT, TEXT_INPUT, TEXT_OUTPUT
+from groupvit_export.verify.subject import Subject
+from groupvit_runtime.contract import TEXT_INPUT, TEXT_OUTPUT
 from groupvit_runtime.engines import Engine, EngineOptions, load_engine
+from groupvit_runtime.image_engine import ImageEngine
 from groupvit_runtime.manifest import EngineInfo, Role
 
 _ROLES: Final[tuple[Role, ...]] = ("image", "text")
@@ -24,7 +27,7 @@ def load_backend(
     engines: Sequence[EngineInfo],
     root: Path,
     *,
-    stages: int,
+    subject: Subject,
     scratch: Path,
     options: EngineOptions,
 ) -> Backend:
@@ -36,7 +39,7 @@ def load_backend(
         name: of the column.
         engines: of a bundle, one a role.
         root: the bundle's folder.
-        stages: how many grouping blocks there are.
+        subject: what is verified, whose preprocessing is taken where the engine normalises by itself.
         scratch: a folder for what is cut out; it must outlive the backend.
         options: how the engines are run.
 
@@ -48,14 +51,24 @@ def load_backend(
     stand_in = find_stand_in(infos, root, scratch, options)
     if stand_in is not None:
         infos, root = dict(stand_in.engines), stand_in.root
-    image, text = (load_engine(infos[role], root, options) for role in _ROLES)
+    loaded, text = (load_engine(infos[role], root, options) for role in _ROLES)
+    image = ImageEngine(infos["image"], loaded)
+    spec = None if image.normalizes is None else getattr(subject.contracts, image.normalizes)
+
+    def pictures(pixel_values: NDArray[np.float32]) -> NDArray[Any]:
+        return np.ascontiguousarray(pixel_values) if spec is None else pixels_of(pixel_values, spec)
+
     return Backend(
         name=name if stand_in is None else f"{name} (stand-in)",
         description=image.description,
         stand_in=None if stand_in is None else stand_in.words,
-        image=lambda pixel_values: image.run({IMAGE_INPUT: np.ascontiguousarray(pixel_values)}),
+        image=lambda pixel_values: image.run(pictures(pixel_values)),
         text=lambda ids: _encoded(text, ids, infos["text"].max_batch),
-        grouping=isolate(infos["image"], root, stages, scratch, options),
+        grouping=isolate(infos["image"], root, subject.stages, scratch, options),
+        normalises=spec,
+        decoded=(lambda values, classes, size: image.label(pictures(values), classes, size))
+        if image.decodes
+        else None,
         max_batch=infos["image"].max_batch,
     )
 

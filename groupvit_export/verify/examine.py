@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from groupvit_export.verify.backends import Backend, checked, eager
 from groupvit_export.verify.budgets import load_budgets
 from groupvit_export.verify.cases import Case, edge_cases, picture_cases, synthetic_cases, text_cases
+from groupvit_export.verify.graph_labels import graph_label_cells
 from groupvit_export.verify.labels import Picture, hf_cells, label_noise, paper_cells
 from groupvit_export.verify.material import pictures_for_windows
 from groupvit_export.verify.passes import pass_cells
@@ -58,7 +59,7 @@ def synthetic_plan(subject: Subject, max_batch: int | None = None) -> Plan:
         subject: the truth.
         max_batch: the largest batch that the engines take; None where there is no limit.
     """
-    size, spec = subject.image_size, subject.contracts.hf
+    size, spec = subject.image_size, subject.whole
     pictures = synthetic_cases(size, spec, max_batch)
     return Plan(
         image=[*pictures, *edge_cases(size, spec, max_batch)],
@@ -78,7 +79,7 @@ def label_plan(
         pictures: uint8 [H, W, 3] by name, of any sizes.
         max_batch: the largest batch that the engines take; None where there is no limit.
     """
-    cases = picture_cases(pictures, subject.image_size, subject.contracts.hf, max_batch=max_batch)
+    cases = picture_cases(pictures, subject.image_size, subject.whole, max_batch=max_batch)
     synthetic = synthetic_plan(subject, max_batch)
     return replace(
         synthetic,
@@ -161,6 +162,7 @@ def examine(
         cells |= image_cells(truth, runs)
         cells |= operator_cells(backend, truth, yardstick)
         cells |= text_cells(backend, truth, plan.text)
+        cells |= graph_label_cells(backend, truth, plan.batch, plan.words)
         cells |= stability_cells(backend, truth, plan.batch, runs[plan.batch])
         if plan.words is not None and scores is not None:
             found, pictures = hf_cells(backend, truth, scores, plan.words, plan.pictures, candidate.shown)

@@ -184,9 +184,9 @@ def _cut_openvino(info: EngineInfo, root: Path, stage: int, folder: Path) -> Eng
     from openvino import opset13
 
     model = ov.Core().read_model(root / info.files[0].path)
-    outputs = {
-        name: output for op in model.get_ops() for output in op.outputs() for name in output.get_names()
-    }
+    # A result carries the names of what it is the result of.
+    makers = [op for op in model.get_ops() if op.get_type_name() != "Result"]
+    outputs = {name: output for op in makers for output in op.outputs() for name in output.get_names()}
     wanted = {name: grouping_value(stage, name) for name in (*INPUTS, *OUTPUTS)}
     missing = sorted(value for value in wanted.values() if value not in outputs)
     if missing:

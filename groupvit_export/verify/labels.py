@@ -193,6 +193,8 @@ def hf_cells(
     The reference is replayed with the backend's assignments; beside it stands, for information, how much
     the labels agree with the reference left to itself.
     """
+    if not backend.takes(truth.subject.contracts.hf):
+        return _named("hf", not_run("the engine normalises pixels as the paper decode does")), []
     try:
         found = _compare_hf(backend, truth, noise, words, pictures, keep)
     except GroupViTError as error:
@@ -251,6 +253,8 @@ def paper_cells(backend: Backend, truth: Truth, noise: LabelNoise, words: Words,
     """The `paper` decode: sliding windows over pictures of different shapes."""
     if truth.subject.paper is None:
         return _named("paper", not_run("the engine is not square, the paper's windows are"))
+    if not backend.takes(truth.subject.contracts.paper):
+        return _named("paper", not_run("the engine normalises pixels as the hf decode does"))
     try:
         found = _compare_paper(backend, truth, truth.subject.paper, noise, words, pictures)
     except GroupViTError as error:

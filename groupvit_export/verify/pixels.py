@@ -93,8 +93,15 @@ def hf_grid_scores(outputs: Arrays, picture: int, words: Embeddings) -> NDArray[
 
 def hf_view(scores: NDArray[np.float64], pixel_size: tuple[int, int], out_size: tuple[int, int]) -> LabelView:
     """The `hf` decode: upsampled to the engine's picture, then to the caller's, then the best class."""
-    planes = _resized(_resized(torch.from_numpy(scores), pixel_size), out_size)
-    return _view(planes)
+    return _view(torch.from_numpy(hf_scores_at(scores, pixel_size, out_size)))
+
+
+def hf_scores_at(
+    scores: NDArray[np.float64], pixel_size: tuple[int, int], out_size: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Class scores of the `hf` decode at the caller's size, float64 [K, h, w]."""
+    planes: NDArray[np.float64] = _resized(_resized(torch.from_numpy(scores), pixel_size), out_size).numpy()
+    return planes
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from groupvit_export.graph.passes import PASSES
+from groupvit_export.verify.graph_labels import ROW as GRAPH_LABELS
 from groupvit_export.verify.passes import pass_row
 
 
@@ -43,6 +44,7 @@ def row_table(stages: int) -> dict[str, str]:
         "labels paper: safe pixels": "the same through sliding windows, over aspect ratios",
         "labels paper: pixels at risk": "share of pixels about which nothing can be said",
         "labels paper: against the free reference": "share of pixels labelled otherwise, without replay",
+        GRAPH_LABELS: "label maps decoded inside the engine, against the runtime's decode of its outputs",
         "repeated runs": "spread of one input over several runs",
         "batch against single": "safe tokens decided otherwise in a batch than alone",
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,8 @@ from groupvit_export.verify.budgets import Budgets
 from groupvit_export.verify.cases import Case
 from groupvit_export.verify.decisions import StageView, logit_error, output_error
 from groupvit_export.verify.reference import Arrays, Reference, assignments
-from groupvit_runtime.contract import PaperDecode
-from groupvit_runtime.manifest import Preprocessings
+from groupvit_runtime.contract import PaperDecode, Preprocessing
+from groupvit_runtime.manifest import DecodeName, Preprocessings
 from groupvit_runtime.vocabulary import average_templates
 
 Noise = Mapping[tuple[str, str], float]
@@ -31,12 +31,23 @@ class Subject:
         image_size: (height, width) of the engine's pictures.
         contracts: preprocessing of both decodes.
         paper: constants of the `paper` decode; None where the engine is not square.
+        normalizes: the decode as which the engine normalises pixels inside; None where it does not.
     """
 
     model: GroupViTModel
     image_size: tuple[int, int]
     contracts: Preprocessings
     paper: PaperDecode | None
+    normalizes: DecodeName | None = None
+
+    @property
+    def whole(self) -> Preprocessing:
+        """How pictures become cases: resized as for `hf`, normalised as the engine takes them."""
+        hf = self.contracts.hf
+        if self.normalizes is None:
+            return hf
+        own: Preprocessing = getattr(self.contracts, self.normalizes)
+        return replace(hf, rescale=own.rescale, mean=own.mean, std=own.std, color_order=own.color_order)
 
     @property
     def stages(self) -> int:

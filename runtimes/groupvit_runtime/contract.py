@@ -85,6 +85,15 @@ class Preprocessing:
                 "preprocessing.antialias", False, f"true: the {self.filter} filter exists antialiased only"
             )
 
+    def normalises_like(self, other: Preprocessing) -> bool:
+        """Whether pixels become the same values; how a picture is resized does not matter."""
+        return (self.rescale, self.mean, self.std, self.color_order) == (
+            other.rescale,
+            other.mean,
+            other.std,
+            other.color_order,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class SlidingWindow:

@@ -22,7 +22,7 @@ from groupvit_runtime.contract import Preprocessing
 from groupvit_runtime.resize import FloatArray, linear_taps
 from groupvit_runtime.windows import WindowPlan
 
-__all__ = ["prepare_whole", "prepare_windows", "resize_picture"]
+__all__ = ["cut_windows", "normalising_table", "prepare_whole", "prepare_windows", "resize_picture"]
 
 RgbArray = npt.NDArray[np.uint8]
 
@@ -64,15 +64,47 @@ def prepare_windows(rgb: RgbArray, spec: Preprocessing, plan: WindowPlan) -> Flo
     Returns:
         float32 [n, 3, S, S], in the order of ``plan.boxes``.
     """
-    picture = resize_picture(rgb, plan.size, spec)
-    below, right = plan.padded_size[0] - plan.size[0], plan.padded_size[1] - plan.size[1]
-    if below or right:
-        picture = np.pad(picture, ((0, below), (0, right), (0, 0)), mode="edge")
-    planes = _normalize(picture, spec)
+    planes = _normalize(_padded(rgb, spec, plan), spec)
     pixel_values = np.empty((len(plan.boxes), 3, plan.side, plan.side), np.float32)
     for window, (top, left) in zip(pixel_values, plan.boxes, strict=True):
         window[...] = planes[:, top : top + plan.side, left : left + plan.side]
     return pixel_values
+
+
+def cut_windows(rgb: RgbArray, spec: Preprocessing, plan: WindowPlan) -> RgbArray:
+    """The same as pixels, for an engine that normalises by itself.
+
+    Args:
+        rgb: uint8 [H, W, 3], as :func:`groupvit_runtime.read_image.read_image` returns it.
+        spec: filter and antialiasing.
+        plan: from :func:`groupvit_runtime.windows.plan_windows` for a picture of [H, W].
+
+    Returns:
+        uint8 [n, S, S, 3], in the order of ``plan.boxes``.
+    """
+    picture = _padded(rgb, spec, plan)
+    boxes = ((slice(top, top + plan.side), slice(left, left + plan.side)) for top, left in plan.boxes)
+    return np.stack([picture[box] for box in boxes])
+
+
+def normalising_table(spec: Preprocessing) -> FloatArray:
+    """What every value of a pixel becomes.
+
+    Args:
+        spec: scale, mean and std.
+
+    Returns:
+        float32 [3, 256], channels in ``spec.color_order``; read-only and shared.
+    """
+    return _table(spec.rescale, spec.mean, spec.std)
+
+
+def _padded(rgb: RgbArray, spec: Preprocessing, plan: WindowPlan) -> RgbArray:
+    picture = resize_picture(rgb, plan.size, spec)
+    below, right = plan.padded_size[0] - plan.size[0], plan.padded_size[1] - plan.size[1]
+    if below or right:
+        picture = np.pad(picture, ((0, below), (0, right), (0, 0)), mode="edge")
+    return picture
 
 
 def resize_picture(rgb: RgbArray, size: tuple[int, int], spec: Preprocessing) -> RgbArray:
@@ -123,7 +155,7 @@ def _lerp(a: npt.NDArray[np.generic], b: npt.NDArray[np.generic], t: FloatArray)
 
 
 def _normalize(picture: RgbArray, spec: Preprocessing) -> FloatArray:
-    table = _table(spec.rescale, spec.mean, spec.std)
+    table = normalising_table(spec)
     channels = range(3) if spec.color_order == "RGB" else range(2, -1, -1)
     planes = np.empty((3, *picture.shape[:2]), np.float32)
     for plane, values, channel in zip(planes, table, channels, strict=True):

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Final, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from groupvit_runtime.contract import IMAGE_INPUT, PaperDecode
+from groupvit_runtime.contract import PaperDecode
 from groupvit_runtime.decode import hf_decode, hf_groups
+from groupvit_runtime.decode_checks import check_output, check_text
 from groupvit_runtime.engines import EngineOptions, load_engine
 from groupvit_runtime.errors import EngineError, LabelError, ParityWarning, UsageError
+from groupvit_runtime.image_engine import ImageEngine, Outputs, Prepared
 from groupvit_runtime.manifest import DecodeName, EngineInfo, Manifest, check_decode
 from groupvit_runtime.opening import OpenBundle, open_bundle
 from groupvit_runtime.paper import paper_decode
-from groupvit_runtime.preprocess import prepare_whole, prepare_windows
 from groupvit_runtime.prompts import check_labels, resolve_templates
 from groupvit_runtime.read_image import ImageSource, read_image
 from groupvit_runtime.result import Segmentation
@@ -70,7 +71,8 @@ class Segmenter:
         self._decode: DecodeName = check_decode(decode or bundle.manifest.decode.default)
         image = bundle.manifest.engine("image")
         self._batch_size = _batch_size(batch_size, image)
-        self._image_engine = load_engine(image, bundle.root, options)
+        self._image = ImageEngine(image, load_engine(image, bundle.root, options))
+        self._image.check_serves(self._decode, bundle.manifest.preprocessing)
         self._text: TextEncoder | None = None
         self._vocabularies: OrderedDict[_Key, Vocabulary] = OrderedDict()
         self._lock = threading.Lock()
@@ -103,6 +105,7 @@ class Segmenter:
         Raises:
             BundleError: the bundle is damaged or of another schema.
             EngineError: the engine cannot run here as asked.
+            UsageError: the engine normalises pictures by itself, otherwise than this decode needs them.
         """
         options = EngineOptions(device=device, threads=threads, cuda_graphs=cuda_graphs)
         return Segmenter(open_bundle(Path(bundle)), options, decode, batch_size, observe)
@@ -115,7 +118,7 @@ class Segmenter:
     @property
     def engine_description(self) -> str:
         """Runtime, version, device and precision that are really in use."""
-        return self._image_engine.description
+        return self._image.description
 
     def vocabulary(self, labels: Labels | str, *, templates: str | Sequence[str] | None = None) -> Vocabulary:
         """Encode class names, or look them up.
@@ -186,10 +189,12 @@ class Segmenter:
         Raises:
             ImageError: a picture cannot be used.
             LabelError: the labels cannot be used.
-            UsageError: `background_threshold` with the `hf` decode, or an unknown decode.
+            UsageError: `background_threshold` with the `hf` decode; an unknown decode, or one whose pictures
+                the engine normalises in another way.
             EngineError: the engine failed.
         """
         chosen = check_decode(decode or self._decode)
+        self._image.check_serves(chosen, self.manifest.preprocessing)
         vocabulary = self.vocabulary(labels, templates=templates)
         if chosen == "hf":
             if background_threshold is not None:
@@ -220,18 +225,49 @@ class Segmenter:
             with self._observe("read"):
                 images = [read_image(picture) for picture in pictures[start : start + self._batch_size]]
             with self._observe("preprocess"):
-                pixel_values = np.stack([prepare_whole(rgb, model.image_size, spec) for rgb in images])
-            outputs = self._encode(pixel_values)
+                batch = self._image.whole(images, model.image_size, spec)
+            if self._image.decodes:
+                results += self._labelled(images, batch, vocabulary)
+                continue
+            outputs = self._encode(batch)
             with self._observe("postprocess"):
                 results += [self._whole(outputs, index, rgb, vocabulary) for index, rgb in enumerate(images)]
         return results
 
+    def _labelled(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        batch: Prepared,
+        vocabulary: Vocabulary,
+    ) -> list[Segmentation]:
+        """By an engine that decodes, which makes label maps of one size at a time."""
+        check_text(vocabulary.embeddings, self.manifest.model.projection_dim)
+        by_size: dict[tuple[int, int], list[int]] = {}
+        for index, rgb in enumerate(images):
+            by_size.setdefault((rgb.shape[0], rgb.shape[1]), []).append(index)
+        found: dict[int, Segmentation] = {}
+        for size, members in by_size.items():
+            with self._observe("engine"):
+                raw, labels = self._image.label(batch[members], vocabulary.embeddings, size)
+            with self._observe("postprocess"):
+                outputs = _image_outputs(raw)
+                for place, index in enumerate(members):
+                    check_output("masks", outputs.masks[place], ("G", "gh", "gw"))
+                    found[index] = self._whole(outputs, place, images[index], vocabulary, labels[place])
+        return [found[index] for index in range(len(images))]
+
     def _whole(
-        self, outputs: _ImageOutputs, index: int, rgb: NDArray[np.uint8], vocabulary: Vocabulary
+        self,
+        outputs: _ImageOutputs,
+        index: int,
+        rgb: NDArray[np.uint8],
+        vocabulary: Vocabulary,
+        labels: NDArray[np.uint16] | None = None,
     ) -> Segmentation:
         image_size, size = self.manifest.model.image_size, (rgb.shape[0], rgb.shape[1])
         masks = outputs.masks[index]
-        labels = hf_decode(masks, outputs.group_embeds[index], vocabulary.embeddings, image_size, size)
+        if labels is None:
+            labels = hf_decode(masks, outputs.group_embeds[index], vocabulary.embeddings, image_size, size)
         return Segmentation(
             labels=labels,
             names=vocabulary.names,
@@ -251,10 +287,10 @@ class Segmenter:
         settings = replace(self._paper_decode(), background_threshold=background_threshold)
         with self._observe("preprocess"):
             plan = plan_windows(size, settings.window)
-            pixel_values = prepare_windows(rgb, self.manifest.preprocessing.paper, plan)
+            pictures = self._image.windows(rgb, self.manifest.preprocessing.paper, plan)
         parts = [
-            self._encode(pixel_values[start : start + self._batch_size])
-            for start in range(0, len(pixel_values), self._batch_size)
+            self._encode(pictures[start : start + self._batch_size])
+            for start in range(0, len(pictures), self._batch_size)
         ]
         with self._observe("postprocess"):
             outputs = _ImageOutputs.joined(parts)
@@ -290,18 +326,10 @@ class Segmenter:
             )
         return paper
 
-    def _encode(self, pixel_values: NDArray[np.float32]) -> _ImageOutputs:
+    def _encode(self, pictures: Prepared) -> _ImageOutputs:
         with self._observe("engine"):
-            outputs = self._image_engine.run({IMAGE_INPUT: pixel_values})
-        try:
-            return _ImageOutputs(*(_float32(outputs[name]) for name in _ImageOutputs.__annotations__))
-        except KeyError as error:
-            raise EngineError(
-                "the image engine lacks an output",
-                got=sorted(outputs),
-                expected=", ".join(_ImageOutputs.__annotations__),
-                fix="export the bundle again",
-            ) from error
+            outputs = self._image.run(pictures)
+        return _image_outputs(outputs)
 
     def _scores(
         self, image_embeds: NDArray[np.float32], vocabulary: Vocabulary, max_scale: float | None
@@ -375,6 +403,18 @@ class _ImageOutputs:
             group_embeds=np.concatenate([part.group_embeds for part in parts]),
             masks=np.concatenate([part.masks for part in parts]),
         )
+
+
+def _image_outputs(outputs: Outputs) -> _ImageOutputs:
+    try:
+        return _ImageOutputs(*(_float32(outputs[name]) for name in _ImageOutputs.__annotations__))
+    except KeyError as error:
+        raise EngineError(
+            "the image engine lacks an output",
+            got=sorted(outputs),
+            expected=", ".join(_ImageOutputs.__annotations__),
+            fix="export the bundle again",
+        ) from error
 
 
 def _batch_size(wanted: int | None, engine: EngineInfo) -> int:

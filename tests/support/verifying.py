@@ -33,7 +33,7 @@ def engine_backend(
         name,
         opened.manifest.engines,
         opened.root,
-        stages=len(opened.manifest.model.groups),
+        subject=demo_subject(opened.manifest.model.image_size),
         scratch=scratch,
         options=options,
     )
