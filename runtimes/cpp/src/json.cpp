@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <limits>
 #include <locale>
 #include <nlohmann/json.hpp>
@@ -94,16 +95,21 @@ class Builder {
   }
 
   void check_names(const Object& object) {
-    names_.clear();
-    for (const auto& member : object) names_.push_back(member.first);
-    std::sort(names_.begin(), names_.end());
-    const auto twice = std::adjacent_find(names_.begin(), names_.end());
-    if (twice != names_.end()) throw SyntaxError("the name \"" + std::string(*twice) + "\" is twice in an object");
+    // Names are compared only where their hashes are equal: a vocabulary has tens of thousands.
+    hashes_.clear();
+    for (const auto& member : object) hashes_.push_back(std::hash<std::string>()(member.first));
+    std::sort(hashes_.begin(), hashes_.end());
+    if (std::adjacent_find(hashes_.begin(), hashes_.end()) == hashes_.end()) return;
+    std::vector<std::string_view> names;
+    for (const auto& member : object) names.push_back(member.first);
+    std::sort(names.begin(), names.end());
+    const auto twice = std::adjacent_find(names.begin(), names.end());
+    if (twice != names.end()) throw SyntaxError("the name \"" + std::string(*twice) + "\" is twice in an object");
   }
 
   Value root_;
   std::vector<Value*> open_;
-  std::vector<std::string_view> names_;
+  std::vector<std::size_t> hashes_;
 };
 
 void write(const Value& value, std::string& out, std::size_t limit);

@@ -1,0 +1,18 @@
+// A sentence for one tokenizer, the byte-level one of the corpus.
+#include <cstddef>
+#include <cstdint>
+
+#include "error.hpp"
+#include "tokenizer.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace groupvit::detail;
+  static const Tokenizer tokenizer(GROUPVIT_FUZZ_TOKENIZER);
+  try {
+    // Every byte is in the vocabulary, so nothing is longer than the text, start and end.
+    if (tokenizer.encode({reinterpret_cast<const char*>(data), size}).size() > 4 * size + 2) __builtin_trap();
+  } catch (const Error& error) {
+    if (error.status() != GROUPVIT_ERROR_LABEL) __builtin_trap();
+  }
+  return 0;
+}
