@@ -19,6 +19,7 @@ from groupvit_runtime.manifest import (
     FileInfo,
     Kept,
     ModelInfo,
+    QuantizationInfo,
     Role,
     TensorRTInfo,
 )
@@ -39,6 +40,7 @@ def engine_info(
     source: str | None,
     tensorrt: TensorRTInfo | None,
     normalizes: DecodeName | None = None,
+    quantization: QuantizationInfo | None = None,
 ) -> EngineInfo:
     """Describe an engine that was built from `graph` into `files` of `folder`; `kept` is by node."""
     own = {
@@ -62,6 +64,7 @@ def engine_info(
         source=None if source is None else FileInfo.of(folder, source),
         tensorrt=tensorrt,
         normalizes=normalizes,
+        quantization=quantization,
     )
 
 

@@ -9,8 +9,9 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -29,8 +30,12 @@ from groupvit_export.graph.encoders import ImageEncoder, TextEncoder
 from groupvit_export.graph.passes import PASSES, apply_passes, check_passes
 from groupvit_export.graph.precision import TypedGraph, in_precision
 from groupvit_export.graph.text_capture import TextCapture
+from groupvit_export.lowering import Quantization, Speech, read_calibration
 from groupvit_export.model.groupvit import GroupViTModel
 from groupvit_export.preprocessor import paper_decode, preprocessings
+from groupvit_export.quality.decoding import Decoding
+from groupvit_export.quality.pictures import bundled_pictures
+from groupvit_export.quantization.options import QuantizationOptions
 from groupvit_export.targets import (
     TARGETS,
     Build,
@@ -51,6 +56,7 @@ from groupvit_export.verify.engines import load_backend
 from groupvit_export.verify.examine import Candidate, examine, label_plan, synthetic_plan
 from groupvit_export.verify.material import bundled_scenes, class_words
 from groupvit_export.verify.network import network_cells
+from groupvit_export.verify.quantized import examined_as, judged_as_int8
 from groupvit_export.verify.report import Report
 from groupvit_export.verify.subject import Subject, Words
 from groupvit_runtime.contract import LABELS_OUTPUT, TEXT_OUTPUT
@@ -66,6 +72,8 @@ from groupvit_runtime.manifest import (
     FileInfo,
     Manifest,
     ParitySummary,
+    PrecisionRow,
+    QuantizationInfo,
     Role,
     check_decode,
 )
@@ -95,6 +103,7 @@ class ExportOptions:
         allow_failed_parity: write the bundle even where an engine is not the model; the manifest says so
             and the runtime warns.
         trt: how the target `trt` builds.
+        quantization: how int8 is made.
         device: "cpu" or "cuda", that the target `torch` compiles for; None for its usual one, the CPU.
         input: "float32" for normalised pictures, "uint8" for pixels that the engine normalises as the default
             decode does.
@@ -115,6 +124,7 @@ class ExportOptions:
     passes: tuple[str, ...] = tuple(PASSES)
     allow_failed_parity: bool = False
     trt: TrtOptions = field(default_factory=TrtOptions)
+    quantization: QuantizationOptions = field(default_factory=QuantizationOptions)
     device: str | None = None
     input: str = "float32"
     decode_in_graph: bool = False
@@ -159,6 +169,7 @@ def export_bundle(
     _check(options)
     path = bundle_path(options)
     check_replaceable(path, force=options.force)
+    pictures = read_calibration(options.quantization)
     build = load_target(options.target)
     device = options.device or "cpu"
     if options.target == "trt":
@@ -178,7 +189,7 @@ def export_bundle(
     decode = _decode(options, checkpoint, image_size)
     templates = _templates(options)
 
-    with staged_folder(path, force=options.force) as stage:
+    with ExitStack() as cleanup, staged_folder(path, force=options.force) as stage:
         tokenizer.save(str(stage / _TOKENIZER_NAME))
         # Before the long steps: a tokenizer of another model is refused here.
         model_facts = model_info(model, image_size, stage / _TOKENIZER_NAME)
@@ -196,33 +207,59 @@ def export_bundle(
                 attach_decode(graphs["image"], image_size, model.config.projection_dim)
             typed = _typed(graphs, image, checkpoint, options, progress)
         modules: dict[Role, torch.nn.Module] = {"image": image, "text": text}
-        with clock.step(f"build the {options.target} engines"):
-            engines = tuple(
-                _build_engine(
-                    build,
-                    typed[role],
-                    stage,
-                    options,
-                    normalizes if role == "image" else None,
-                    BuildRequest(
-                        role=role,
-                        module=modules[role],
-                        device=device,
-                        text_max_length=model_facts.text_max_length,
-                        trt=options.trt,
-                        rebuild=_rebuild(options),
-                        report=report,
-                    ),
-                )
-                for role in _ROLES
+        requests: dict[Role, BuildRequest] = {
+            role: BuildRequest(
+                role=role,
+                module=modules[role],
+                device=device,
+                text_max_length=model_facts.text_max_length,
+                trt=options.trt,
+                rebuild=_rebuild(options),
+                report=report,
             )
+            for role in _ROLES
+        }
+        make = partial(_build_engine, build, options.target, normalizes)
+        make_text = partial(_build_engine, build, options.target, None)
+        scratch = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="groupvit-trials-")))
+        subject = Subject(model, image_size, contracts, paper_decode(image_size), normalizes)
+        quantization: Quantization | None = None
+        with clock.step(f"build the {options.target} engines"):
+            # Words are better kept in float32: they are encoded once, and every picture is read by them.
+            precision = "fp32" if options.precision == "int8" else options.precision
+            text_engine = make_text(precision, typed["text"], stage, requests["text"])
+            if options.precision != "int8":
+                image_engine = make(precision, typed["image"], stage, requests["image"])
+        if options.precision == "int8":
+            with clock.step("quantise the image engine"):
+                speech = Speech(stage / _TOKENIZER_NAME, model_facts, templates, text_engine, stage)
+                quantization = Quantization.make(
+                    typed["image"].model,
+                    pictures or bundled_pictures(with_truth=checkpoint.source == DEMO_SOURCE),
+                    options.quantization.budget,
+                    Decoding.of(decode.default, image_size, contracts, decode.paper, subject.logit_scale),
+                    None if normalizes is None else getattr(contracts, normalizes),
+                    speech,
+                    partial(make, request=requests["image"]),
+                    scratch,
+                    note=progress,
+                    report=report,
+                )
+                image_engine = make(
+                    "int8", quantization.image.graph, stage, requests["image"], quantization.image.info
+                )
+        engines = (image_engine, text_engine)
         with clock.step("compare with the reference"):
-            subject = Subject(model, image_size, contracts, paper_decode(image_size), normalizes)
             words = class_words(stage / _TOKENIZER_NAME, model_facts, templates)
-            found = _verify(subject, words, engines, stage, options, checkpoint.source)
+            found = _verify(subject, words, engines, stage, options, checkpoint.source, quantization)
             parity = found.summary(found.columns[0].name)
             if parity.verdict == "FAIL" and not options.allow_failed_parity:
                 raise _failed(parity)
+        precisions: tuple[PrecisionRow, ...] = ()
+        if quantization is not None:
+            with clock.step("put the precisions side by side"):
+                fp32_verdict = found.column_verdict(found.columns[1].name)
+                precisions = quantization.rows(image_engine, stage, parity.verdict, fp32_verdict)
         manifest = Manifest(
             schema_version=SCHEMA_VERSION,
             name=path.name,
@@ -240,6 +277,7 @@ def export_bundle(
             decode=decode,
             passes=options.passes,
             parity=parity,
+            precisions=precisions,
         )
         (stage / MANIFEST_NAME).write_text(manifest.to_text(), encoding="utf-8")
     return ExportResult(path=path, manifest=manifest, seconds=clock.seconds)
@@ -252,7 +290,7 @@ def _check(options: ExportOptions) -> None:
     check_device(options.target, options.device)
     check_passes(options.passes)
     check_input(options.input)
-    check_decode_in_graph(options.target, options.decode_in_graph)
+    check_decode_in_graph(options.target, options.precision, options.decode_in_graph)
     if options.decode is not None:
         check_decode(options.decode)
 
@@ -391,19 +429,21 @@ def _kept(graph: TypedGraph) -> str:
 
 def _build_engine(
     build: Build,
+    target: str,
+    normalizes: DecodeName | None,
+    precision: str,
     graph: TypedGraph,
     folder: Path,
-    options: ExportOptions,
-    normalizes: DecodeName | None,
     request: BuildRequest,
+    quantization: QuantizationInfo | None = None,
 ) -> EngineInfo:
     built = build(graph.model, folder, request)
     return engine_info(
         graph.model,
         folder,
         role=request.role,
-        target=options.target,
-        precision=options.precision,
+        target=target,
+        precision=precision,
         files=built.files,
         versions=built.versions,
         hardware=built.hardware,
@@ -411,6 +451,7 @@ def _build_engine(
         source=built.source,
         tensorrt=built.tensorrt,
         normalizes=normalizes,
+        quantization=quantization,
     )
 
 
@@ -421,31 +462,48 @@ def _verify(
     folder: Path,
     options: ExportOptions,
     source: str,
+    quantization: Quantization | None,
 ) -> Report:
-    """The same comparison as `groupvit verify`; in float32 on synthetic pictures and without label maps."""
+    """The same comparison as `groupvit verify`; in float32 on synthetic pictures and without label maps.
+
+    The first column is what was exported; of int8 the second is float32.
+    """
     infos = {engine.role: engine for engine in engines}
     max_batch = infos["image"].max_batch
-    if load_budgets(options.precision).labels is None:
+    budgets = examined_as(options.precision)
+    if load_budgets(budgets).labels is None:
         plan = synthetic_plan(subject, max_batch)
     else:
         plan = label_plan(subject, words, bundled_scenes(), max_batch)
+    named = [(options.precision, engines, folder)]
+    if quantization is not None:
+        named.append(("fp32", quantization.float_engines, quantization.float_folder))
     with tempfile.TemporaryDirectory(prefix="groupvit-verify-") as scratch:
-        backend = load_backend(
-            f"{options.target} {options.precision}",
-            engines,
-            folder,
-            subject=subject,
-            scratch=Path(scratch),
-            options=EngineOptions(),
-        )
-        return examine(
+        candidates = []
+        for precision, own, root in named:
+            cut = Path(scratch) / precision
+            cut.mkdir()
+            backend = load_backend(
+                f"{options.target} {precision}",
+                own,
+                root,
+                subject=subject,
+                scratch=cut,
+                options=EngineOptions(),
+            )
+            cells = network_cells({engine.role: engine for engine in own}, root, subject.stages)
+            candidates.append(Candidate(backend, cells, passes=options.passes))
+        report = examine(
             subject,
-            [Candidate(backend, network_cells(infos, folder, subject.stages), passes=options.passes)],
+            candidates,
             plan,
-            precision=options.precision,
+            precision=budgets,
             bundle=folder.name,
             checkpoint=source,
         ).report
+    if quantization is None:
+        return report
+    return judged_as_int8(report, {report.columns[0].name: quantization.label_cells()})
 
 
 def _failed(parity: ParitySummary) -> ParityError:

@@ -23,19 +23,22 @@ from groupvit_export.graph.encoders import ImageEncoder
 from groupvit_export.graph.passes import apply_passes
 from groupvit_export.pipeline import ExportOptions, export_bundle
 from groupvit_export.preprocessor import paper_decode, preprocessings
+from groupvit_export.quantization.options import QuantizationOptions
 from groupvit_export.targets import check_target
 from groupvit_export.tokenizers import find_tokenizer
-from groupvit_export.verify.backends import eager, encoder_in_float64
+from groupvit_export.verify.backends import Backend, eager, encoder_in_float64
 from groupvit_export.verify.bisect import Culprit, bisect
 from groupvit_export.verify.budgets import load_budgets
 from groupvit_export.verify.cells import count_cell, place
 from groupvit_export.verify.contract import check_architecture, manifest_cells
 from groupvit_export.verify.engines import load_backend
-from groupvit_export.verify.examine import Candidate, Plan, examine, label_plan
+from groupvit_export.verify.examine import Candidate, Examination, Plan, examine, label_plan
+from groupvit_export.verify.held_out import HeldOut
 from groupvit_export.verify.labels import SHOWN, Picture
 from groupvit_export.verify.material import bundled_scenes, class_words, sentences
 from groupvit_export.verify.network import network_cells
 from groupvit_export.verify.normalised import pixels_of
+from groupvit_export.verify.quantized import examined_as, judged_as_int8, recorded_budget
 from groupvit_export.verify.report import Cell, Report, not_run
 from groupvit_export.verify.subject import Subject, Words
 from groupvit_runtime.contract import CLASSES_INPUT, IMAGE_INPUT, LABELS_OUTPUT, PIXELS_INPUT, SIZE_INPUT
@@ -116,7 +119,8 @@ def verify_bundle(
     opened = open_bundle(Path(bundle))
     manifest = opened.manifest
     precision = manifest.engine("image").precision
-    if find_culprit and load_budgets(precision).labels is not None:
+    examined = examined_as(precision)
+    if find_culprit and (examined != precision or load_budgets(precision).labels is not None):
         raise UsageError(
             "below float32 every value inside an engine is off, so none of them is the first",
             got=f"--bisect of an engine in {precision}",
@@ -145,9 +149,10 @@ def verify_bundle(
             bundles[f"{_column(built)}, built here"] = built
         candidates = [
             Candidate(encoder_in_float64(model, image_size, manifest.passes), passes=manifest.passes),
-            Candidate(eager(model, precision)),
+            Candidate(eager(model, examined)),
         ]
         columns: dict[str, OpenBundle] = {}
+        in_int8: dict[str, Backend] = {}
         for number, (name, item) in enumerate(bundles.items()):
             folder = Path(scratch) / f"cut-{number}"
             folder.mkdir()
@@ -165,19 +170,41 @@ def verify_bundle(
             if item is opened:
                 cells["token ids"] = token_ids
             columns[backend.name] = item
+            if precision == "int8":
+                in_int8[backend.name] = backend
             candidates.append(Candidate(backend, cells, shown=SHOWN))
         examination = examine(
             subject,
             candidates,
             plan,
-            precision=precision,
+            precision=examined,
             bundle=manifest.name,
             checkpoint=checkpoint.source,
             notes=[*notes, *more],
             progress=progress,
         )
+        if in_int8:
+            held_out = _held_out(opened, subject, options, demo=checkpoint.source == DEMO_SOURCE)
+            report = judged_as_int8(examination.report, held_out.cells(in_int8, manifest))
+            examination = Examination(
+                replace(report, notes=(*report.notes, *held_out.notes)), examination.shown
+            )
         culprits = _culprits(examination.report, columns, subject, plan, progress) if find_culprit else {}
     return Verification(examination.report, examination.shown, culprits)
+
+
+def _held_out(bundle: OpenBundle, subject: Subject, options: VerifyOptions, *, demo: bool) -> HeldOut:
+    manifest = bundle.manifest
+    assert manifest.tokenizer is not None  # _words has refused a bundle without
+    return HeldOut.of(
+        manifest,
+        manifest.tokenizer.verify(bundle.root),
+        subject,
+        eager(subject.model, "fp32"),
+        options.images,
+        options.labels,
+        demo=demo,
+    )
 
 
 def _checkpoint(bundle: OpenBundle, options: VerifyOptions) -> Checkpoint:
@@ -226,6 +253,7 @@ def _build(
             tokenizer=None if manifest.tokenizer is None else manifest.tokenizer.verify(bundle.root),
             passes=manifest.passes,
             allow_failed_parity=True,
+            quantization=QuantizationOptions(budget=recorded_budget(manifest.parity)),
         ),
         checkpoint=checkpoint,
     )

@@ -12,6 +12,7 @@ from groupvit_export.cli.output import print_json
 from groupvit_export.cli.packages import require_packages
 from groupvit_export.cli.parity import parity_table
 from groupvit_export.cli.precisions import precision_table
+from groupvit_export.cli.quantization_arguments import add_quantization_options, read_quantization_options
 from groupvit_export.cli.trt_arguments import add_trt_options, read_trt_options
 from groupvit_export.demo import DEMO_LABELS, DEMO_SAMPLE
 from groupvit_export.targets import (
@@ -82,6 +83,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress")
+    add_quantization_options(parser)
     add_trt_options(parser)
 
 
@@ -89,10 +91,11 @@ def run(arguments: argparse.Namespace) -> int:
     # Refusals first: nobody should wait for PyTorch to load to be told of a typing error.
     check_target(arguments.target, arguments.precision)
     trt = read_trt_options(arguments)
+    quantization = read_quantization_options(arguments)
     check_trt_options(arguments.target, trt)
     check_device(arguments.target, arguments.device)
     check_input(arguments.input)
-    check_decode_in_graph(arguments.target, arguments.decode_in_graph)
+    check_decode_in_graph(arguments.target, arguments.precision, arguments.decode_in_graph)
     decode = None if arguments.decode is None else check_decode(arguments.decode)
     templates = read_templates(arguments)
     image_size = read_size(arguments.image_size)
@@ -102,6 +105,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.target == "torch":
         check_toolchain(arguments.device or "cpu")
 
+    if arguments.precision == "int8":
+        require_packages(("nncf", "onnxruntime"), "quantising")
     from groupvit_export.graph.passes import select_passes
     from groupvit_export.pipeline import ExportOptions, export_bundle
 
@@ -119,6 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
         passes=select_passes(arguments.disable_pass),
         allow_failed_parity=arguments.allow_failed_parity,
         trt=trt,
+        quantization=quantization,
         device=arguments.device,
         input=arguments.input,
         decode_in_graph=arguments.decode_in_graph,

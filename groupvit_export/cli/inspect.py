@@ -6,6 +6,7 @@ import argparse
 from importlib.util import find_spec
 
 from groupvit_export.cli.kept import kept_table
+from groupvit_export.cli.layers import layer_table
 from groupvit_export.cli.output import print_json, table
 from groupvit_export.cli.parity import parity_table
 from groupvit_export.cli.precisions import precision_table
@@ -34,6 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
                 _head(manifest),
                 _engines(manifest),
                 kept_table(manifest),
+                layer_table(manifest),
                 precision_table(manifest),
                 _passes(manifest),
                 parity_table(manifest),

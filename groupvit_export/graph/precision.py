@@ -95,6 +95,19 @@ def in_precision(model: onnx.ModelProto, precision: str) -> TypedGraph:
     return TypedGraph(_Lowering(graph, half, precision, frozenset(kept)).result(), MappingProxyType(kept))
 
 
+def deciding_nodes(model: onnx.ModelProto) -> dict[str, str]:
+    """What stays in float32 whatever the precision of the rest is: why, by name of the node.
+
+    Args:
+        model: captured in float32, the grouping attention still one node a stage.
+    """
+    graph, kept = _Graph(model), dict[str, str]()
+    for island in ISLANDS[:3]:
+        for node in island.find(graph, HALVES["bf16"]):
+            kept.setdefault(node.name, island.reason)
+    return {node.name: kept[node.name] for node in model.graph.node if node.name in kept}
+
+
 class _Graph:
     """Who makes and who reads which value, and which values are float32."""
 

@@ -54,6 +54,14 @@ class Judge:
         """What `Quality.miou` is the mean IoU with, in words."""
         return "the label maps of fp32" if self.judged.truth is None else "masks"
 
+    @property
+    def described(self) -> str:
+        """On what is judged, in words."""
+        return (
+            f"{len(self.judged.pictures)} pictures ({self.judged.source}), {len(self.classes)} classes, "
+            f"{self.decoding.decode} decode, mIoU against {self.measured_against}"
+        )
+
     def label_maps(
         self, run: RunImage, embeddings: NDArray[np.float32], progress: Callable[[], None] = lambda: None
     ) -> LabelMaps:

@@ -21,6 +21,9 @@ _Item = TypeVar("_Item")
 PICTURES: Final = 256
 """Most pictures of a folder that are read, evenly spaced over their names."""
 
+BUNDLED: Final = "drawn scenes of the package"
+"""What `PictureSet.source` says of the pictures that the package ships."""
+
 _LONG_SIDE: Final = 1024
 """Larger pictures are shrunk: their label maps are held in memory."""
 
@@ -89,7 +92,7 @@ def bundled_pictures(*, with_truth: bool) -> PictureSet:
         with_truth: for the demo checkpoint, which was trained on such scenes; other models are compared
             with themselves only.
     """
-    scenes = replace(read_pictures(DEMO_SCENES), source="drawn scenes of the package")
+    scenes = replace(read_pictures(DEMO_SCENES), source=BUNDLED)
     return scenes if with_truth else replace(scenes, truth=None, classes=None)
 
 

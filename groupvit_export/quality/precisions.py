@@ -76,15 +76,11 @@ def precision_rows(
 
 
 def _row(side: Side, quality: Quality, latency: float | None, judge: Judge) -> PrecisionRow:
-    words = (
-        f"{len(judge.judged.pictures)} pictures ({judge.judged.source}), {len(judge.classes)} classes, "
-        f"{judge.decoding.decode} decode, mIoU against {judge.measured_against}"
-    )
     return PrecisionRow(
         precision=side.precision,
         verdict=side.verdict,
         miou=quality.miou,
         agreement=quality.agreement,
         latency_ms=latency,
-        detail="; ".join((words, *side.notes)),
+        detail="; ".join((judge.described, *side.notes)),
     )

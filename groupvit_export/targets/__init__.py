@@ -92,13 +92,13 @@ TARGETS: Final[Mapping[str, TargetKind]] = MappingProxyType(
         "onnx": TargetKind(
             module="groupvit_export.targets.onnx",
             package="onnxruntime",
-            precisions=("fp32",),
+            precisions=("fp32", "int8"),
             summary="ONNX file, executed by ONNX Runtime on CPU or CUDA",
         ),
         "openvino": TargetKind(
             module="groupvit_export.targets.openvino",
             package="openvino",
-            precisions=("fp32",),
+            precisions=("fp32", "int8"),
             summary="OpenVINO IR, executed by OpenVINO on CPU",
         ),
         "trt": TargetKind(
@@ -207,12 +207,19 @@ def check_input(input_type: str) -> None:
         )
 
 
-def check_decode_in_graph(target: str, wanted: bool) -> None:
-    """Refuse to decode inside the engines of targets that cannot.
+def check_decode_in_graph(target: str, precision: str, wanted: bool) -> None:
+    """Refuse to decode inside the engines of targets and precisions that cannot.
 
     Raises:
         UsageError: this one cannot; says why.
     """
+    if wanted and precision == "int8":
+        raise UsageError(
+            "int8 is calibrated on pictures alone, and a graph that decodes wants classes too",
+            got="--precision int8 --decode-in-graph",
+            expected="one of the two",
+            fix="leave --decode-in-graph away; the runtime decodes",
+        )
     if wanted and target in _NO_DECODE:
         raise UsageError(
             f"the target {target} cannot decode inside its engine: {_NO_DECODE[target]}",

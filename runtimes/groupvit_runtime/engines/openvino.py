@@ -15,7 +15,8 @@ from groupvit_runtime.engines.failure import load_failed, run_failed
 from groupvit_runtime.errors import EngineError
 from groupvit_runtime.manifest import EngineInfo
 
-_PRECISION_HINTS = {"fp32": ov.Type.f32}
+# Of int8, what is not quantised in the file is float32.
+_PRECISION_HINTS = {"fp32": ov.Type.f32, "int8": ov.Type.f32}
 
 
 class OpenVINOEngine:
@@ -56,7 +57,8 @@ class OpenVINOEngine:
     @property
     def description(self) -> str:
         active = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
-        return f"OpenVINO {_runtime_version()}, CPU, {active}"
+        mixed = "int8 and " if self._info.precision == "int8" else ""
+        return f"OpenVINO {_runtime_version()}, CPU, {mixed}{active}"
 
     def run(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
         try:

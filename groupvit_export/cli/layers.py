@@ -1,0 +1,26 @@
+"""The layers that int8 was tried on, as a table."""
+
+from __future__ import annotations
+
+from groupvit_export.cli.output import table
+from groupvit_runtime.manifest import EngineInfo, Manifest, QuantizedLayer
+
+
+def layer_table(manifest: Manifest) -> str:
+    """By engine: how int8 was made, and every layer with its sensitivity; empty where nothing is in int8."""
+    return "\n\n".join(_engine(engine) for engine in manifest.engines if engine.quantization is not None)
+
+
+def _engine(engine: EngineInfo) -> str:
+    info = engine.quantization
+    assert info is not None
+    count = sum(layer.quantized for layer in info.layers)
+    head = f"{engine.role} engine: {count} of {len(info.layers)} layers in int8"
+    return f"{head}\n{info.method}\n{info.calibration}\n" + table(
+        ["layer", "", "sensitivity"], [_row(layer) for layer in info.layers]
+    )
+
+
+def _row(layer: QuantizedLayer) -> list[str]:
+    sensitivity = "not measured" if layer.sensitivity is None else f"{layer.sensitivity:.3f} % of pixels"
+    return [layer.name, "int8" if layer.quantized else "given back", sensitivity]

@@ -1,0 +1,145 @@
+"""NNCF: quantise a whole graph once. The only module that imports it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from groupvit_export.errors import ExportError, MissingDependencyError
+from groupvit_export.graph.function import inlined
+from groupvit_export.quantization.layers import QuantizedGraph
+from groupvit_export.quantization.options import Feed
+
+_PASSES: Final = 2
+"""How often NNCF reads the pictures: for smoothing, and for ranges."""
+
+
+def method(*, symmetric: bool) -> str:
+    """Tool, version and settings, for the manifest."""
+    return (
+        f"NNCF {version('nncf')}: SmoothQuant, transformer mode; weights in int8 per channel, "
+        f"activations per tensor{', symmetric' if symmetric else ''}"
+    )
+
+
+def quantize(
+    model: onnx.ModelProto,
+    inputs: Sequence[NDArray[np.float32]],
+    feed: Feed,
+    kept: Mapping[str, str],
+    *,
+    symmetric: bool,
+    report: Callable[[float], None] = lambda share: None,
+) -> QuantizedGraph:
+    """Take ranges from `inputs` and quantise every layer that NNCF knows.
+
+    Args:
+        model: captured in float32, the grouping attention still one node a stage.
+        inputs: pixel_values float32 [1, 3, H, W] each.
+        feed: makes the graph's inputs of them.
+        kept: nodes that stay in float32, by name.
+        symmetric: whether zero is always the middle of a range, which TensorRT demands.
+        report: told which share is done.
+
+    Raises:
+        MissingDependencyError: NNCF is not installed.
+        ExportError: it refused the graph.
+    """
+    nncf = _import()
+    flat = _named(inlined(model), model)
+    names = {node.name for node in model.graph.node}
+    ignored = [
+        node.name
+        for node in flat.graph.node
+        if node.name in kept or node.name not in names  # the bodies of the grouping attention
+    ]
+    done = 0
+
+    def counted(pixel_values: NDArray[np.float32]) -> dict[str, NDArray[np.generic]]:
+        nonlocal done
+        done += 1
+        report(min(1.0, done / (_PASSES * len(inputs))))
+        return dict(feed(pixel_values))
+
+    preset = nncf.QuantizationPreset.PERFORMANCE if symmetric else nncf.QuantizationPreset.MIXED
+    try:
+        with _quiet():
+            quantized = nncf.quantize(
+                flat,
+                nncf.Dataset(list(inputs), counted),
+                preset=preset,
+                model_type=nncf.ModelType.TRANSFORMER,
+                subset_size=len(inputs),
+                # Of no use here (measured), and it stumbles over products whose weights come first.
+                advanced_parameters=nncf.AdvancedQuantizationParameters(disable_bias_correction=True),
+                # Not validated: it drops casts of float32 to float32 before it looks for the names.
+                ignored_scope=nncf.IgnoredScope(names=ignored, validate=False),
+            )
+    except Exception as error:
+        raise ExportError(
+            "NNCF could not quantise the graph",
+            got=f"{type(error).__name__}: {str(error).strip().splitlines()[0]}",
+            fix="install the versions of constraints.txt",
+        ) from error
+    return QuantizedGraph.of(model, quantized)
+
+
+def _import() -> Any:
+    try:
+        # Left alone, importing it makes a client id and a sender of usage statistics, without asking; in a CI
+        # it does neither.
+        with _environment(CI="true", NNCF_CI="1"):
+            import nncf
+    except ImportError as error:
+        raise MissingDependencyError(
+            "int8 needs the package nncf",
+            got=str(error),
+            fix="pip install 'groupvit-export[export]'",
+        ) from error
+    return nncf
+
+
+@contextlib.contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _named(flat: onnx.ModelProto, model: onnx.ModelProto) -> onnx.ModelProto:
+    """Names for the nodes that came out of function bodies, so that NNCF can be told to leave them alone."""
+    named = onnx.ModelProto()
+    named.CopyFrom(flat)
+    for number, node in enumerate(named.graph.node):
+        if not node.name:
+            node.name = f"body_{number}_{node.op_type}"
+    return named
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep NNCF's bars and remarks off the terminal."""
+    logger = logging.getLogger("nncf")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,182 @@
+"""The image graph in int8: calibrate, rank the layers, give back, and say what was done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from groupvit_export.graph.precision import TypedGraph, deciding_nodes
+from groupvit_export.quality.budget import LabelBudget
+from groupvit_export.quality.decoding import RunImage
+from groupvit_export.quality.judge import Judge, Quality
+from groupvit_export.quantization.calibrate import method, quantize
+from groupvit_export.quantization.options import Feed
+from groupvit_export.quantization.search import give_back
+from groupvit_export.quantization.sensitivity import sensitivities
+from groupvit_runtime.manifest import QuantizationInfo, QuantizedLayer
+
+FEW_PICTURES: Final = 8
+"""Fewer for the ranges than this are worth a note (`docs/precision.md` has the measurement)."""
+
+_RANKED_ON: Final = 4
+_INPUTS: Final = 256
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedImage:
+    """The outcome.
+
+    Attributes:
+        graph: the graph to build, and what stays in float32 in it.
+        info: for the manifest.
+        fp32: an engine of the same target in float32.
+        quality, fp32_quality: of the held-out label maps.
+    """
+
+    graph: TypedGraph
+    info: QuantizationInfo
+    fp32: RunImage
+    quality: Quality
+    fp32_quality: Quality
+
+
+@dataclass(frozen=True, eq=False)
+class Workshop:
+    """What quantising needs beside the graph.
+
+    Attributes:
+        calibration: pictures that ranges are taken from, and that layers are ranked on.
+        held_out: other pictures, which the budget is judged on.
+        embeddings: float32 [K, P] of the judges' words.
+        feed: makes the graph's inputs of pixel_values.
+        build: a graph and an empty folder to an engine of the target.
+        scratch: a folder for engines that are tried.
+        symmetric: whether the target wants zero in the middle of every range.
+        note: told a line at a time what was tried.
+        report: what goes on, the share done, seconds since it began.
+    """
+
+    calibration: Judge
+    held_out: Judge
+    embeddings: NDArray[np.float32]
+    feed: Feed
+    build: Callable[[onnx.ModelProto, Path], RunImage]
+    scratch: Path
+    symmetric: bool
+    note: Callable[[str], None]
+    report: Callable[[str, float, float], None]
+
+
+def quantize_image(model: onnx.ModelProto, budget: LabelBudget, workshop: Workshop) -> QuantizedImage:
+    """Quantise what the budget allows.
+
+    Args:
+        model: captured in float32, the grouping attention still one node a stage.
+        budget: what must hold on the held-out pictures.
+        workshop: pictures, words and engines.
+
+    Raises:
+        MissingDependencyError: NNCF is not installed.
+        ParityError: the budget cannot be met.
+        ExportError: a step refused the graph.
+    """
+    pictures = workshop.calibration.judged.pictures
+    if len(pictures) < FEW_PICTURES:
+        workshop.note(
+            f"note: ranges are taken from {len(pictures)} pictures; with {FEW_PICTURES} or more "
+            "they are steadier (as many again are held out)"
+        )
+    kept = kept_in_float(model)
+    inputs = _inputs(workshop.calibration)
+    graphs = quantize(
+        model,
+        inputs,
+        workshop.feed,
+        kept,
+        symmetric=workshop.symmetric,
+        report=_since_now(workshop, "take ranges from pictures"),
+    )
+    ranked_on = _ranking(workshop.calibration)
+    sensitivity = sensitivities(
+        graphs,
+        workshop.feed,
+        lambda run: ranked_on.label_maps(run, workshop.embeddings),
+        report=_since_now(workshop, "measure the sensitivity of layers"),
+    )
+    held_out = workshop.held_out
+    fp32 = workshop.build(model, _empty(workshop.scratch, "fp32"))
+    truth = held_out.label_maps(fp32, workshop.embeddings)
+    fp32_quality = held_out.compare(truth, truth)
+
+    def judge(layers: Sequence[str]) -> Quality:
+        run = workshop.build(graphs.choose(layers), _empty(workshop.scratch, f"int8-{len(layers)}"))
+        return held_out.compare(held_out.label_maps(run, workshop.embeddings), truth)
+
+    choice = give_back(sensitivity, judge, budget, fp32_quality, workshop.note)
+    chosen = [name for name in graphs.layers if name not in choice.given_back]
+    info = QuantizationInfo(
+        method=method(symmetric=workshop.symmetric),
+        calibration=_calibration(workshop),
+        pictures=len(pictures),
+        layers=tuple(
+            QuantizedLayer(name, name not in choice.given_back, sensitivity[name]) for name in graphs.layers
+        ),
+    )
+    graph = TypedGraph(graphs.choose(chosen), kept)
+    return QuantizedImage(graph, info, fp32, choice.quality, fp32_quality)
+
+
+def kept_in_float(model: onnx.ModelProto) -> dict[str, str]:
+    """Why nodes are never quantised, by name: what decides, and what NNCF cannot or need not touch."""
+    kept = deciding_nodes(model)
+    weights = {tensor.name for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "MatMul" and node.input[0] in weights:
+            kept.setdefault(node.name, "mixes a few tokens: too small to gain")
+    return kept
+
+
+def _inputs(judge: Judge) -> list[NDArray[np.float32]]:
+    """What the engine is given for the pictures, one window each."""
+    windows = [
+        np.ascontiguousarray(window[None])
+        for rgb in judge.judged.pictures.values()
+        for window in judge.decoding.inputs(rgb)
+    ]
+    count = min(len(windows), _INPUTS)
+    return [windows[index * len(windows) // count] for index in range(count)]
+
+
+def _ranking(judge: Judge) -> Judge:
+    names = list(judge.judged.pictures)
+    count = min(len(names), _RANKED_ON)
+    return replace(
+        judge, judged=judge.judged.of([names[index * len(names) // count] for index in range(count)])
+    )
+
+
+def _calibration(workshop: Workshop) -> str:
+    calibration, held_out = workshop.calibration.judged, workshop.held_out
+    return (
+        f"{calibration.source}: ranges from {len(calibration.pictures)} pictures, sensitivity on "
+        f"{min(len(calibration.pictures), _RANKED_ON)} of them, budget judged on "
+        f"{len(held_out.judged.pictures)} others, mIoU against {held_out.measured_against}"
+    )
+
+
+def _since_now(workshop: Workshop, what: str) -> Callable[[float], None]:
+    start = time.perf_counter()
+    return lambda share: workshop.report(what, share, time.perf_counter() - start)
+
+
+def _empty(scratch: Path, name: str) -> Path:
+    folder = scratch / name
+    folder.mkdir()
+    return folder

@@ -1,0 +1,28 @@
+"""What can be asked of int8; imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groupvit_export.quality.budget import LabelBudget
+
+Feed = Callable[[NDArray[np.float32]], Mapping[str, NDArray[np.generic]]]
+"""pixel_values float32 [B, 3, H, W] to what an image graph takes, by name of its inputs."""
+
+
+@dataclass(frozen=True)
+class QuantizationOptions:
+    """How int8 is made.
+
+    Attributes:
+        calibration: a folder of pictures, with masks or without; None for the scenes of the package.
+        budget: what label maps may lose.
+    """
+
+    calibration: Path | None = None
+    budget: LabelBudget = field(default_factory=LabelBudget)
