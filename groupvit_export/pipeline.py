@@ -28,7 +28,7 @@ from groupvit_export.graph.capture import capture_image_encoder
 from groupvit_export.graph.decode import attach_decode
 from groupvit_export.graph.encoders import ImageEncoder, TextEncoder
 from groupvit_export.graph.passes import PASSES, apply_passes, check_passes
-from groupvit_export.graph.precision import TypedGraph, in_precision
+from groupvit_export.graph.precision import HALVES, TypedGraph, in_precision
 from groupvit_export.graph.text_capture import TextCapture
 from groupvit_export.lowering import Quantization, Speech, read_calibration
 from groupvit_export.model.groupvit import GroupViTModel
@@ -53,8 +53,8 @@ from groupvit_export.trt.choose import choose_flavor
 from groupvit_export.trt.options import TrtOptions, command_line
 from groupvit_export.verify.budgets import load_budgets
 from groupvit_export.verify.engines import load_backend
-from groupvit_export.verify.examine import Candidate, examine, label_plan, synthetic_plan
-from groupvit_export.verify.material import bundled_scenes, class_words
+from groupvit_export.verify.examine import Candidate, examine, synthetic_plan
+from groupvit_export.verify.material import bundled_scenes, class_words, pictures_for_windows
 from groupvit_export.verify.network import network_cells
 from groupvit_export.verify.quantized import examined_as, judged_as_int8
 from groupvit_export.verify.report import Report
@@ -210,6 +210,7 @@ def export_bundle(
         requests: dict[Role, BuildRequest] = {
             role: BuildRequest(
                 role=role,
+                precision=options.precision,
                 module=modules[role],
                 device=device,
                 text_max_length=model_facts.text_max_length,
@@ -251,7 +252,9 @@ def export_bundle(
         engines = (image_engine, text_engine)
         with clock.step("compare with the reference"):
             words = class_words(stage / _TOKENIZER_NAME, model_facts, templates)
-            found = _verify(subject, words, engines, stage, options, checkpoint.source, quantization)
+            found = _verify(
+                subject, words, engines, stage, options, checkpoint.source, decode.default, quantization
+            )
             parity = found.summary(found.columns[0].name)
             if parity.verdict == "FAIL" and not options.allow_failed_parity:
                 raise _failed(parity)
@@ -370,8 +373,9 @@ def _typed(
     progress: Progress,
 ) -> dict[Role, TypedGraph]:
     """The captured graphs by role, described, in the precision that the target builds from, and checked."""
-    # What is not typed here is typed by its builder.
-    precision = options.precision if TARGETS[options.target].typed else "fp32"
+    # What is not typed here is typed by its builder, and int8 is quantised afterwards.
+    in_graph = TARGETS[options.target].typed and options.precision in HALVES
+    precision = options.precision if in_graph else "fp32"
     labels = (LABELS_OUTPUT,) if options.decode_in_graph else ()
     outputs: dict[Role, tuple[str, ...]] = {
         "image": (*image.output_names(), *labels),
@@ -462,19 +466,20 @@ def _verify(
     folder: Path,
     options: ExportOptions,
     source: str,
+    decode: DecodeName,
     quantization: Quantization | None,
 ) -> Report:
-    """The same comparison as `groupvit verify`; in float32 on synthetic pictures and without label maps.
+    """The comparison of `groupvit verify` on synthetic pictures; label maps where they decide, as decoded.
 
     The first column is what was exported; of int8 the second is float32.
     """
     infos = {engine.role: engine for engine in engines}
     max_batch = infos["image"].max_batch
     budgets = examined_as(options.precision)
-    if load_budgets(budgets).labels is None:
-        plan = synthetic_plan(subject, max_batch)
-    else:
-        plan = label_plan(subject, words, bundled_scenes(), max_batch)
+    plan = synthetic_plan(subject, max_batch)
+    if load_budgets(budgets).labels is not None:
+        shapes = pictures_for_windows(subject.image_size[0]) if decode == "paper" else {}
+        plan = replace(plan, pictures=bundled_scenes(), shapes=shapes, words=words)
     named = [(options.precision, engines, folder)]
     if quantization is not None:
         named.append(("fp32", quantization.float_engines, quantization.float_folder))

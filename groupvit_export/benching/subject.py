@@ -106,7 +106,7 @@ def load(subject: Subject, setting: Setting, fixed: Fixed, picture: Path, size: 
 
     Args:
         subject: the bundle.
-        setting: threads and batch.
+        setting: threads, batch and streams; an engine that has streams gets as many as there are callers.
         fixed: device and decode.
         picture: file that every call decodes.
         size: (height, width) of the picture.
@@ -118,7 +118,10 @@ def load(subject: Subject, setting: Setting, fixed: Fixed, picture: Path, size: 
     """
     stages = StageClock()
     decode = subject.decode(fixed)
-    options = EngineOptions(device=fixed.device, threads=setting.threads)
+    several = setting.streams > 1 and ENGINES[subject.image_engine.target].streams
+    options = EngineOptions(
+        device=fixed.device, threads=setting.threads, streams=setting.streams if several else None
+    )
     segmenter = Segmenter(subject.bundle, options, decode, setting.batch, stages)
     vocabulary = segmenter.vocabulary(subject.labels, templates=subject.templates)
     pictures: list[Picture] = [picture] * setting.batch

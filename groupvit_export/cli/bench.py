@@ -55,7 +55,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--device", help="cpu or cuda; default cpu where the target has it; no fallback")
     how.add_argument("--threads", metavar="N,...", help="threads of the engine; default: its own choice")
     how.add_argument("--batch", metavar="N,...", help="pictures of a call (default: 1)")
-    how.add_argument("--streams", metavar="N,...", help="threads that call at once (default: 1)")
+    how.add_argument(
+        "--streams",
+        metavar="N,...",
+        help="threads that call at once (default: 1)",
+    )
     how.add_argument(
         "--rate",
         type=float,

@@ -48,6 +48,7 @@ class BuildRequest:
 
     Attributes:
         role: of the engine; its files' names begin with it.
+        precision: one of the target's; the graph has it already where the target is `typed`.
         module: what the graph was captured from, in evaluation mode, for targets that compile it themselves.
         device: that is compiled for, "cpu" or "cuda", by targets that have a choice.
         text_max_length: most tokens of a sentence.
@@ -57,6 +58,7 @@ class BuildRequest:
     """
 
     role: Role
+    precision: str
     module: nn.Module
     device: str
     text_max_length: int
@@ -92,14 +94,15 @@ TARGETS: Final[Mapping[str, TargetKind]] = MappingProxyType(
         "onnx": TargetKind(
             module="groupvit_export.targets.onnx",
             package="onnxruntime",
-            precisions=("fp32", "int8"),
-            summary="ONNX file, executed by ONNX Runtime on CPU or CUDA",
+            precisions=("fp32", "fp16", "bf16", "int8"),
+            summary="ONNX file, executed by ONNX Runtime on CPU or CUDA; bf16 on CUDA only",
+            typed=True,
         ),
         "openvino": TargetKind(
             module="groupvit_export.targets.openvino",
             package="openvino",
-            precisions=("fp32", "int8"),
-            summary="OpenVINO IR, executed by OpenVINO on CPU",
+            precisions=("fp32", "bf16", "int8"),
+            summary="OpenVINO IR, executed by OpenVINO on CPU; bf16 where the CPU has it",
         ),
         "trt": TargetKind(
             module="groupvit_export.targets.trt",

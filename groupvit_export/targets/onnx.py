@@ -1,4 +1,4 @@
-"""Target `onnx`: the graph itself, with the function body of the grouping attention attached."""
+"""Target `onnx`: the graph itself, typed, with the function body of the grouping attention attached."""
 
 from __future__ import annotations
 

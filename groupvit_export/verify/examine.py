@@ -168,7 +168,9 @@ def examine(
             found, pictures = hf_cells(backend, truth, scores, plan.words, plan.pictures, candidate.shown)
             if candidate.shown:
                 shown[backend.name] = tuple(pictures)
-            cells |= found | paper_cells(backend, truth, scores, plan.words, plan.shapes)
+            cells |= found
+            if plan.shapes:
+                cells |= paper_cells(backend, truth, scores, plan.words, plan.shapes)
         columns[backend.name] = cells
     table = row_table(subject.stages)
     unknown = {name for cells in columns.values() for name in cells} - set(table)

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 import onnx
 
 from groupvit_export.errors import EngineError
+from groupvit_export.graph.precision import HALVES
 from groupvit_export.graph.rounded import rounded_twin
 from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.engines.cuda import open_cuda
 from groupvit_runtime.manifest import EngineInfo, FileInfo, Role
+
+_ON_CPU: Final[Mapping[str, str]] = MappingProxyType(
+    {"fp16": "computes fp16 in float32", "bf16": "cannot compute in bf16"}
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,8 @@ class StandIn:
 def find_stand_in(
     engines: Mapping[Role, EngineInfo], root: Path, scratch: Path, options: EngineOptions
 ) -> StandIn | None:
-    """The graphs that the engines were built from, for ONNX Runtime, where the engines cannot run here.
+    """The graphs that the engines were built from, for ONNX Runtime, where the engines cannot run here as
+    they will elsewhere.
 
     Half precision is computed in float32 and rounded after every operator
     (`groupvit_export.graph.rounded`), so the figures are those of the precision.
@@ -48,24 +56,44 @@ def find_stand_in(
         None where the engines themselves can be run, or must be.
     """
     image = engines["image"]
-    if image.target != "trt" or options.device is not None or any(e.source is None for e in engines.values()):
-        return None
-    why = _without_gpu()
+    graphs = {role: _graph(info) for role, info in engines.items()}
+    why = None if options.device is not None or None in graphs.values() else _why_not_run(image)
     if why is None:
         return None
     replaced: dict[Role, EngineInfo] = {}
     for role, info in engines.items():
-        assert info.source is not None
+        graph = graphs[role]
+        assert graph is not None
         name = f"stand-in-{role}.onnx"
-        onnx.save_model(rounded_twin(onnx.load(info.source.verify(root))), scratch / name)
+        onnx.save_model(rounded_twin(onnx.load(graph.verify(root))), scratch / name)
         replaced[role] = replace(
-            info, target="onnx", files=(FileInfo.of(scratch, name),), source=None, tensorrt=None
+            info,
+            target="onnx",
+            # What is rounded is rounded in the graph, which is float32 now.
+            precision="fp32",
+            files=(FileInfo.of(scratch, name),),
+            source=None,
+            tensorrt=None,
         )
     words = (
         f"the {image.target} engine itself was not run: {why}. In its place ONNX Runtime computed the graph "
         f"that it was built from" + ("" if image.precision == "fp32" else f", rounded as {image.precision}")
     )
     return StandIn(replaced, scratch, words)
+
+
+def _graph(info: EngineInfo) -> FileInfo | None:
+    return info.files[0] if info.target == "onnx" else info.source
+
+
+def _why_not_run(image: EngineInfo) -> str | None:
+    """Why the engine cannot show here what it will do where it is for; None where it can."""
+    if image.target == "trt":
+        return _without_gpu()
+    # Left to itself ONNX Runtime takes the CPU, which has next to no half precision.
+    if image.target == "onnx" and image.precision in HALVES:
+        return f"it is for CUDA; on a CPU ONNX Runtime {_ON_CPU[image.precision]}"
+    return None
 
 
 def _without_gpu() -> str | None:

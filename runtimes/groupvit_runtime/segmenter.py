@@ -86,6 +86,7 @@ class Segmenter:
         decode: DecodeName | None = None,
         batch_size: int | None = None,
         cuda_graphs: bool = True,
+        streams: int | None = None,
         observe: Observer | None = None,
     ) -> Segmenter:
         """Open a bundle, verify its image engine's hash and load it.
@@ -99,6 +100,8 @@ class Segmenter:
             batch_size: most pictures, or windows of one picture, that run at once; None for 8, or what
                 the engine takes at most where that is less.
             cuda_graphs: whether a TensorRT engine replays shapes that come again as CUDA graphs.
+            streams: how many calls an OpenVINO engine computes at once, its threads divided among them: for
+                programs whose threads all call it. None for one after the other.
             observe: gives the context that a stage of a call runs in, for measuring and tracing; it is asked
                 by the thread that calls, once for every batch.
 
@@ -107,7 +110,7 @@ class Segmenter:
             EngineError: the engine cannot run here as asked.
             UsageError: the engine normalises pictures by itself, otherwise than this decode needs them.
         """
-        options = EngineOptions(device=device, threads=threads, cuda_graphs=cuda_graphs)
+        options = EngineOptions(device=device, threads=threads, cuda_graphs=cuda_graphs, streams=streams)
         return Segmenter(open_bundle(Path(bundle)), options, decode, batch_size, observe)
 
     @property

@@ -13,6 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from groupvit_export.graph.naming import grouping_nodes
+from groupvit_export.graph.precision import in_precision
 from groupvit_runtime.manifest import MANIFEST_NAME, FileInfo
 
 Change = Callable[[onnx.ModelProto], None]
@@ -216,3 +217,23 @@ MANIFEST_FAULTS: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "another stride": (wrong_stride, "constants"),
 }
 """What is done to the manifest, and the row that must be named as the first to fail."""
+
+
+def in_half(bundle: Path, folder: Path, precision: str) -> Path:
+    """A copy of a bundle for ONNX Runtime with both graphs typed in `precision`, as an export types them."""
+    copy = Path(shutil.copytree(bundle, folder))
+    infos = {}
+    for role in ("image", "text"):
+        onnx.save_model(
+            in_precision(onnx.load(copy / f"{role}.onnx"), precision).model, copy / f"{role}.onnx"
+        )
+        infos[role] = FileInfo.of(copy, f"{role}.onnx")
+
+    def record(manifest: dict[str, Any]) -> None:
+        for engine in manifest["engines"]:
+            info = infos[engine["role"]]
+            engine["files"] = [{"path": info.path, "sha256": info.sha256, "bytes": info.bytes}]
+            engine["precision"] = precision
+
+    edit_manifest(copy, record)
+    return copy

@@ -49,25 +49,31 @@ class EngineOptions:
         device: "cpu" or "cuda"; None for what the file was compiled for, or else the first that the
             target has, which is the CPU where it can be.
         threads: of the CPU; None for the runtime's own choice.
+        streams: how many calls the target `openvino` computes at once, its threads divided among them; None
+            for one after the other, each with all threads.
         cuda_graphs: whether the target `trt` replays shapes that come again as CUDA graphs.
     """
 
     device: str | None = None
     threads: int | None = None
     cuda_graphs: bool = True
+    streams: int | None = None
 
     def __post_init__(self) -> None:
         if self.device not in (None, "cpu", "cuda"):
             raise UsageError("unknown device", got=self.device, expected="cpu or cuda")
         if self.threads is not None and self.threads < 1:
             raise UsageError("a number of threads must be positive", got=self.threads, expected="1 or more")
+        if self.streams is not None and self.streams < 1:
+            raise UsageError("a number of streams must be positive", got=self.streams, expected="1 or more")
 
 
 @dataclass(frozen=True)
 class EngineKind:
     """Where a target's engine lives, the modules it needs, and its devices, the usual one first.
 
-    `compiled_for_one` says that a file is for one of the devices, and that it knows which.
+    `compiled_for_one` says that a file is for one of the devices, and that it knows which; `streams` that it
+    can divide its threads among calls.
     """
 
     module: str
@@ -76,6 +82,7 @@ class EngineKind:
     extra: str
     devices: tuple[str, ...]
     compiled_for_one: bool = False
+    streams: bool = False
 
 
 ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
@@ -93,6 +100,7 @@ ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
             needs=("openvino",),
             extra="openvino",
             devices=("cpu",),
+            streams=True,
         ),
         "trt": EngineKind(
             module="groupvit_runtime.engines.tensorrt",
@@ -136,6 +144,14 @@ def load_engine(info: EngineInfo, root: Path, options: EngineOptions) -> Engine:
             got=device,
             expected=" or ".join(kind.devices),
             fix="leave the device away, or export for another target: groupvit export --target onnx",
+        )
+    if options.streams is not None and not kind.streams:
+        having = [name for name, other in ENGINES.items() if other.streams]
+        raise EngineError(
+            f"the {info.target} engine has no streams",
+            got=options.streams,
+            expected=f"this with a target that has them: {', '.join(having)}",
+            fix="leave the streams away; several threads may call one engine all the same",
         )
     paths = [file.verify(root) for file in info.files]
     try:

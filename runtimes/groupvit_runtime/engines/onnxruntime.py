@@ -14,6 +14,12 @@ from groupvit_runtime.errors import EngineError
 from groupvit_runtime.manifest import EngineInfo
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_ON_CPU = {
+    "fp32": "fp32",
+    "fp16": "fp16 weights, computed in float32",
+    "int8": "int8",
+}
+"""What its CPU does with engines of a precision. It has no bf16, and fp16 only by casts to float32."""
 # TF32 keeps 10 bits of mantissa; assignments with a small margin would flip.
 _PROVIDER_OPTIONS: dict[str, dict[str, str]] = {"cpu": {}, "cuda": {"use_tf32": "0"}}
 
@@ -25,6 +31,13 @@ class OnnxRuntimeEngine:
         self._info = info
         self._device = device = options.device or "cpu"
         provider = _PROVIDERS[device]
+        if device == "cpu" and info.precision not in _ON_CPU:
+            raise EngineError(
+                f"ONNX Runtime cannot compute in {info.precision} on a CPU",
+                got="device cpu",
+                expected=f"device cuda, or an engine in {', '.join(_ON_CPU)}",
+                fix="device='cuda', or groupvit export --target openvino --precision bf16",
+            )
         if provider not in ort.get_available_providers():
             raise _no_provider(provider, ort.get_available_providers())
         session_options = ort.SessionOptions()
@@ -51,7 +64,10 @@ class OnnxRuntimeEngine:
 
     @property
     def description(self) -> str:
-        return f"ONNX Runtime {ort.__version__}, {self._session.get_providers()[0]}, {self._info.precision}"
+        precision = self._info.precision
+        if self._device == "cpu":
+            precision = _ON_CPU[precision]
+        return f"ONNX Runtime {ort.__version__}, {self._session.get_providers()[0]}, {precision}"
 
     def run(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
         try:

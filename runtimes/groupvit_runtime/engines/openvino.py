@@ -16,7 +16,7 @@ from groupvit_runtime.errors import EngineError
 from groupvit_runtime.manifest import EngineInfo
 
 # Of int8, what is not quantised in the file is float32.
-_PRECISION_HINTS = {"fp32": ov.Type.f32, "int8": ov.Type.f32}
+_PRECISION_HINTS = {"fp32": ov.Type.f32, "bf16": ov.Type.bf16, "int8": ov.Type.f32}
 
 
 class OpenVINOEngine:
@@ -37,6 +37,8 @@ class OpenVINOEngine:
             "INFERENCE_PRECISION_HINT": hint,
             "PERFORMANCE_HINT": "LATENCY",
         }
+        if options.streams is not None:
+            properties["NUM_STREAMS"] = options.streams
         if options.threads is not None:
             properties["INFERENCE_NUM_THREADS"] = options.threads
         try:
@@ -49,7 +51,10 @@ class OpenVINOEngine:
         active = self._compiled.get_property("INFERENCE_PRECISION_HINT")
         if active != hint:
             raise EngineError(
-                "OpenVINO runs in another precision than was asked for", got=active, expected=hint
+                "OpenVINO runs in another precision than was asked for",
+                got=f"{active.get_type_name()} on {core.get_property('CPU', 'FULL_DEVICE_NAME')}",
+                expected=hint.get_type_name(),
+                fix="run it on a CPU that has this precision, or export with --precision fp32",
             )
         self._outputs = [output.name for output in info.outputs]
         self._idle: queue.SimpleQueue[ov.InferRequest] = queue.SimpleQueue()
@@ -58,7 +63,9 @@ class OpenVINOEngine:
     def description(self) -> str:
         active = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         mixed = "int8 and " if self._info.precision == "int8" else ""
-        return f"OpenVINO {_runtime_version()}, CPU, {mixed}{active}"
+        streams = self._compiled.get_property("NUM_STREAMS")
+        divided = f", {streams} streams" if streams > 1 else ""
+        return f"OpenVINO {_runtime_version()}, CPU, {mixed}{active}{divided}"
 
     def run(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
         try:
