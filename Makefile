@@ -49,6 +49,8 @@ bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks.foundation
 	$(BIN)/python -m benchmarks.peers
 	$(BIN)/python -m benchmarks.roofline
+	$(BIN)/python -m benchmarks.throughput
+	$(BIN)/python -m benchmarks.windows
 	$(BIN)/python -m benchmarks.report
 
 clean:

@@ -120,7 +120,7 @@ def verify_bundle(
     manifest = opened.manifest
     precision = manifest.engine("image").precision
     examined = examined_as(precision)
-    if find_culprit and (examined != precision or load_budgets(examined_as(precision)).labels is not None):
+    if find_culprit and (examined != precision or load_budgets(examined).labels is not None):
         raise UsageError(
             "below float32 every value inside an engine is off, so none of them is the first",
             got=f"--bisect of an engine in {precision}",

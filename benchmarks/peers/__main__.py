@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ from benchmarks.peers.hugging_face import PREPROCESSING, HuggingFace
 from benchmarks.peers.material import INPUT, SIZE, Material, make_material
 from benchmarks.peers.ours import our_side
 from benchmarks.peers.plain import export_plain, in_onnxruntime, in_openvino
-from benchmarks.peers.sides import OURS, SIDES, Side, chosen
+from benchmarks.peers.sides import BUNDLES, OURS, SIDES, Side, chosen
 from benchmarks.peers.targets import held_against
 from benchmarks.peers.timing import SETTLE_S, WARM_UP, in_turn, table
 from groupvit_export.benching.bootstrap import CONFIDENCE, RESAMPLES
@@ -55,7 +56,7 @@ DECODING = (
     "slow torch down; with session.intra_op.allow_spinning off that part of the call was much shorter"
 )
 TEXT = "As users call it, the prompts are tokenized with padding=True, that is to the longest of them"
-BUNDLES = "The bundles have their vocabulary cached, also beside transformers as users call it"
+CACHED = "The bundles have their vocabulary cached, also beside transformers as users call it"
 
 
 def main() -> None:
@@ -63,7 +64,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=120, help="calls of every side in every table")
-    parser.add_argument("--only", metavar="NAME,...", help=f"of {', '.join(SIDES)}; the bundles always run")
+    parser.add_argument(
+        "--only", metavar="NAME,...", help=f"of {', '.join(SIDES)}; the fp32 bundles always run"
+    )
     parser.add_argument("--threads", type=int, help="of every side; each one's own choice without it")
     parser.add_argument("--fresh", type=int, default=5, help="fresh processes of each kind, 0 for none")
     arguments = parser.parse_args()
@@ -90,7 +93,9 @@ def _run(
     if threads is not None:
         torch.set_num_threads(threads)
     _say("write the checkpoint and export the bundles")
-    material = make_material(folder)
+    material = make_material(folder, names)
+    reasons = {**reasons, **material.refused}
+    names = [name for name in names if name not in material.refused]
     sides = _set_up(names, material, folder / "plain.onnx", threads)
     _say("check that all compute the same")
     agreements, labels = _agreements(sides)
@@ -123,7 +128,7 @@ def _run(
             "preprocessing_of_peers": PREPROCESSING,
             "decoding_of_peers": DECODING,
             "text": TEXT,
-            "bundles": BUNDLES,
+            "bundles": CACHED,
         },
         "sides": _described(sides, reasons, agreements),
         "picture": table(pictures),
@@ -147,8 +152,7 @@ def _set_up(names: list[str], material: Material, plain: Path, threads: int | No
         return our_side(material.bundles[name], material.picture, words, pixels, threads)
 
     make: dict[str, Callable[[], Side]] = {
-        "ours-openvino": lambda: ours("ours-openvino"),
-        "ours-onnxruntime": lambda: ours("ours-onnxruntime"),
+        **{name: partial(ours, name) for name in BUNDLES},
         "transformers": lambda: Side(eager.as_users_call_it, None, None, eager.described("eager")),
         "transformers-cached": lambda: eager.cached(eager.path),
         "transformers-bf16": lambda: Side(half.as_users_call_it, None, None, half.described("eager")),

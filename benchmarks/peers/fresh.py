@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from benchmarks.peers.material import Material
+from benchmarks.peers.sides import OURS
 from groupvit_export.benching.sampling import order
 
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
@@ -28,7 +29,8 @@ def commands(material: Material, labels: str) -> dict[str, list[str]]:
     """What to start, by the names of `TITLES`."""
     cold = [sys.executable, "-m", "benchmarks.cold_start"]
     found = {}
-    for name, bundle in material.bundles.items():
+    for name in OURS:
+        bundle = material.bundles[name]
         stored = str(material.vocabularies[name])
         found[name] = [*cold, "stored", str(bundle), str(material.picture), stored]
         found[f"{name}-words"] = [*cold, "words", str(bundle), str(material.picture), labels]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -13,8 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.checkpoint import VOC
+from benchmarks.peers.sides import BUNDLES, OURS
 from benchmarks.peers.telling_checkpoint import write_telling_checkpoint
 from groupvit_export.demo import DEMO_CHECKPOINT, DEMO_SAMPLE
+from groupvit_export.errors import GroupViTError
 from groupvit_export.pipeline import ExportOptions, export_bundle
 from groupvit_export.preprocessor import preprocessings
 from groupvit_export.verify.pictures import synthetic_pictures
@@ -23,10 +24,6 @@ from groupvit_runtime.preprocess import prepare_whole
 
 SIZE: Final = (480, 640)
 INPUT: Final = 224
-
-_TARGETS: Final[Mapping[str, str]] = MappingProxyType(
-    {"ours-openvino": "openvino", "ours-onnxruntime": "onnx"}
-)
 
 
 @dataclass(frozen=True)
@@ -37,29 +34,44 @@ class Material:
         picture: a JPEG of `SIZE`.
         checkpoint: a Hugging Face folder.
         bundles, vocabularies: by the name of our side.
+        refused: by the name of our side, why there is no bundle.
     """
 
     picture: Path
     checkpoint: Path
     bundles: Mapping[str, Path]
     vocabularies: Mapping[str, Path]
+    refused: Mapping[str, str]
 
 
-def make_material(folder: Path) -> Material:
+def make_material(folder: Path, names: Sequence[str]) -> Material:
     """Write all of it; the bundles are verified on the way.
 
+    Args:
+        folder: to write to.
+        names: of the sides; a bundle below fp32 that cannot be exported here is left out, with the reason.
+
     Raises:
-        GroupViTError: an engine is not the model.
+        GroupViTError: an engine in fp32 is not the model.
     """
     picture = _write_picture(folder / "picture.jpg")
     checkpoint = write_telling_checkpoint(folder / "checkpoint", _pictures_for_statistics(picture))
-    bundles, vocabularies = {}, {}
-    for name, target in _TARGETS.items():
-        options = ExportOptions(target=target, checkpoint=str(checkpoint), output=folder / target)
-        bundles[name] = export_bundle(options).path
-        vocabularies[name] = folder / f"{target}.words.safetensors"
+    bundles, vocabularies, refused = {}, {}, {}
+    for name in (name for name in BUNDLES if name in names):
+        target, precision = BUNDLES[name]
+        options = ExportOptions(
+            target=target, precision=precision, checkpoint=str(checkpoint), output=folder / name
+        )
+        try:
+            bundles[name] = export_bundle(options).path
+        except GroupViTError as error:
+            if name in OURS:
+                raise
+            refused[name] = error.what if error.got is None else f"{error.what}: {error.got}"
+            continue
+        vocabularies[name] = folder / f"{name}.words.safetensors"
         Segmenter.load(bundles[name]).vocabulary(VOC).save(vocabularies[name])
-    return Material(picture, checkpoint, bundles, vocabularies)
+    return Material(picture, checkpoint, bundles, vocabularies, refused)
 
 
 def _write_picture(path: Path) -> Path:

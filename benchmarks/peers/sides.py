@@ -37,11 +37,26 @@ class SideInfo:
 
 
 OURS: Final = ("ours-openvino", "ours-onnxruntime")
+"""They always run; the others are held against them."""
+
+BUNDLES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "ours-openvino": ("openvino", "fp32"),
+        "ours-onnxruntime": ("onnx", "fp32"),
+        "ours-openvino-bf16": ("openvino", "bf16"),
+        "ours-openvino-int8": ("openvino", "int8"),
+        "ours-onnxruntime-int8": ("onnx", "int8"),
+    }
+)
+"""Target and precision of every side that is a bundle."""
 
 SIDES: Final[Mapping[str, SideInfo]] = MappingProxyType(
     {
         "ours-openvino": SideInfo("bundle, OpenVINO"),
         "ours-onnxruntime": SideInfo("bundle, ONNX Runtime"),
+        "ours-openvino-bf16": SideInfo("bundle, OpenVINO bf16", exact=False),
+        "ours-openvino-int8": SideInfo("bundle, OpenVINO int8", exact=False, needs="nncf"),
+        "ours-onnxruntime-int8": SideInfo("bundle, ONNX Runtime int8", exact=False, needs="nncf"),
         "transformers": SideInfo("transformers eager, as users call it", engine=False),
         "transformers-cached": SideInfo("transformers eager, cached text"),
         "transformers-bf16": SideInfo("transformers bf16, as users call it", exact=False, engine=False),
@@ -78,8 +93,8 @@ def chosen(only: str | None, installed: Callable[[str], bool]) -> tuple[list[str
     """Which sides run, and why the others do not.
 
     Args:
-        only: names with commas between them; None for all that are not opt-in. The bundles always run, for
-            the others are compared with them.
+        only: names with commas between them; None for all that are not opt-in. The bundles in fp32
+            always run, for the others are compared with them.
         installed: whether there is such a module or program.
 
     Returns:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.peers.sides import OURS
+from benchmarks.peers.sides import BUNDLES
 from groupvit_export.benching.bootstrap import ratio_of_medians
 from groupvit_export.benching.sampling import order
 
@@ -66,7 +66,9 @@ def table(times: Mapping[str, Sequence[float]]) -> dict[str, dict[str, Any]]:
             "p95_ms": round(p95, 2),
         }
         row["over"] = {
-            ours: rounded_interval(arrays[ours], values) for ours in OURS if ours in arrays and ours != name
+            ours: rounded_interval(arrays[ours], values)
+            for ours in BUNDLES
+            if ours in arrays and ours != name
         }
         rows[name] = row
     return rows

@@ -93,13 +93,37 @@ def roofline():
     }
 
 
+@pytest.fixture
+def throughput():
+    return {
+        "chosen_from": [{"batch": 1, "streams": 1, "pictures_per_s": 31.5}],
+        "best": {"batch": 4, "streams": 2},
+        "measured": [{"batch": 4, "streams": 2, "pictures_per_s": 61.25}],
+        "over_alone": _interval(1.75),
+        "goal": 1.5,
+        "verdict": "reached",
+    }
+
+
+@pytest.fixture
+def windows():
+    return {
+        "setting": {"picture_px": {"width": 1280, "height": 720}, "windows": 3, "window_px": 448},
+        "median_ms": {"ours": 401.5, "eager": 2057.0},
+        "agreement_percent": 99.87,
+        "over_ours": _interval(5.125),
+        "goal": 6.0,
+        "verdict": "not reached",
+    }
+
+
 def _numbers(text):
     return set(re.findall(r"\d+(?:\.\d+)*(?:e-\d+)?", text))
 
 
-def test_every_number_of_the_page_is_in_the_json(peers, roofline):
-    page = render(peers, roofline)
-    assert _numbers(page) <= _numbers(json.dumps([peers, roofline]))
+def test_every_number_of_the_page_is_in_the_json(peers, roofline, throughput, windows):
+    page = render(peers, roofline, throughput, windows)
+    assert _numbers(page) <= _numbers(json.dumps([peers, roofline, throughput, windows]))
     for number in (
         "48.61",
         "1256.5",
@@ -111,12 +135,16 @@ def test_every_number_of_the_page_is_in_the_json(peers, roofline):
         "405.2",
         "17",
         "0.07",
+        "61.25",
+        "1.75",
+        "5.125",
+        "99.87",
     ):
         assert number in _numbers(page)
 
 
-def test_what_was_not_run_says_so(peers, roofline):
-    page = render(peers, roofline)
+def test_what_was_not_run_says_so(peers, roofline, throughput, windows):
+    page = render(peers, roofline, throughput, windows)
     rows = [line for line in page.splitlines() if line.startswith(f"| {SIDES['plain-openvino-int8'].title}")]
     assert (
         rows[:2]
@@ -132,8 +160,8 @@ def test_what_was_not_run_says_so(peers, roofline):
 
 
 def test_nothing_was_run_at_all():
-    page = render({}, {})
-    assert page.count("\n| not run |") == 7
+    page = render({}, {}, {}, {})
+    assert page.count("\n| not run |") == 11
     assert _numbers(page) <= {"05", "95", "32"}
 
 

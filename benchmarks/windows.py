@@ -1,0 +1,193 @@
+"""A 1280x720 picture by the paper's sliding windows: all windows in one batch, beside one after the other.
+
+The peer is what the published code does, written plainly in PyTorch: eager, one window at a time through our
+reference model (transformers' cannot run at 448 px), float32, with the words encoded beforehand as ours are.
+
+Usage: python -m benchmarks.windows [--rounds N] [--threads N]
+Writes benchmarks/results/windows.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch.nn import functional as F
+
+from benchmarks.checkpoint import VOC
+from benchmarks.machine import versions
+from benchmarks.peers.agreement import LEAST_AGREEMENT, check_telling
+from benchmarks.peers.targets import judged
+from benchmarks.peers.telling_checkpoint import write_telling_checkpoint
+from benchmarks.peers.timing import in_turn, rounded_interval
+from groupvit_export.benching.machine import load_average, this_machine
+from groupvit_export.checkpoint import build_model, load_checkpoint
+from groupvit_export.demo import DEMO_CHECKPOINT, DEMO_SAMPLE
+from groupvit_export.model.groupvit import GroupViTModel
+from groupvit_export.pipeline import ExportOptions, export_bundle
+from groupvit_export.preprocessor import preprocessings
+from groupvit_export.verify.pictures import synthetic_pictures
+from groupvit_export.verify.reference import image_outputs
+from groupvit_runtime import Segmenter
+from groupvit_runtime.contract import PaperDecode
+from groupvit_runtime.manifest import Manifest
+from groupvit_runtime.preprocess import prepare_whole, prepare_windows
+from groupvit_runtime.read_image import read_image
+from groupvit_runtime.windows import plan_windows
+
+RESULTS: Final = Path(__file__).parent / "results"
+GOAL: Final = 6.0
+SIZE: Final = (720, 1280)
+SIDE: Final = 448
+OURS: Final = "ours, all windows in one batch"
+PEER: Final = "eager PyTorch, one window at a time"
+
+
+def eager_windows(
+    model: GroupViTModel, manifest: Manifest, words: NDArray[np.float32], picture: Path
+) -> NDArray[np.int64]:
+    """The label map, int64 [H, W], window by window.
+
+    Args:
+        model: the reference, float32.
+        manifest: of the bundle that is the peer's peer: preprocessing and constants of the decode.
+        words: float32 [K, P], unit vectors.
+        picture: a file.
+
+    Raises:
+        ValueError: the engine is not square.
+    """
+    if manifest.decode.paper is None:
+        raise ValueError(f"{manifest.model.image_size} is not square")
+    decode = manifest.decode.paper
+    rgb = read_image(picture)
+    plan = plan_windows((rgb.shape[0], rgb.shape[1]), decode.window)
+    windows = prepare_windows(rgb, manifest.preprocessing.paper, plan)
+    text = torch.tensor(words)
+    total = torch.zeros(len(words), *plan.padded_size)
+    over = torch.zeros(plan.padded_size)
+    with torch.inference_mode():
+        for window, (top, left) in zip(windows, plan.boxes, strict=True):
+            area = (slice(top, top + plan.side), slice(left, left + plan.side))
+            outputs = image_outputs(model, torch.from_numpy(window[None]))
+            total[:, area[0], area[1]] += window_scores(outputs, text, manifest.model.logit_scale, decode)
+            over[area] += 1
+        rows, columns = plan.size
+        mean = (total / over)[:, :rows, :columns]
+        scores = F.interpolate(mean[None], size=rgb.shape[:2], mode="bilinear", align_corners=False)[0]
+        labels: NDArray[np.int64] = scores.argmax(dim=0).numpy()
+    return labels
+
+
+def window_scores(
+    outputs: dict[str, NDArray[Any]], text: torch.Tensor, logit_scale: float, decode: PaperDecode
+) -> torch.Tensor:
+    """Class scores [K, side, side] of one window, as `groupvit_runtime.paper` defines them."""
+    masks, groups, image = (
+        torch.from_numpy(outputs[name][0]) for name in ("masks", "group_embeds", "image_embeds")
+    )
+    scale = min(float(np.exp(logit_scale)), decode.max_logit_scale)
+    affinity = (scale * groups @ text.T).softmax(dim=-1)
+    best = (image @ text.T).topk(min(decode.top_classes, len(text))).indices
+    table = torch.zeros_like(affinity)
+    table[:, best] = affinity[:, best] * (scale * groups @ text[best].T).softmax(dim=-1)
+    side = decode.window.size
+    planes = F.interpolate(masks[None], size=(side, side), mode="bilinear", align_corners=False)[0]
+    return table.T[:, planes.argmax(dim=0)]
+
+
+def measure(segmenter: Segmenter, model: GroupViTModel, picture: Path, rounds: int) -> dict[str, Any]:
+    """Check that both give the same label map, then time them in turn.
+
+    Raises:
+        ValueError: they do not.
+    """
+    words = segmenter.vocabulary(VOC)
+
+    def ours() -> NDArray[Any]:
+        return segmenter(picture, words, decode="paper").labels
+
+    def peer() -> NDArray[Any]:
+        return eager_windows(model, segmenter.manifest, words.embeddings, picture)
+
+    labels = ours()
+    classes = check_telling(labels)
+    agreement = 100 * float((peer() == labels).mean())
+    if agreement < LEAST_AGREEMENT:
+        raise ValueError(f"the label maps agree on {agreement:.2f} % of the pixels, not {LEAST_AGREEMENT} %")
+    times = in_turn({OURS: ours, PEER: peer}, rounds)
+    arrays = {name: np.asarray(values)[:, None] for name, values in times.items()}
+    over = rounded_interval(arrays[OURS], arrays[PEER])
+    return {
+        "agreement_percent": float(np.floor(1e3 * agreement) / 1e3),
+        "labels_in_the_map": classes,
+        "median_ms": {name: round(float(np.median(values)), 1) for name, values in times.items()},
+        "over_ours": over,
+        "goal": GOAL,
+        "verdict": judged(over, GOAL),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--threads", type=int, help="of both sides")
+    arguments = parser.parse_args()
+    if arguments.rounds < 1 or (arguments.threads or 1) < 1:
+        parser.error("--rounds and --threads must be positive")
+    if arguments.threads is not None:
+        torch.set_num_threads(arguments.threads)
+    before = load_average()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        picture = folder / "picture.jpg"
+        Image.open(DEMO_SAMPLE).convert("RGB").resize(SIZE[::-1], Image.Resampling.BICUBIC).save(picture)
+        spec = preprocessings(DEMO_CHECKPOINT).hf
+        seen = [np.asarray(Image.open(picture)), *synthetic_pictures(7, 7, (480, 640))]
+        pixels = np.stack([prepare_whole(rgb, (224, 224), spec) for rgb in seen])
+        checkpoint = str(write_telling_checkpoint(folder / "checkpoint", pixels))
+        options = ExportOptions(
+            "openvino",
+            checkpoint=checkpoint,
+            image_size=(SIDE, SIDE),
+            decode="paper",
+            output=folder / "bundle",
+        )
+        segmenter = Segmenter.load(export_bundle(options).path, threads=arguments.threads)
+        model = build_model(load_checkpoint(checkpoint)).eval()
+        found = measure(segmenter, model, picture, arguments.rounds)
+        runs = segmenter.engine_description
+        paper = segmenter.manifest.decode.paper
+        count = 0 if paper is None else len(plan_windows(SIZE, paper.window).boxes)
+    record = {
+        "machine": asdict(this_machine()),
+        "versions": versions(),
+        "load_average": {"before": before, "after": load_average()},
+        "setting": {
+            "rounds": arguments.rounds,
+            "threads": arguments.threads,
+            "picture_px": {"width": SIZE[1], "height": SIZE[0]},
+            "window_px": SIDE,
+            "windows": count,
+            "classes": len(VOC),
+            "runs": runs,
+        },
+        **found,
+    }
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "windows.json").write_text(json.dumps(record, indent=2) + "\n")
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
