@@ -43,8 +43,9 @@ class TextProbe:
     def open_bundle(self, root: Path, *, verify: bool = False) -> str:
         return self._call("probe_open_bundle", str(root).encode(), int(verify)).decode()
 
-    def sha256(self, data: bytes, chunk: int) -> str:
-        return self._call("probe_sha256", data, ctypes.c_size_t(len(data)), ctypes.c_size_t(chunk)).decode()
+    def sha256(self, data: bytes, chunk: int, *, portable: bool) -> str:
+        sizes = ctypes.c_size_t(len(data)), ctypes.c_size_t(chunk)
+        return self._call("probe_sha256", data, *sizes, int(portable)).decode()
 
     def sha256_of(self, path: Path) -> str:
         return self._call("probe_sha256_of", str(path).encode()).decode()

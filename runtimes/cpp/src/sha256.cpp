@@ -7,10 +7,11 @@
 #include <system_error>
 #include <vector>
 
-namespace groupvit::detail {
-namespace {
+#include "sha256_blocks.hpp"
 
-constexpr std::uint32_t kRound[64] = {
+namespace groupvit::detail {
+
+const std::uint32_t kSha256Rounds[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
     0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -20,9 +21,11 @@ constexpr std::uint32_t kRound[64] = {
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
+namespace {
+
 std::uint32_t rotate(std::uint32_t value, int by) { return value >> by | value << (32 - by); }
 
-void compress(std::array<std::uint32_t, 8>& state, const unsigned char* data, std::size_t blocks) {
+void portable_blocks(std::array<std::uint32_t, 8>& state, const unsigned char* data, std::size_t blocks) {
   for (; blocks > 0; --blocks, data += 64) {
     std::uint32_t w[64];
     for (int i = 0; i < 16; ++i) {
@@ -37,7 +40,7 @@ void compress(std::array<std::uint32_t, 8>& state, const unsigned char* data, st
     auto [a, b, c, d, e, f, g, h] = state;
     for (int i = 0; i < 64; ++i) {
       const std::uint32_t s1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25);
-      const std::uint32_t t1 = h + s1 + ((e & f) ^ (~e & g)) + kRound[i] + w[i];
+      const std::uint32_t t1 = h + s1 + ((e & f) ^ (~e & g)) + kSha256Rounds[i] + w[i];
       const std::uint32_t s0 = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22);
       const std::uint32_t t2 = s0 + ((a & b) ^ (a & c) ^ (b & c));
       h = g, g = f, f = e, e = d + t1, d = c, c = b, b = a, a = t1 + t2;
@@ -49,6 +52,16 @@ void compress(std::array<std::uint32_t, 8>& state, const unsigned char* data, st
 
 }  // namespace
 
+Sha256::Sha256(bool portable) : portable_(portable || !has_sha_instructions()) {}
+
+void Sha256::compress(const unsigned char* data, std::size_t blocks) {
+  if (portable_) {
+    portable_blocks(state_, data, blocks);
+  } else {
+    sha256_blocks_x86(state_.data(), data, blocks);
+  }
+}
+
 void Sha256::update(const void* data, std::size_t size) {
   const auto* bytes = static_cast<const unsigned char*>(data);
   bytes_ += size;
@@ -57,10 +70,10 @@ void Sha256::update(const void* data, std::size_t size) {
     std::copy_n(bytes, part, block_.begin() + static_cast<std::ptrdiff_t>(filled_));
     filled_ += part, bytes += part, size -= part;
     if (filled_ < block_.size()) return;
-    compress(state_, block_.data(), 1);
+    compress(block_.data(), 1);
     filled_ = 0;
   }
-  compress(state_, bytes, size / block_.size());
+  compress(bytes, size / block_.size());
   filled_ = size % block_.size();
   std::copy_n(bytes + (size - filled_), filled_, block_.begin());
 }

@@ -187,9 +187,9 @@ PROBE int probe_open_bundle(const char* root, int verify) {
   });
 }
 
-PROBE int probe_sha256(const char* data, std::size_t size, std::size_t chunk) {
+PROBE int probe_sha256(const char* data, std::size_t size, std::size_t chunk, int portable) {
   return guarded([&] {
-    Sha256 hash;
+    Sha256 hash(portable != 0);
     for (std::size_t start = 0; start < size; start += chunk) hash.update(data + start, std::min(chunk, size - start));
     return hash.hex_digest();
   });
