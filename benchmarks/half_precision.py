@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ import onnx
 import onnxruntime
 
 from benchmarks.machine import machine
+from groupvit_export.bundle import model_info
 from groupvit_export.checkpoint import build_model, load_checkpoint
 from groupvit_export.demo import DEMO_CHECKPOINT
 from groupvit_export.graph.capture import capture_image_encoder, capture_text_encoder
@@ -33,10 +33,10 @@ from groupvit_export.graph.precision import HALVES, in_precision
 from groupvit_export.graph.rounded import rounded_twin
 from groupvit_export.preprocessor import paper_decode, preprocessings
 from groupvit_export.verify.backends import Backend, eager
-from groupvit_export.verify.cases import picture_cases
-from groupvit_export.verify.examine import Candidate, examine, synthetic_plan
-from groupvit_export.verify.material import bundled_scenes
+from groupvit_export.verify.examine import Candidate, examine, label_plan
+from groupvit_export.verify.material import bundled_scenes, class_words
 from groupvit_export.verify.subject import Subject
+from groupvit_runtime.prompts import resolve_templates
 
 RESULTS = Path(__file__).parent / "results"
 SIZE = (224, 224)
@@ -49,8 +49,9 @@ def main() -> None:
     checkpoint = load_checkpoint(str(DEMO_CHECKPOINT))
     model = build_model(checkpoint)
     subject = Subject(model, SIZE, preprocessings(checkpoint.folder), paper_decode(SIZE))
-    plan = synthetic_plan(subject)
-    plan = replace(plan, image=[*picture_cases(bundled_scenes(), SIZE, subject.contracts.hf), *plan.image])
+    tokenizer = DEMO_CHECKPOINT / "tokenizer.json"
+    words = class_words(tokenizer, model_info(model, SIZE, tokenizer), resolve_templates("simple"))
+    plan = label_plan(subject, words, bundled_scenes())
     encoder = ImageEncoder(model, SIZE)
     apply_passes(encoder, tuple(PASSES))
     image = capture_image_encoder(encoder)
@@ -83,7 +84,11 @@ def main() -> None:
     for precision in HALVES:
         print(f"\n{precision}")
         for name, rows in report[precision].items():
-            figures = {row: rows[row]["value"] for row in rows if "logits" in row or "flips" in row}
+            figures = {
+                row: rows[row]["value"]
+                for row in rows
+                if any(what in row for what in ("logits", "flips", "free reference"))
+            }
             print(f"  {name}: {figures}")
 
 

@@ -33,7 +33,8 @@ from groupvit_export.graph.passes import PASSES, apply_passes
 from groupvit_export.model.groupvit import GroupViTModel
 from groupvit_export.pipeline import ExportOptions, export_bundle
 from groupvit_export.preprocessor import paper_decode, preprocessings
-from groupvit_export.targets import load_target
+from groupvit_export.targets import BuildRequest, load_target
+from groupvit_export.trt.options import TrtOptions
 from groupvit_export.verification import VerifyOptions, verify_bundle
 from groupvit_export.verify.backends import DTYPES, eager
 from groupvit_export.verify.engines import load_backend
@@ -225,7 +226,18 @@ def _sources(graph: onnx.ModelProto, weights: Mapping[str, torch.Tensor]) -> dic
 
 
 def _engine(target: str, graph: onnx.ModelProto, role: Role, folder: Path) -> EngineInfo:
-    built = load_target(target)(graph, folder, role, "fp32")
+    request = BuildRequest(
+        role=role,
+        precision="fp32",
+        # These targets look at the two above alone.
+        module=torch.nn.Identity(),
+        device="cpu",
+        text_max_length=32,
+        trt=TrtOptions(),
+        rebuild="",
+        report=lambda what, share, seconds: None,
+    )
+    built = load_target(target)(graph, folder, request)
     return EngineInfo(
         role=role,
         target=target,
