@@ -63,7 +63,7 @@ void check_struct(std::size_t size, std::size_t expected, const char* name) {
               std::string("start from ") + name + "(), and compile against the header of the library");
 }
 
-std::string decode_name(groupvit_decode decode) {
+std::string decode_name(std::int32_t decode) {
   switch (decode) {
     case GROUPVIT_DECODE_DEFAULT:
       return {};
@@ -72,7 +72,7 @@ std::string decode_name(groupvit_decode decode) {
     case GROUPVIT_DECODE_PAPER:
       return "paper";
   }
-  throw Error(GROUPVIT_ERROR_USAGE, "unknown decode", std::to_string(static_cast<int>(decode)),
+  throw Error(GROUPVIT_ERROR_USAGE, "unknown decode", std::to_string(decode),
               "GROUPVIT_DECODE_DEFAULT, _HF or _PAPER");
 }
 
@@ -162,7 +162,7 @@ const char* groupvit_last_error(void) {
   return last.instead != nullptr ? last.instead : last.text.c_str();
 }
 
-const char* groupvit_status_name(groupvit_status status) {
+const char* groupvit_status_name(int32_t status) {
   switch (status) {
     case GROUPVIT_OK:
       return "GROUPVIT_OK";

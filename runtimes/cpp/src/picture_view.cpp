@@ -14,7 +14,7 @@ struct Layout {
   int red, blue;
 };
 
-Layout layout_of(groupvit_pixel_format format) {
+Layout layout_of(std::int32_t format) {
   switch (format) {
     case GROUPVIT_RGB:
       return {3, 0, 2};
@@ -25,8 +25,8 @@ Layout layout_of(groupvit_pixel_format format) {
     case GROUPVIT_BGRA:
       return {4, 2, 0};
   }
-  throw Error(GROUPVIT_ERROR_USAGE, "the picture's pixel format is none",
-              std::to_string(static_cast<int>(format)), "GROUPVIT_RGB, _BGR, _RGBA or _BGRA");
+  throw Error(GROUPVIT_ERROR_USAGE, "the picture's pixel format is none", std::to_string(format),
+              "GROUPVIT_RGB, _BGR, _RGBA or _BGRA");
 }
 
 std::string by(std::int64_t width, std::int64_t height) {

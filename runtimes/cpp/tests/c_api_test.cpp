@@ -50,15 +50,15 @@ TEST(CInterface, RefusesParametersOfAnotherVersion) {
   EXPECT_EQ(groupvit_segmenter_load("x", &params, &segmenter), GROUPVIT_ERROR_USAGE);
   EXPECT_NE(std::string(groupvit_last_error()).find("groupvit_default_params"), std::string::npos);
   params = groupvit_default_params();
-  params.decode = static_cast<groupvit_decode>(7);
+  params.decode = 7;
   EXPECT_EQ(groupvit_segmenter_load("x", &params, &segmenter), GROUPVIT_ERROR_USAGE);
 }
 
 TEST(CInterface, NamesEveryStatus) {
   for (int status = GROUPVIT_OK; status <= GROUPVIT_ERROR_INTERNAL; ++status) {
-    EXPECT_EQ(std::string(groupvit_status_name(static_cast<groupvit_status>(status))).find("GROUPVIT_"), 0u);
+    EXPECT_EQ(std::string(groupvit_status_name(status)).find("GROUPVIT_"), 0u);
   }
-  EXPECT_STREQ(groupvit_status_name(static_cast<groupvit_status>(99)), "unknown");
+  EXPECT_STREQ(groupvit_status_name(99), "unknown");
   EXPECT_EQ(groupvit_abi_version(), GROUPVIT_ABI_VERSION);
 }
 
@@ -99,7 +99,7 @@ TEST(Pictures, ThatCannotBeAreRefusedBeforeTheyAreRead) {
   EXPECT_EQ(refused({pixels, 2, 2, -6, GROUPVIT_RGB}), GROUPVIT_ERROR_IMAGE);
   EXPECT_EQ(refused({pixels, 2, 2, kMost, GROUPVIT_RGB}), GROUPVIT_ERROR_IMAGE);
   EXPECT_EQ(refused({nullptr, 2, 2, 0, GROUPVIT_RGB}), GROUPVIT_ERROR_USAGE);
-  EXPECT_EQ(refused({pixels, 2, 2, 0, static_cast<groupvit_pixel_format>(9)}), GROUPVIT_ERROR_USAGE);
+  EXPECT_EQ(refused({pixels, 2, 2, 0, 9}), GROUPVIT_ERROR_USAGE);
 }
 
 TEST(Pictures, AreReadInTheirOrderAndWithoutTheirGaps) {

@@ -76,22 +76,22 @@ typedef struct groupvit_image {
   int64_t width;
   int64_t height;
   int64_t stride; /* 0: rows without gaps */
-  groupvit_pixel_format format;
+  int32_t format; /* a groupvit_pixel_format */
 } groupvit_image;
 
 /* How to load and run. Always start from groupvit_default_params(). */
 typedef struct groupvit_params {
-  size_t size;            /* set by groupvit_default_params(); another is refused */
-  const char* device;     /* "cpu" or "cuda"; NULL for the usual one of the target; never a fallback */
-  int32_t threads;        /* of the engine; 0 for its own choice */
-  groupvit_decode decode; /* of calls that do not say; DEFAULT: the bundle's own */
-  int32_t batch_size;     /* most windows that run at once; 0 for 8, or fewer if the engine takes fewer */
+  size_t size;        /* set by groupvit_default_params(); another is refused */
+  const char* device; /* "cpu" or "cuda"; NULL for the usual one of the target; never a fallback */
+  int32_t threads;    /* of the engine; 0 for its own choice */
+  int32_t decode;     /* a groupvit_decode, of calls that do not say; DEFAULT: the bundle's own */
+  int32_t batch_size; /* most windows that run at once; 0 for 8, or fewer if the engine takes fewer */
 } groupvit_params;
 
 /* How to segment one picture. Always start from groupvit_default_options(). */
 typedef struct groupvit_options {
-  size_t size;            /* set by groupvit_default_options(); another is refused */
-  groupvit_decode decode; /* DEFAULT: as the segmenter was loaded */
+  size_t size;    /* set by groupvit_default_options(); another is refused */
+  int32_t decode; /* a groupvit_decode; DEFAULT: as the segmenter was loaded */
   /* Of the paper decode, 0 to 1: below it a pixel is background, which then is label 0; negative for none. */
   double background_threshold;
 } groupvit_options;
@@ -106,7 +106,7 @@ GROUPVIT_API const char* groupvit_engines(void);
  * there. */
 GROUPVIT_API const char* groupvit_last_error(void);
 /* Name of a status, "GROUPVIT_ERROR_BUNDLE". */
-GROUPVIT_API const char* groupvit_status_name(groupvit_status status);
+GROUPVIT_API const char* groupvit_status_name(int32_t status);
 
 GROUPVIT_API groupvit_params groupvit_default_params(void);
 GROUPVIT_API groupvit_options groupvit_default_options(void);

@@ -53,7 +53,7 @@ class Image {
  public:
   Image(const std::uint8_t* pixels, std::int64_t width, std::int64_t height,
         groupvit_pixel_format format = GROUPVIT_RGB, std::int64_t stride = 0)
-      : image_{pixels, width, height, stride, format} {}
+      : image_{pixels, width, height, stride, static_cast<std::int32_t>(format)} {}
   const groupvit_image* get() const noexcept { return &image_; }
 
  private:
@@ -157,8 +157,8 @@ class Segmenter {
     const std::vector<const char*> labels = wrapper::pointers(names), prompts = wrapper::pointers(templates);
     groupvit_vocabulary* vocabulary = nullptr;
     wrapper::check(groupvit_vocabulary_encode(handle_.get(), labels.data(), labels.size(),
-                                             prompts.empty() ? nullptr : prompts.data(), prompts.size(),
-                                             &vocabulary));
+                                              prompts.empty() ? nullptr : prompts.data(), prompts.size(),
+                                              &vocabulary));
     return Vocabulary(vocabulary);
   }
 
