@@ -1,0 +1,156 @@
+"""The C++ runtime beside the Python one, on the full-size model and OpenVINO: picture to mask, cold start, size.
+
+The two take turns call by call in one process (the C++ library through ctypes), and cold starts process by process.
+
+Usage: python -m benchmarks.cpp [--bundle FOLDER] [--rounds N] [--cold N]; writes benchmarks/results/cpp.json.
+Without --bundle the full-size model is exported first. Wants cmake, g++, nlohmann-json3-dev and libstb-dev.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.checkpoint import VOC, write_full_size_checkpoint
+from benchmarks.machine import machine
+from benchmarks.timing import Timing, interleaved, ratio
+from groupvit_export.demo import DEMO_SAMPLE
+from groupvit_runtime import Segmenter, Vocabulary
+
+REPOSITORY: Final = Path(__file__).resolve().parent.parent
+RESULTS: Final = Path(__file__).parent / "results"
+GOALS: Final = {"picture_to_mask_ratio": 0.9, "cold_start_ratio": 0.5, "library_bytes": 1_000_000}
+
+# The bindings that the tests use.
+sys.path.insert(0, str(REPOSITORY / "tests" / "support"))
+
+_PYTHON_START: Final = """
+import sys, time
+from pathlib import Path
+from groupvit_runtime import Segmenter, Vocabulary
+segmenter = Segmenter.load(sys.argv[1])
+segmenter(sys.argv[2], Vocabulary.load(Path(sys.argv[3])))
+print(time.monotonic() * 1000)
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--bundle", type=Path, help="of the target openvino")
+    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--cold", type=int, default=9)
+    arguments = parser.parse_args()
+    build = _build("cpp-bench", "-DGROUPVIT_WITH_OPENVINO=ON", "-DGROUPVIT_BUILD_TOOLS=ON")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        bundle: Path = arguments.bundle or _export(folder)
+        picture = folder / "picture.png"
+        Image.open(DEMO_SAMPLE).convert("RGB").resize((640, 480)).save(picture)
+        words = folder / "words.safetensors"
+        vocab = ["vocab", str(bundle), "--labels", ",".join(VOC), "-o", str(words), "--json"]
+        _run([sys.executable, "-m", "groupvit_export.cli", *vocab])
+        report = {
+            "machine": machine(),
+            "goals": GOALS,
+            "picture_640x480": _picture_to_mask(build, bundle, picture, words, arguments.rounds),
+            "cold_start": _cold_starts(build, bundle, picture, words, arguments.cold),
+            "library_without_engines_bytes": _library_bytes(folder),
+        }
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "cpp.json").write_text(json.dumps(report, indent=2) + "\n")
+    print(json.dumps(report, indent=2))
+
+
+def _build(name: str, *options: str) -> Path:
+    folder = REPOSITORY / "build" / name
+    openvino = find_spec("openvino")
+    assert openvino is not None and openvino.origin is not None
+    cmake = ["cmake", "-S", str(REPOSITORY / "runtimes" / "cpp"), "-B", str(folder), *options]
+    _run([*cmake, f"-DOpenVINO_DIR={Path(openvino.origin).parent / 'cmake'}"])
+    _run(["cmake", "--build", str(folder), "--parallel", "2"])
+    return folder
+
+
+def _export(folder: Path) -> Path:
+    checkpoint, bundle = write_full_size_checkpoint(folder / "full-size"), folder / "openvino"
+    export = ["export", "--target", "openvino", "--checkpoint", str(checkpoint), "-o", str(bundle), "--quiet"]
+    _run([sys.executable, "-m", "groupvit_export.cli", *export])
+    return bundle
+
+
+def _picture_to_mask(build: Path, bundle: Path, picture: Path, words: Path, rounds: int) -> dict[str, Any]:
+    from cpp_runtime import CppSegmenter, Library
+
+    rgb = np.asarray(Image.open(picture))
+    cpp = CppSegmenter(Library(build / "libgroupvit.so"), bundle)
+    cpp_words = cpp.open_file(words)
+    python, python_words = Segmenter.load(bundle), Vocabulary.load(words)
+    labels = np.empty(rgb.shape[:2], np.uint16)
+
+    def call_cpp() -> None:
+        cpp.segment_into(rgb, cpp_words, labels)
+
+    call_cpp()
+    if not np.array_equal(labels, python(rgb, python_words).labels):
+        sys.exit("the two runtimes give different label maps: nothing to measure")
+    timings = interleaved({"python": lambda: python(rgb, python_words), "cpp": call_cpp}, rounds=rounds)
+    return {
+        "python_ms": asdict(Timing.of(timings["python"])),
+        "cpp_ms": asdict(Timing.of(timings["cpp"])),
+        "cpp_over_python": asdict(ratio(timings["cpp"], timings["python"])),
+        "engine": cpp.engine,
+        "labels_equal": True,
+    }
+
+
+def _cold_starts(build: Path, bundle: Path, picture: Path, words: Path, processes: int) -> dict[str, Any]:
+    """Milliseconds from starting a process to its first mask, the two taking turns."""
+    fresh = ["--picture", str(picture), "--vocab", str(words), "--fresh"]
+    commands = {
+        "python": [sys.executable, "-c", _PYTHON_START, str(bundle), str(picture), str(words)],
+        "cpp": [str(build / "groupvit-bench-cpp"), str(bundle), *fresh],
+    }
+    found: dict[str, list[float]] = {name: [] for name in commands}
+    for number in range(processes):
+        for name in sorted(commands, reverse=number % 2 == 0):
+            start = time.monotonic() * 1000
+            # Both print the clock at their first mask last; it is the same for all processes.
+            found[name].append(float(_run(commands[name]).split()[-1]) - start)
+    medians = {f"{name}_ms": statistics.median(times) for name, times in found.items()}
+    return {**medians, "cpp_over_python": medians["cpp_ms"] / medians["python_ms"], "processes": processes}
+
+
+def _library_bytes(folder: Path) -> int:
+    build = _build("cpp-bare", *(f"-DGROUPVIT_WITH_{name}=OFF" for name in _ENGINES))
+    _run(["cmake", "--install", str(build), "--prefix", str(folder / "bare"), "--strip"])
+    (library,) = (path for path in (folder / "bare").rglob("libgroupvit.so.*.*") if not path.is_symlink())
+    return library.stat().st_size
+
+
+_ENGINES: Final = ("OPENVINO", "ONNXRUNTIME", "TENSORRT", "TENSORRT_RTX", "TORCH")
+
+
+def _run(command: Sequence[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main()
