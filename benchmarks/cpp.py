@@ -1,6 +1,7 @@
-"""The C++ runtime beside the Python one, on the full-size model and OpenVINO: picture to mask, cold start, size.
+"""The C++ runtime beside the Python one: picture to mask, cold start, size. Full-size model, OpenVINO.
 
-The two take turns call by call in one process (the C++ library through ctypes), and cold starts process by process.
+The two take turns call by call in one process (the C++ library through ctypes), and cold starts process by
+process.
 
 Usage: python -m benchmarks.cpp [--bundle FOLDER] [--rounds N] [--cold N]; writes benchmarks/results/cpp.json.
 Without --bundle the full-size model is exported first. Wants cmake, g++, nlohmann-json3-dev and libstb-dev.

@@ -1,8 +1,9 @@
 #include "session.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
-#include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <limits>
 #include <utility>
@@ -95,26 +96,58 @@ std::string picture_input(const EngineInfo& engine) {
   return engine.takes(kPixelsInput) ? kPixelsInput : kImageInput;
 }
 
-// What this library can feed and read; said when the bundle is opened rather than at the first picture.
-void check_image_engine(const EngineInfo& engine, const ModelInfo& model) {
-  for (const TensorInfo& input : engine.inputs) {
-    const bool known = input.name == kImageInput || input.name == kPixelsInput ||
-                       input.name == kClassesInput || input.name == kSizeInput;
-    if (!known) {
-      throw Error(GROUPVIT_ERROR_ENGINE, "the image engine wants an input that this library does not know",
-                  input.name, "pixel_values or pixels; text_embeds and size where it decodes by itself",
-                  "install the version of the toolkit that exported it");
+// The label map that the engine decoded.
+LabelMap labels_of(const Tensors& outputs, Size size, std::int64_t classes) {
+  const Tensor& labels = outputs.at(kLabelsOutput);
+  if (labels.shape != Shape{1, size.height, size.width} ||
+      !std::holds_alternative<std::vector<std::int32_t>>(labels.values) ||
+      labels.as<std::int32_t>().size() != element_count(labels.shape)) {
+    throw Error(GROUPVIT_ERROR_ENGINE, "the engine gave label maps of another size than it was asked for",
+                dtype_name(labels) + (" " + to_text(labels.shape)),
+                "int32 " + to_text({1, size.height, size.width}), "export the bundle again");
+  }
+  LabelMap found;
+  found.reserve(labels.as<std::int32_t>().size());
+  for (const std::int32_t label : labels.as<std::int32_t>()) {
+    if (label < 0 || label >= classes) {
+      throw Error(GROUPVIT_ERROR_ENGINE, "the engine gave a label that is none", std::to_string(label),
+                  "0 to " + std::to_string(classes - 1), "export the bundle again");
     }
+    found.push_back(static_cast<std::uint16_t>(label));
   }
-  if (decodes_itself(engine)) {
-    output_info(engine, kLabelsOutput);
-  } else {
-    for (const std::string& name : decoded_outputs()) output_info(engine, name);
+  return found;
+}
+
+bool normalises_like(const Preprocessing& first, const Preprocessing& second) {
+  return first.rescale == second.rescale && first.mean == second.mean && first.std == second.std &&
+         first.color_order == second.color_order;
+}
+
+std::string numbers(const std::array<double, 3>& values) {
+  char text[80];
+  std::snprintf(text, sizeof text, "%.4g/%.4g/%.4g", values[0], values[1], values[2]);
+  return text;
+}
+
+// What this library can feed and read; said when the bundle is opened rather than at the first picture.
+void check_image_engine(const EngineInfo& engine) {
+  std::string names;
+  bool known = true;
+  for (const TensorInfo& input : engine.inputs) {
+    names += (names.empty() ? "" : ", ") + input.name;
+    known = known && (input.name == kImageInput || input.name == kPixelsInput ||
+                      input.name == kClassesInput || input.name == kSizeInput);
   }
-  if (model.image_size.height < 1 || model.image_size.width < 1) {
-    throw Error(GROUPVIT_ERROR_BUNDLE, "the engine's pictures have no pixels", "", "",
-                "export the bundle again");
+  const bool pixels = engine.takes(kPixelsInput), decodes = engine.takes(kClassesInput);
+  if (!known || engine.takes(kImageInput) == pixels || pixels != engine.normalizes.has_value() ||
+      decodes != engine.takes(kSizeInput) || decodes != gives(engine, kLabelsOutput)) {
+    throw Error(
+        GROUPVIT_ERROR_BUNDLE, "this library does not know what to feed the image engine",
+        "inputs " + names + "; normalizes: " + engine.normalizes.value_or("null"),
+        "pixel_values, or pixels and whose normalisation is inside; with labels also text_embeds and size",
+        "install the version of the toolkit that exported it, or export the bundle again");
   }
+  for (const std::string& name : decoded_outputs()) output_info(engine, name);
 }
 
 }  // namespace
@@ -124,7 +157,8 @@ Session::Session(const std::filesystem::path& bundle, const SessionOptions& opti
   decode_ = checked_decode(options.decode.empty() ? bundle_.manifest.default_decode : options.decode);
   const EngineInfo& image = bundle_.manifest.engine("image");
   batch_size_ = resolve_batch_size(options.batch_size, image);
-  check_image_engine(image, bundle_.manifest.model);
+  check_image_engine(image);
+  check_normalizes(decode_);
   image_engine_ = loader_(image, bundle_.root, engine_options_);
   engine_description_ = image_engine_->description();
 }
@@ -190,11 +224,18 @@ void Session::check_fits(const Vocabulary& vocabulary) const {
 }
 
 void Session::check_normalizes(const std::string& decode) const {
-  const EngineInfo& engine = bundle_.manifest.engine("image");
-  if (!engine.takes(kPixelsInput) || engine.normalizes == decode) return;
-  throw Error(GROUPVIT_ERROR_USAGE, "the engine normalises pictures by itself, for another decode",
-              "the " + decode + " decode", "the " + engine.normalizes.value_or("unnamed") + " decode",
-              "use that decode, or export for this one: groupvit export --decode " + decode);
+  const Manifest& manifest = bundle_.manifest;
+  const std::optional<std::string>& inside = manifest.engine("image").normalizes;
+  if (!inside) return;
+  const Preprocessing& own = *inside == "hf" ? manifest.hf : manifest.paper;
+  const Preprocessing& wanted = decode == "hf" ? manifest.hf : manifest.paper;
+  if (normalises_like(own, wanted)) return;
+  throw Error(GROUPVIT_ERROR_USAGE,
+              "the engine normalises pictures by itself, and not as the " + decode + " decode needs them",
+              "mean " + numbers(own.mean) + ", std " + numbers(own.std) + " of the " + *inside + " decode",
+              "mean " + numbers(wanted.mean) + ", std " + numbers(wanted.std),
+              "the " + *inside + " decode, or groupvit export --input uint8 --decode " + decode +
+                  ", or export without --input uint8");
 }
 
 Segmentation Session::segment(Picture picture, const Vocabulary& vocabulary, const std::string& decode,
@@ -208,9 +249,7 @@ Segmentation Session::segment(Picture picture, const Vocabulary& vocabulary, con
                   "a background threshold of " + std::to_string(*background_threshold),
                   "the paper decode, or 'background' as one of the labels", "decode = GROUPVIT_DECODE_PAPER");
     }
-    return decodes_itself(bundle_.manifest.engine("image"))
-               ? segment_whole_in_graph(std::move(picture), vocabulary, times)
-               : segment_whole(std::move(picture), vocabulary, times);
+    return segment_whole(std::move(picture), vocabulary, times);
   }
   if (background_threshold && !(*background_threshold >= 0 && *background_threshold <= 1)) {
     throw Error(GROUPVIT_ERROR_USAGE, "the background threshold is out of range",
@@ -229,6 +268,7 @@ Segmentation Session::segment_whole(Picture picture, const Vocabulary& vocabular
   const Manifest& manifest = bundle_.manifest;
   const EngineInfo& engine = manifest.engine("image");
   const Size size = picture.size, input_size = manifest.model.image_size;
+  const Classes classes = classes_of(vocabulary);
   Tensors inputs;
   {
     const Stopwatch watch(stage(times, &StageTimes::preprocess));
@@ -238,15 +278,24 @@ Segmentation Session::segment_whole(Picture picture, const Vocabulary& vocabular
     inputs.emplace(picture_input(engine), std::move(tensor));
   }
   auto encoded = std::make_shared<EncodedWindows>();
+  LabelMap labels;
   {
     const Stopwatch watch(stage(times, &StageTimes::engine));
-    encoded->add(image_engine_->run(inputs, decoded_outputs()), 1, manifest.model);
+    std::vector<std::string> wanted = decoded_outputs();
+    if (decodes_itself(engine)) {
+      inputs.emplace(kClassesInput, Tensor{{classes.count, classes.width}, vocabulary.embeddings});
+      inputs.emplace(kSizeInput, Tensor{{2}, std::vector<std::int64_t>{size.height, size.width}});
+      wanted.emplace_back(kLabelsOutput);
+    }
+    Tensors outputs = image_engine_->run(inputs, wanted);
+    if (decodes_itself(engine)) labels = labels_of(outputs, size, classes.count);
+    encoded->add(std::move(outputs), 1, manifest.model);
   }
   const Stopwatch watch(stage(times, &StageTimes::postprocess));
-  const Classes classes = classes_of(vocabulary);
   Segmentation result;
   result.size = size;
-  result.labels = hf_decode(encoded->windows().front(), classes, input_size, size);
+  result.labels =
+      labels.empty() ? hf_decode(encoded->windows().front(), classes, input_size, size) : std::move(labels);
   result.names = vocabulary.names;
   result.scores = class_scores(encoded->windows(), classes, manifest.model.logit_scale,
                                std::numeric_limits<double>::infinity());
@@ -256,80 +305,8 @@ Segmentation Session::segment_whole(Picture picture, const Vocabulary& vocabular
   return result;
 }
 
-Segmentation Session::segment_whole_in_graph(Picture picture, const Vocabulary& vocabulary,
-                                             StageTimes* times) {
-  const Manifest& manifest = bundle_.manifest;
-  const EngineInfo& engine = manifest.engine("image");
-  const Size size = picture.size, input_size = manifest.model.image_size;
-  const Classes classes = classes_of(vocabulary);
-  Tensors inputs;
-  {
-    const Stopwatch watch(stage(times, &StageTimes::preprocess));
-    const Picture resized = resize_picture(std::move(picture), input_size, manifest.hf);
-    Tensor tensor = picture_tensor(engine, 1, input_size);
-    place(resized, 0, 0, input_size, manifest.hf, 0, tensor);
-    inputs.emplace(picture_input(engine), std::move(tensor));
-    inputs.emplace(kClassesInput, Tensor{{classes.count, classes.width}, vocabulary.embeddings});
-    inputs.emplace(kSizeInput, Tensor{{2}, std::vector<std::int64_t>{size.height, size.width}});
-  }
-  std::vector<std::string> wanted = {kLabelsOutput};
-  const bool scored = gives(engine, kImageEmbeds), grouped = gives(engine, kMasks);
-  if (scored) wanted.push_back(kImageEmbeds);
-  if (grouped) wanted.push_back(kMasks);
-  auto outputs = std::make_shared<Tensors>();
-  {
-    const Stopwatch watch(stage(times, &StageTimes::engine));
-    *outputs = image_engine_->run(inputs, wanted);
-  }
-  const Stopwatch watch(stage(times, &StageTimes::postprocess));
-  const Tensor& labels = outputs->at(kLabelsOutput);
-  if (labels.shape != Shape{1, size.height, size.width} ||
-      !std::holds_alternative<std::vector<std::int32_t>>(labels.values)) {
-    throw Error(GROUPVIT_ERROR_ENGINE, "labels from the engine cannot be used",
-                dtype_name(labels) + (" " + to_text(labels.shape)),
-                "int32 " + to_text({1, size.height, size.width}), "export the bundle again");
-  }
-  Segmentation result;
-  result.size = size;
-  result.names = vocabulary.names;
-  result.labels.reserve(labels.as<std::int32_t>().size());
-  for (const std::int32_t label : labels.as<std::int32_t>()) {
-    if (label < 0 || label >= classes.count) {
-      throw Error(GROUPVIT_ERROR_ENGINE, "labels from the engine cannot be used", std::to_string(label),
-                  "0 to " + std::to_string(classes.count - 1), "export the bundle again");
-    }
-    result.labels.push_back(static_cast<std::uint16_t>(label));
-  }
-  if (scored) {
-    ImageOutputs window;
-    window.width = manifest.model.projection_dim;
-    window.image_embed = float_output(*outputs, kImageEmbeds, {1, window.width}).data();
-    result.scores =
-        class_scores({window}, classes, manifest.model.logit_scale, std::numeric_limits<double>::infinity());
-  } else {
-    result.scores.assign(vocabulary.names.size(), std::numeric_limits<double>::quiet_NaN());
-  }
-  result.groups = [outputs, grouped, input_size, size]() -> LabelMap {
-    if (!grouped) {
-      throw Error(GROUPVIT_ERROR_UNSUPPORTED, "the engine decodes by itself and keeps its groups", "",
-                  "an engine that gives masks", "export without the decode in the engine");
-    }
-    ImageOutputs window;
-    window.masks = float_output(*outputs, kMasks, {1, -1, -1, -1}).data();
-    const Shape& shape = outputs->at(kMasks).shape;
-    window.groups = shape[1];
-    window.grid = {shape[2], shape[3]};
-    return hf_groups(window, input_size, size);
-  };
-  return result;
-}
-
 const PaperDecode& Session::paper_constants() const {
   const Manifest& manifest = bundle_.manifest;
-  if (decodes_itself(manifest.engine("image"))) {
-    throw Error(GROUPVIT_ERROR_USAGE, "the engine decodes by itself, the hf way", "the paper decode",
-                "the hf decode", "export without the decode in the engine");
-  }
   if (manifest.paper_decode) return *manifest.paper_decode;
   const Size size = manifest.model.image_size;
   throw Error(GROUPVIT_ERROR_USAGE,
@@ -368,6 +345,11 @@ Segmentation Session::segment_windows(Picture picture, const Vocabulary& vocabul
         place(resized, box.top, box.left, side, manifest.paper, index, tensor);
       }
       inputs.emplace(picture_input(engine), std::move(tensor));
+    }
+    if (decodes_itself(engine)) {
+      // It decodes all the same: one class and one pixel cost nothing.
+      inputs.emplace(kClassesInput, make_tensor("float32", {1, manifest.model.projection_dim}));
+      inputs.emplace(kSizeInput, Tensor{{2}, std::vector<std::int64_t>{1, 1}});
     }
     const Stopwatch watch(stage(times, &StageTimes::engine));
     encoded->add(image_engine_->run(inputs, decoded_outputs()), batch, manifest.model);

@@ -36,8 +36,8 @@ struct Segmentation {
   Size size;
   LabelMap labels;
   std::vector<std::string> names;
-  std::vector<double> scores;        // of the vocabulary's classes
-  std::function<LabelMap()> groups;  // Throws Error(GROUPVIT_ERROR_UNSUPPORTED) where the engine keeps them
+  std::vector<double> scores;  // of the vocabulary's classes
+  std::function<LabelMap()> groups;
 };
 
 class Session {
@@ -69,7 +69,6 @@ class Session {
   void check_normalizes(const std::string& decode) const;
   const PaperDecode& paper_constants() const;
   Segmentation segment_whole(Picture picture, const Vocabulary& vocabulary, StageTimes* times);
-  Segmentation segment_whole_in_graph(Picture picture, const Vocabulary& vocabulary, StageTimes* times);
   Segmentation segment_windows(Picture picture, const Vocabulary& vocabulary,
                                std::optional<double> background_threshold, StageTimes* times);
   TextEncoder& text_encoder();

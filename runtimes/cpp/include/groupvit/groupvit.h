@@ -161,7 +161,7 @@ GROUPVIT_API groupvit_status groupvit_result_groups(groupvit_result* result, con
 GROUPVIT_API size_t groupvit_result_name_count(const groupvit_result* result);
 GROUPVIT_API const char* groupvit_result_name(const groupvit_result* result, size_t index);
 /* How well the vocabulary's class `index` fits the whole picture; the scores of all classes sum to 1. NaN
- * where there is no such class, or where the engine decodes by itself and does not say. */
+ * where there is no such class. */
 GROUPVIT_API double groupvit_result_score(const groupvit_result* result, size_t index);
 
 #ifdef __cplusplus
