@@ -116,6 +116,17 @@ def test_rows_may_have_gaps(
     assert (room == POISON).all(), "nothing else was written"
 
 
+def test_streams_are_as_in_python(
+    cpp_library: Library, bundle: Path, picture: np.ndarray, demo_labels: list[str]
+) -> None:
+    cpp = CppSegmenter(cpp_library, bundle, streams=2, threads=2)
+    python = Segmenter.load(bundle, streams=2, threads=2)
+    assert cpp.engine == python.engine_description
+    assert cpp.engine.endswith("2 streams")
+    mine = cpp.segment(picture, cpp.encode(demo_labels))
+    np.testing.assert_array_equal(mine.labels, python(picture, demo_labels).labels)
+
+
 def test_many_threads_use_one_object(
     cpp_library: Library, bundle: Path, python: Segmenter, scenes: Any, demo_labels: list[str]
 ) -> None:
@@ -222,6 +233,7 @@ def test_combinations_that_mean_nothing_are_refused(
         ({"device": "tpu"}, Status.USAGE, "unknown device"),
         ({"device": "cuda"}, Status.ENGINE, "does not run on this device"),
         ({"threads": -1}, Status.USAGE, "threads"),
+        ({"streams": -1}, Status.USAGE, "streams"),
         ({"batch_size": -1}, Status.USAGE, "batches of this size"),
     ],
 )

@@ -42,8 +42,8 @@ class Image(Structure):
 
 class Params(Structure):
     _fields_ = [
-        ("size", c_size_t), ("device", c_char_p), ("threads", c_int32), ("decode", c_int),
-        ("batch_size", c_int32),
+        ("size", c_size_t), ("device", c_char_p), ("threads", c_int32), ("decode", c_int32),
+        ("streams", c_int32), ("batch_size", c_int32),
     ]  # fmt: skip
 
 
@@ -151,13 +151,15 @@ class CppSegmenter:
         *,
         device: str | None = None,
         threads: int = 0,
+        streams: int = 0,
         decode: str | None = None,
         batch_size: int = 0,
     ) -> None:
         self.library = library
         params = library.raw.groupvit_default_params()
         params.device = None if device is None else device.encode()
-        params.threads, params.decode, params.batch_size = threads, DECODES[decode], batch_size
+        params.threads, params.streams = threads, streams
+        params.decode, params.batch_size = DECODES[decode], batch_size
         self.handle = c_void_p()
         library.check(
             library.raw.groupvit_segmenter_load(str(bundle).encode(), byref(params), byref(self.handle))

@@ -90,7 +90,12 @@ SessionOptions session_options(const groupvit_params* given) {
     throw Error(GROUPVIT_ERROR_USAGE, "a number of threads must be positive", std::to_string(params.threads),
                 "1 or more, or 0 for the engine's own choice");
   }
+  if (params.streams < 0) {
+    throw Error(GROUPVIT_ERROR_USAGE, "a number of streams must be positive", std::to_string(params.streams),
+                "1 or more, or 0 for one call after the other");
+  }
   options.engine.threads = params.threads;
+  options.engine.streams = params.streams;
   options.decode = decode_name(params.decode);
   options.batch_size = params.batch_size;
   return options;
@@ -187,7 +192,7 @@ const char* groupvit_status_name(int32_t status) {
 }
 
 groupvit_params groupvit_default_params(void) {
-  return {sizeof(groupvit_params), nullptr, 0, GROUPVIT_DECODE_DEFAULT, 0};
+  return {sizeof(groupvit_params), nullptr, 0, GROUPVIT_DECODE_DEFAULT, 0, 0};
 }
 
 groupvit_options groupvit_default_options(void) {

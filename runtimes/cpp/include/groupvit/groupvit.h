@@ -85,6 +85,7 @@ typedef struct groupvit_params {
   const char* device; /* "cpu" or "cuda"; NULL for the usual one of the target; never a fallback */
   int32_t threads;    /* of the engine; 0 for its own choice */
   int32_t decode;     /* a groupvit_decode, of calls that do not say; DEFAULT: the bundle's own */
+  int32_t streams;    /* calls that OpenVINO computes at once, its threads divided among them; 0 for one */
   int32_t batch_size; /* most windows that run at once; 0 for 8, or fewer if the engine takes fewer */
 } groupvit_params;
 

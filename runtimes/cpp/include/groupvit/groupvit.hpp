@@ -64,6 +64,7 @@ class Image {
 struct Params {
   std::string device;  // empty for the usual one
   int threads = 0;
+  int streams = 0;
   groupvit_decode decode = GROUPVIT_DECODE_DEFAULT;
   int batch_size = 0;
 };
@@ -130,6 +131,7 @@ class Segmenter {
     groupvit_params params = groupvit_default_params();
     params.device = given.device.empty() ? nullptr : given.device.c_str();
     params.threads = given.threads;
+    params.streams = given.streams;
     params.decode = given.decode;
     params.batch_size = given.batch_size;
     groupvit_segmenter* handle = nullptr;

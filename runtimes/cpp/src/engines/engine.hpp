@@ -15,6 +15,7 @@ namespace groupvit::detail {
 struct EngineOptions {
   std::string device;        // "cpu", "cuda", or empty for the target's usual one
   std::int64_t threads = 0;  // 0: the engine's own choice
+  std::int64_t streams = 0;  // calls that OpenVINO computes at once, its threads divided among them; 0: one
 };
 
 // A loaded engine. `run` may be called from several threads at once.

@@ -15,6 +15,15 @@ std::string provider_of(const std::string& device) {
   return device == "cuda" ? "CUDAExecutionProvider" : "CPUExecutionProvider";
 }
 
+// What its CPU does with engines of a precision. It has no bf16, and fp16 only by casts to float32.
+std::string precision_on(const std::string& device, const std::string& precision) {
+  if (device != "cpu" || precision == "fp32" || precision == "int8") return precision;
+  if (precision == "fp16") return "fp16 weights, computed in float32";
+  throw Error(GROUPVIT_ERROR_ENGINE, "ONNX Runtime cannot compute in " + precision + " on a CPU",
+              "device cpu", "device cuda, or an engine in fp32, fp16 or int8",
+              "device cuda, or groupvit export --target openvino --precision bf16");
+}
+
 // Nothing is printed; what goes wrong comes back as a status, too.
 void ignore_log(void*, OrtLoggingLevel, const char*, const char*, const char*, const char*) {}
 
@@ -70,6 +79,7 @@ class OnnxRuntimeEngine final : public Engine {
  public:
   OnnxRuntimeEngine(const EngineInfo& info, const std::filesystem::path& root, const EngineOptions& options)
       : info_(info),
+        precision_(precision_on(options.device, info.precision)),
         provider_(provider_of(options.device)),
         environment_(make_environment()),
         session_(nullptr) {
@@ -90,7 +100,7 @@ class OnnxRuntimeEngine final : public Engine {
     }
   }
 
-  std::string description() const override { return runtime() + ", " + provider_ + ", " + info_.precision; }
+  std::string description() const override { return runtime() + ", " + provider_ + ", " + precision_; }
 
   Tensors run(const Tensors& inputs, const std::vector<std::string>& wanted) override {
     check_inputs(runtime(), info_, inputs);
@@ -143,6 +153,7 @@ class OnnxRuntimeEngine final : public Engine {
   }
 
   EngineInfo info_;
+  std::string precision_;
   std::string provider_;
   Ort::Env environment_;
   Ort::Session session_;

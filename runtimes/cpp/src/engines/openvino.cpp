@@ -16,10 +16,12 @@ std::string runtime_version() {
   return build.substr(0, build.find('-'));
 }
 
+// Of int8, what is not quantised in the file is float32.
 ov::element::Type precision_hint(const std::string& precision) {
-  if (precision == "fp32") return ov::element::f32;
+  if (precision == "fp32" || precision == "int8") return ov::element::f32;
+  if (precision == "bf16") return ov::element::bf16;
   throw Error(GROUPVIT_ERROR_ENGINE, "this library has no OpenVINO setting for the engine's precision",
-              precision, "fp32");
+              precision, "fp32, bf16 or int8");
 }
 
 // IR is read by the version that wrote it and by newer ones; older ones may misread it.
@@ -54,20 +56,28 @@ class OpenVINOEngine final : public Engine {
         ov::hint::inference_precision(hint),
         ov::hint::performance_mode(ov::hint::PerformanceMode::LATENCY),
     };
+    if (options.streams > 0) properties.insert(ov::num_streams(static_cast<int>(options.streams)));
     if (options.threads > 0) properties.insert(ov::inference_num_threads(static_cast<int>(options.threads)));
     ov::element::Type active;
+    std::string cpu;
+    std::int32_t streams = 1;
     try {
-      compiled_ = ov::Core().compile_model((root / info.files.front().path).string(), "CPU", properties);
+      ov::Core core;
+      compiled_ = core.compile_model((root / info.files.front().path).string(), "CPU", properties);
       active = compiled_.get_property(ov::hint::inference_precision);
+      streams = compiled_.get_property(ov::num_streams);
+      cpu = core.get_property("CPU", ov::device::full_name);
       idle_.push_back(compiled_.create_infer_request());
     } catch (const std::exception& error) {
       throw load_failed(runtime(), info, error.what(), "export the bundle again on this machine");
     }
     if (active != hint) {
       throw Error(GROUPVIT_ERROR_ENGINE, "OpenVINO runs in another precision than was asked for",
-                  active.get_type_name(), hint.get_type_name());
+                  active.get_type_name() + " on " + cpu, hint.get_type_name(),
+                  "run it on a CPU that has this precision, or export with --precision fp32");
     }
-    description_ = runtime() + ", CPU, " + active.get_type_name();
+    description_ = runtime() + ", CPU, " + (info.precision == "int8" ? "int8 and " : "") +
+                   active.get_type_name() + (streams > 1 ? ", " + std::to_string(streams) + " streams" : "");
   }
 
   std::string description() const override { return description_; }

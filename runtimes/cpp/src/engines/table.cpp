@@ -66,6 +66,11 @@ std::unique_ptr<Engine> load_engine(const EngineInfo& info, const std::filesyste
                 chosen.device, joined(kind.devices, " or "),
                 "leave the device away, or export for another target: groupvit export --target onnx");
   }
+  if (options.streams > 0 && info.target != "openvino") {
+    throw Error(GROUPVIT_ERROR_ENGINE, "the " + info.target + " engine has no streams",
+                std::to_string(options.streams), "this with a target that has them: openvino",
+                "leave the streams away; several threads may call one engine all the same");
+  }
   if (kind.open == nullptr) {
     throw Error(GROUPVIT_ERROR_UNSUPPORTED, "this library was built without the " + info.target + " engine",
                 "engines: " + (built_engines().empty() ? "none" : joined(built_engines(), ", ")), info.target,
