@@ -11,7 +11,7 @@ from groupvit_export.quality.judge import Judge
 from groupvit_export.quality.pictures import BUNDLED, PictureSet, bundled_pictures, read_pictures
 from groupvit_export.verify.backends import Backend
 from groupvit_export.verify.material import class_words
-from groupvit_export.verify.quantized import label_cells, recorded_budget
+from groupvit_export.verify.quantized import MIOU, PIXELS, label_cells, recorded_budget
 from groupvit_export.verify.report import Cell
 from groupvit_export.verify.subject import Subject, Words
 from groupvit_runtime.manifest import Manifest
@@ -25,13 +25,14 @@ class HeldOut:
         judge: on the pictures.
         words: its classes.
         eager: the reference in float32.
-        decides: whether the bundle was made for pictures like these, so that its budget means them.
+        decides: the rows whose budget means these pictures: those of the bundle's own calibration, or what
+            was asked for; of mean IoU, held against what the export held it against.
     """
 
     judge: Judge
     words: Words
     eager: Backend
-    decides: bool
+    decides: frozenset[str]
 
     @staticmethod
     def of(
@@ -72,19 +73,30 @@ class HeldOut:
         chosen = pictures.classes or class_words(tokenizer, manifest.model, manifest.prompts, names).names
         judge = Judge(decoding, pictures, chosen)
         info = manifest.engine("image").quantization
-        decides = images is not None or (info is not None and info.calibration.startswith(BUNDLED))
+        calibration = "" if info is None else info.calibration
+        decides = set()
+        if images is not None or calibration.startswith(BUNDLED):
+            decides.add(PIXELS)
+            # A point of mean IoU with masks and one with fp32's own label maps are two things.
+            if calibration.endswith(judge.measured_against):
+                decides.add(MIOU)
         words = class_words(tokenizer, manifest.model, manifest.prompts, judge.words)
-        return HeldOut(judge, words, eager, decides)
+        return HeldOut(judge, words, eager, frozenset(decides))
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know."""
-        if self.decides:
-            return ()
-        return (
-            "int8 was calibrated on pictures of its own, so label maps of the drawn scenes only inform; "
-            "--images DIR judges it on pictures like those",
-        )
+        if PIXELS not in self.decides:
+            return (
+                "int8 was calibrated on pictures of its own, so label maps of the drawn scenes only inform; "
+                "--images DIR judges it on pictures like those",
+            )
+        if MIOU not in self.decides:
+            return (
+                f"the export measured mIoU otherwise than against {self.judge.measured_against}, so here "
+                "it only informs",
+            )
+        return ()
 
     def cells(self, backends: Mapping[str, Backend], manifest: Manifest) -> dict[str, dict[str, Cell]]:
         """The two label rows, by column.
@@ -100,9 +112,10 @@ class HeldOut:
         for name, backend in backends.items():
             found = self.judge.compare(self.judge.label_maps(backend.image, self.words.of(backend)), truth)
             cells = label_cells(found, fp32, budget, self.judge.described)
-            if not self.decides:
-                cells = {row: replace(cell, verdict=None) for row, cell in cells.items()}
-            columns[name] = cells
+            columns[name] = {
+                row: cell if row in self.decides else replace(cell, verdict=None)
+                for row, cell in cells.items()
+            }
         return columns
 
 
