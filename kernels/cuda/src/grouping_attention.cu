@@ -73,14 +73,15 @@ cudaError_t launch_by_dtype(const groupvit_grouping_attention_arguments& argumen
 }  // namespace
 }  // namespace groupvit::detail
 
-groupvit_status groupvit_grouping_attention(const groupvit_grouping_attention_arguments* arguments, void* stream) {
-  const groupvit_status status = groupvit::detail::check_arguments(arguments);
-  if (status != GROUPVIT_OK || arguments->batch == 0) {
+groupvit_kernel_status groupvit_grouping_attention(const groupvit_grouping_attention_arguments* arguments,
+                                                   void* stream) {
+  const groupvit_kernel_status status = groupvit::detail::check_arguments(arguments);
+  if (status != GROUPVIT_KERNEL_OK || arguments->batch == 0) {
     return status;
   }
   const cudaError_t error = groupvit::detail::launch_by_dtype(*arguments, static_cast<cudaStream_t>(stream));
   if (error == cudaErrorNoKernelImageForDevice) {
-    return GROUPVIT_ERROR_DEVICE;
+    return GROUPVIT_KERNEL_ERROR_DEVICE;
   }
-  return error == cudaSuccess ? GROUPVIT_OK : GROUPVIT_ERROR_LAUNCH;
+  return error == cudaSuccess ? GROUPVIT_KERNEL_OK : GROUPVIT_KERNEL_ERROR_LAUNCH;
 }

@@ -170,9 +170,9 @@ Outputs compute(const groupvit_grouping_attention_arguments& arguments, int64_t 
     part.soft = soft.as<float>() + first * arguments.groups * arguments.length;
     part.count = count.as<float>() + first * arguments.groups;
     part.index = index.as<int64_t>() + first * arguments.length;
-    const groupvit_status status = groupvit_grouping_attention(&part, nullptr);
-    if (status != GROUPVIT_OK) {
-      fprintf(stderr, "%s (%s)\n", groupvit_status_text(status), cudaGetErrorString(cudaGetLastError()));
+    const groupvit_kernel_status status = groupvit_grouping_attention(&part, nullptr);
+    if (status != GROUPVIT_KERNEL_OK) {
+      fprintf(stderr, "%s (%s)\n", groupvit_kernel_status_text(status), cudaGetErrorString(cudaGetLastError()));
       exit(1);
     }
   }

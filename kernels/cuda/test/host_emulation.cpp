@@ -87,7 +87,7 @@ int main() {
 
   const int32_t status = groupvit::emulation::grouping_attention(&arguments, request.backwards != 0);
   write_all(std::vector<int32_t>{status});
-  if (status == GROUPVIT_OK) {
+  if (status == GROUPVIT_KERNEL_OK) {
     write_all(means);
     write_all(soft);
     write_all(index);

@@ -76,9 +76,10 @@ void run_both(const groupvit_grouping_attention_arguments& arguments, bool backw
 
 // groupvit_grouping_attention() with pointers to host memory. `backwards` takes blocks and threads last to
 // first.
-inline groupvit_status grouping_attention(const groupvit_grouping_attention_arguments* arguments, bool backwards) {
-  const groupvit_status status = detail::check_arguments(arguments);
-  if (status != GROUPVIT_OK || arguments->batch == 0) {
+inline groupvit_kernel_status grouping_attention(const groupvit_grouping_attention_arguments* arguments,
+                                                 bool backwards) {
+  const groupvit_kernel_status status = detail::check_arguments(arguments);
+  if (status != GROUPVIT_KERNEL_OK || arguments->batch == 0) {
     return status;
   }
   switch (arguments->dtype) {
@@ -91,7 +92,7 @@ inline groupvit_status grouping_attention(const groupvit_grouping_attention_argu
     default:
       run_both<float>(*arguments, backwards);
   }
-  return GROUPVIT_OK;
+  return GROUPVIT_KERNEL_OK;
 }
 
 }  // namespace groupvit::emulation

@@ -26,8 +26,8 @@ MAIN = """
 #include <stdio.h>
 
 int main(void) {
-  groupvit_status status = groupvit_grouping_attention(0, 0);
-  printf("%d: %s", groupvit_grouping_attention_version(), groupvit_status_text(status));
+  groupvit_kernel_status status = groupvit_grouping_attention(0, 0);
+  printf("%d: %s", groupvit_grouping_attention_version(), groupvit_kernel_status_text(status));
   return 0;
 }
 """
@@ -68,5 +68,5 @@ def test_the_project_builds_installs_and_is_found(root: Path, tool: Any, run: An
     assert {line.split()[-1] for line in exported.splitlines()} == {
         "groupvit_grouping_attention",
         "groupvit_grouping_attention_version",
-        "groupvit_status_text",
+        "groupvit_kernel_status_text",
     }

@@ -49,7 +49,7 @@ class Arguments(ctypes.Structure):
 def library(device_build: Any) -> ctypes.CDLL:
     loaded = ctypes.CDLL(str(device_build.library))
     loaded.groupvit_grouping_attention.argtypes = [ctypes.POINTER(Arguments), ctypes.c_void_p]
-    loaded.groupvit_status_text.restype = ctypes.c_char_p
+    loaded.groupvit_kernel_status_text.restype = ctypes.c_char_p
     return loaded
 
 
@@ -74,8 +74,8 @@ def test_the_header_compiles_alone(
     source.write_text(
         f'#include "{HEADER}"\n'
         f'#include "{HEADER}"\n'
-        "groupvit_status call(const groupvit_grouping_attention_arguments* arguments);\n"
-        "groupvit_status call(const groupvit_grouping_attention_arguments* arguments) {\n"
+        "groupvit_kernel_status call(const groupvit_grouping_attention_arguments* arguments);\n"
+        "groupvit_kernel_status call(const groupvit_grouping_attention_arguments* arguments) {\n"
         "  return groupvit_grouping_attention(arguments, 0);\n"
         "}\n"
     )
@@ -83,10 +83,29 @@ def test_the_header_compiles_alone(
     run([tool(compiler), *flags, "-I", root / "include", source])
 
 
+@pytest.mark.parametrize("others", [("groupvit.h", "gcc", "c"), ("groupvit.hpp", "g++", "cpp")], ids=str)
+@pytest.mark.parametrize("kernels_first", [True, False])
+def test_one_program_includes_the_runtimes_header_as_well(
+    root: Path, tool: Any, run: Any, tmp_path: Path, others: tuple[str, str, str], kernels_first: bool
+) -> None:
+    header, compiler, suffix = others
+    source = tmp_path / f"both.{suffix}"
+    includes = [f'#include "{HEADER}"\n', f"#include <groupvit/{header}>\n"]
+    source.write_text(
+        "".join(includes if kernels_first else includes[::-1])
+        + "groupvit_kernel_status kernel(void);\n"
+        + "groupvit_kernel_status kernel(void) { return GROUPVIT_KERNEL_ERROR_DTYPE; }\n"
+        + "groupvit_status runtime(void);\n"
+        + "groupvit_status runtime(void) { return GROUPVIT_ERROR_ENGINE; }\n"
+    )
+    folders = ("-I", root / "include", "-I", root.parents[1] / "runtimes" / "cpp" / "include")
+    run([tool(compiler), "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", *folders, source])
+
+
 def test_the_header_agrees_with_the_contract_and_the_tests(root: Path) -> None:
     text = (root / "include" / HEADER).read_text()
     assert f"#define GROUPVIT_GROUPING_ATTENTION_VERSION {OPSET_VERSION}\n" in text
-    found = dict(re.findall(r"GROUPVIT_(OK|ERROR_\w+) = (\d+)", text))
+    found = dict(re.findall(r"GROUPVIT_KERNEL_(OK|ERROR_\w+) = (\d+)", text))
     assert {name: int(number) for name, number in found.items()} == CODE
 
 
@@ -95,10 +114,10 @@ def test_the_library_says_its_version(library: ctypes.CDLL) -> None:
 
 
 def test_every_status_has_a_text_of_its_own(library: ctypes.CDLL) -> None:
-    texts = [library.groupvit_status_text(number) for number in range(len(STATUSES) + 1)]
+    texts = [library.groupvit_kernel_status_text(number) for number in range(len(STATUSES) + 1)]
     assert len(set(texts)) == len(texts)
     assert b"unknown status" in texts[-1]
-    assert library.groupvit_status_text(-1) == texts[-1]
+    assert library.groupvit_kernel_status_text(-1) == texts[-1]
 
 
 BROKEN = [

@@ -19,13 +19,13 @@
 #include <stdint.h>
 
 #if defined(GROUPVIT_KERNELS_STATIC)
-#define GROUPVIT_API
+#define GROUPVIT_KERNELS_API
 #elif defined(_WIN32) && defined(GROUPVIT_KERNELS_BUILD)
-#define GROUPVIT_API __declspec(dllexport)
+#define GROUPVIT_KERNELS_API __declspec(dllexport)
 #elif defined(_WIN32)
-#define GROUPVIT_API __declspec(dllimport)
+#define GROUPVIT_KERNELS_API __declspec(dllimport)
 #else
-#define GROUPVIT_API __attribute__((visibility("default")))
+#define GROUPVIT_KERNELS_API __attribute__((visibility("default")))
 #endif
 
 #ifdef __cplusplus
@@ -48,20 +48,20 @@ typedef enum groupvit_dtype {
   GROUPVIT_BFLOAT16 = 2
 } groupvit_dtype;
 
-typedef enum groupvit_status {
-  GROUPVIT_OK = 0,
-  GROUPVIT_ERROR_NULL_POINTER = 1, /* the arguments, or a pointer in them, are null */
-  GROUPVIT_ERROR_DTYPE = 2,        /* dtype is none of groupvit_dtype */
-  GROUPVIT_ERROR_BATCH = 3,        /* batch is negative, or needs more blocks than a grid has */
-  GROUPVIT_ERROR_GROUPS = 4,       /* groups is outside [1, GROUPVIT_MAX_GROUPS] */
-  GROUPVIT_ERROR_LENGTH = 5,       /* length is outside [1, GROUPVIT_MAX_LENGTH] */
-  GROUPVIT_ERROR_CHANNELS = 6,     /* channels is no multiple of 16 within [16, GROUPVIT_MAX_CHANNELS] */
-  GROUPVIT_ERROR_EPS = 7,          /* eps is not positive: an empty group would divide by zero */
-  GROUPVIT_ERROR_STRIDE = 8,       /* a stride leads outside of what 64 bits address */
-  GROUPVIT_ERROR_ALIGNMENT = 9,    /* a pointer is not aligned to its element type */
-  GROUPVIT_ERROR_DEVICE = 10,      /* the current device is older than compute capability 8.0 */
-  GROUPVIT_ERROR_LAUNCH = 11       /* CUDA refused a launch; cudaGetLastError() says why */
-} groupvit_status;
+typedef enum groupvit_kernel_status {
+  GROUPVIT_KERNEL_OK = 0,
+  GROUPVIT_KERNEL_ERROR_NULL_POINTER = 1, /* the arguments, or a pointer in them, are null */
+  GROUPVIT_KERNEL_ERROR_DTYPE = 2,        /* dtype is none of groupvit_dtype */
+  GROUPVIT_KERNEL_ERROR_BATCH = 3,        /* batch is negative, or needs more blocks than a grid has */
+  GROUPVIT_KERNEL_ERROR_GROUPS = 4,       /* groups is outside [1, GROUPVIT_MAX_GROUPS] */
+  GROUPVIT_KERNEL_ERROR_LENGTH = 5,       /* length is outside [1, GROUPVIT_MAX_LENGTH] */
+  GROUPVIT_KERNEL_ERROR_CHANNELS = 6,     /* channels is no multiple of 16 within [16, GROUPVIT_MAX_CHANNELS] */
+  GROUPVIT_KERNEL_ERROR_EPS = 7,          /* eps is not positive: an empty group would divide by zero */
+  GROUPVIT_KERNEL_ERROR_STRIDE = 8,       /* a stride leads outside of what 64 bits address */
+  GROUPVIT_KERNEL_ERROR_ALIGNMENT = 9,    /* a pointer is not aligned to its element type */
+  GROUPVIT_KERNEL_ERROR_DEVICE = 10,      /* the current device is older than compute capability 8.0 */
+  GROUPVIT_KERNEL_ERROR_LAUNCH = 11       /* CUDA refused a launch; cudaGetLastError() says why */
+} groupvit_kernel_status;
 
 /* One call. Pointers are to device memory that the stream's device reaches.
  *
@@ -99,16 +99,17 @@ typedef struct groupvit_grouping_attention_arguments {
  * arguments: read before the function returns.
  * stream: a cudaStream_t of the current device; null is the default stream.
  *
- * Returns GROUPVIT_OK when both kernels are in the stream. Any other status but GROUPVIT_ERROR_LAUNCH means
- * that nothing was launched. Faults while the kernels run show up at the caller's next synchronisation. */
-GROUPVIT_API groupvit_status groupvit_grouping_attention(const groupvit_grouping_attention_arguments* arguments,
-                                                         void* stream);
+ * Returns GROUPVIT_KERNEL_OK when both kernels are in the stream. Any other status but
+ * GROUPVIT_KERNEL_ERROR_LAUNCH means that nothing was launched. Faults while the kernels run show up at the
+ * caller's next synchronisation. */
+GROUPVIT_KERNELS_API groupvit_kernel_status
+groupvit_grouping_attention(const groupvit_grouping_attention_arguments* arguments, void* stream);
 
 /* The English text of a status: what happened and what was expected. Never null, never to be freed. */
-GROUPVIT_API const char* groupvit_status_text(groupvit_status status);
+GROUPVIT_KERNELS_API const char* groupvit_kernel_status_text(groupvit_kernel_status status);
 
 /* GROUPVIT_GROUPING_ATTENTION_VERSION of the library at hand, to be compared with the header's. */
-GROUPVIT_API int groupvit_grouping_attention_version(void);
+GROUPVIT_KERNELS_API int groupvit_grouping_attention_version(void);
 
 #ifdef __cplusplus
 }

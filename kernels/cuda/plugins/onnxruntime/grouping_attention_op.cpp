@@ -100,9 +100,9 @@ class Kernel {
     arguments.soft = context.GetOutput(1, Shape{batch, groups, length}).GetTensorMutableData<float>();
     arguments.index = context.GetOutput(2, Shape{batch, length}).GetTensorMutableData<int64_t>();
     arguments.count = context.GetOutput(3, Shape{batch, groups}).GetTensorMutableData<float>();
-    const groupvit_status status = groupvit_grouping_attention(&arguments, context.GetGPUComputeStream());
-    if (status != GROUPVIT_OK) {
-      refuse(groupvit_status_text(status));
+    const groupvit_kernel_status status = groupvit_grouping_attention(&arguments, context.GetGPUComputeStream());
+    if (status != GROUPVIT_KERNEL_OK) {
+      refuse(groupvit_kernel_status_text(status));
     }
   }
 

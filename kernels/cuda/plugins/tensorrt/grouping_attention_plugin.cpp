@@ -206,8 +206,8 @@ int32_t GroupingAttentionPlugin::enqueue(nvinfer1::PluginTensorDesc const* input
   arguments.soft = static_cast<float*>(outputs[kSoft]);
   arguments.index = static_cast<int64_t*>(outputs[kIndex]);
   arguments.count = static_cast<float*>(outputs[kCount]);
-  groupvit_status const status = groupvit_grouping_attention(&arguments, stream);
-  return status == GROUPVIT_OK ? 0 : fail(groupvit_status_text(status));
+  groupvit_kernel_status const status = groupvit_grouping_attention(&arguments, stream);
+  return status == GROUPVIT_KERNEL_OK ? 0 : fail(groupvit_kernel_status_text(status));
 }
 
 nvinfer1::IPluginV3* GroupingAttentionPlugin::attachToContext(
