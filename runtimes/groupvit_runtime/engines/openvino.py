@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from groupvit_runtime.engines import EngineOptions, Tensors
 from groupvit_runtime.engines.failure import load_failed, run_failed
+from groupvit_runtime.engines.mapped_weights import MappedWeights
 from groupvit_runtime.errors import EngineError
 from groupvit_runtime.manifest import EngineInfo
 
@@ -43,11 +44,15 @@ class OpenVINOEngine:
             properties["INFERENCE_NUM_THREADS"] = options.threads
         try:
             core = ov.Core()
-            self._compiled = core.compile_model(path, "CPU", properties)
-        except RuntimeError as error:
+            # OpenVINO would map the file too, and hold every page beside its own packed copy of the weights.
+            self._weights = MappedWeights(path.with_suffix(".bin"))
+            model = core.read_model(path.read_bytes(), ov.Tensor(self._weights.array, shared_memory=True))
+            self._compiled = core.compile_model(model, "CPU", properties)
+        except (RuntimeError, OSError, ValueError) as error:
             raise load_failed(
                 f"OpenVINO {_runtime_version()}", info, error, fix="export the bundle again on this machine"
             ) from error
+        self._weights.release()
         active = self._compiled.get_property("INFERENCE_PRECISION_HINT")
         if active != hint:
             raise EngineError(
@@ -68,10 +73,11 @@ class OpenVINOEngine:
         return f"OpenVINO {_runtime_version()}, CPU, {mixed}{active}{divided}"
 
     def run(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
+        is_new = False
         try:
             request = self._idle.get_nowait()
         except queue.Empty:
-            request = self._compiled.create_infer_request()
+            request, is_new = self._compiled.create_infer_request(), True
         try:
             request.infer(dict(inputs), share_inputs=True)
             # Copied: the tensors belong to the request, which the next call overwrites.
@@ -80,6 +86,9 @@ class OpenVINOEngine:
             raise run_failed(f"OpenVINO {_runtime_version()}", self._info, inputs, error) from error
         finally:
             self._idle.put(request)
+            if is_new:
+                # Some weights are packed only when a request runs for the first time.
+                self._weights.release()
 
 
 def _runtime_version() -> str:
