@@ -32,6 +32,23 @@ ON_CPU = sorted(target for target in TARGETS if "cpu" in ENGINES[target].devices
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+# What takes minutes to make is made by one of the workers of `pytest -n`, for all tests that need it.
+_COMPILED, _PLANS = "compiled", "plans"
+_MADE_ONCE = {"torch_bundle": _COMPILED, "trt_bundles": _PLANS}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's tests on one worker, and the tests that share something long; the longest start first."""
+    cpp = REPOSITORY / "tests" / "groupvit_runtime_cpp"
+    groups: dict[pytest.Item, str] = {}
+    for item in items:
+        wanted = [_MADE_ONCE[name] for name in getattr(item, "fixturenames", ()) if name in _MADE_ONCE]
+        group = _COMPILED if item.path.is_relative_to(cpp) else wanted[0] if wanted else str(item.path)
+        groups[item] = group
+        item.add_marker(pytest.mark.xdist_group(group))
+    order = {_COMPILED: 0, _PLANS: 1}
+    items.sort(key=lambda item: order.get(groups[item], 2))
+
 
 @dataclass(frozen=True)
 class Scenes:
