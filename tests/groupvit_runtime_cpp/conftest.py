@@ -26,28 +26,13 @@ _PACKAGES = "apt-get install cmake ninja-build g++ pkg-config nlohmann-json3-dev
 @pytest.fixture(scope="session")
 def cpp_build() -> Callable[[str], Path]:
     """Builds a target of CMake below build/, which git ignores, and gives the folder it is in."""
-    if shutil.which("cmake") is None or not any(map(shutil.which, ("c++", "g++", "clang++"))):
-        pytest.skip(f"CMake or a C++ compiler is missing: {_PACKAGES}")
     sanitize = os.environ.get("GROUPVIT_SANITIZE", "")
     folder = REPOSITORY / "build" / ("cpp-sanitized" if sanitize else "cpp-tests")
-    options = ["-DGROUPVIT_BUILD_TESTS=ON", "-DGROUPVIT_BUILD_TOOLS=ON", "-DGROUPVIT_WERROR=ON"]
-    options.append(f"-DGROUPVIT_SANITIZE={sanitize}")
+    options = [f"-DGROUPVIT_SANITIZE={sanitize}"]
     openvino = find_spec("openvino")
     if openvino is not None and openvino.origin is not None:
         options.append(f"-DOpenVINO_DIR={Path(openvino.origin).parent / 'cmake'}")
-    if shutil.which("ninja") is not None:
-        options += ["-G", "Ninja"]
-    done = _done("cmake", "-S", str(SOURCE), "-B", str(folder), *options)
-    missing = re.search(r'Could not find a package configuration file provided by "(\w+)"', done.stderr)
-    if missing is not None or "Could NOT find GTest" in done.stderr:
-        pytest.skip(f"{missing[1] if missing else 'GTest'} is missing: {_PACKAGES}")
-    _check(done)
-
-    def build(target: str) -> Path:
-        _check(_done("cmake", "--build", str(folder), "--target", target, "--parallel", "2"))
-        return folder
-
-    return build
+    return _configure("tests", folder, *options)
 
 
 @pytest.fixture(scope="session")
@@ -60,9 +45,36 @@ def cpp_library(cpp_build: Callable[[str], Path]) -> Library:
 
 
 @pytest.fixture(scope="session")
+def cpp_torch_library() -> Path:
+    """libgroupvit with AOTInductor's engine, for processes that do not import PyTorch."""
+    torch = pytest.importorskip("torch")
+    prefix = f"-DCMAKE_PREFIX_PATH={torch.utils.cmake_prefix_path}"
+    build = _configure("tests-torch", REPOSITORY / "build" / "cpp-torch", prefix)
+    return build("groupvit") / "libgroupvit.so"
+
+
+@pytest.fixture(scope="session")
 def text_probe(cpp_build: Callable[[str], Path]) -> TextProbe:
     """Manifest, vocabulary, prompts and tokenizer."""
     return TextProbe(cpp_build("groupvit_text_probe") / "libgroupvit_text_probe.so")
+
+
+def _configure(preset: str, folder: Path, *options: str) -> Callable[[str], Path]:
+    """Configures a preset of runtimes/cpp/CMakePresets.json; what comes back builds a target of it."""
+    if shutil.which("cmake") is None or not any(map(shutil.which, ("c++", "g++", "clang++"))):
+        pytest.skip(f"CMake or a C++ compiler is missing: {_PACKAGES}")
+    generator = ["-G", "Ninja"] if shutil.which("ninja") is not None else []
+    done = _done("cmake", "--preset", preset, "-S", str(SOURCE), "-B", str(folder), *generator, *options)
+    missing = re.search(r'Could not find a package configuration file provided by "(\w+)"', done.stderr)
+    if missing is not None or "Could NOT find GTest" in done.stderr:
+        pytest.skip(f"{missing[1] if missing else 'GTest'} is missing: {_PACKAGES}")
+    _check(done)
+
+    def build(target: str) -> Path:
+        _check(_done("cmake", "--build", str(folder), "--target", target, "--parallel", "2"))
+        return folder
+
+    return build
 
 
 def _done(*command: str) -> subprocess.CompletedProcess[str]:
