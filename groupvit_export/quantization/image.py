@@ -36,13 +36,11 @@ class QuantizedImage:
     Attributes:
         graph: the graph to build, and what stays in float32 in it.
         info: for the manifest.
-        fp32: an engine of the same target in float32.
         quality, fp32_quality: of the held-out label maps.
     """
 
     graph: TypedGraph
     info: QuantizationInfo
-    fp32: RunImage
     quality: Quality
     fp32_quality: Quality
 
@@ -130,7 +128,7 @@ def quantize_image(model: onnx.ModelProto, budget: LabelBudget, workshop: Worksh
         ),
     )
     graph = TypedGraph(graphs.choose(chosen), kept)
-    return QuantizedImage(graph, info, fp32, choice.quality, fp32_quality)
+    return QuantizedImage(graph, info, choice.quality, fp32_quality)
 
 
 def kept_in_float(model: onnx.ModelProto) -> dict[str, str]:

@@ -131,6 +131,7 @@ def examine(
     checkpoint: str,
     notes: Sequence[str] = (),
     progress: Progress = lambda line: None,
+    reference: Reference | None = None,
 ) -> Examination:
     """Run every backend on everything.
 
@@ -142,9 +143,10 @@ def examine(
         bundle, checkpoint: names for the report.
         notes: what the reader must know.
         progress: called with a line a step.
+        reference: of another examination of the same model, which knows its pictures; None for a new one.
     """
     start = time.perf_counter()
-    reference = Reference(subject.model)
+    reference = reference or Reference(subject.model)
     yardstick = eager(subject.model, precision)
     progress(f"reference in float64, noise of PyTorch in {precision} ...")
     budgets = load_budgets(precision)

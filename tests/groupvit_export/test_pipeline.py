@@ -14,6 +14,8 @@ import openvino
 import pytest
 import torch
 
+import groupvit_export.exporting.graphs as graphs
+import groupvit_export.exporting.source as source_module
 import groupvit_export.pipeline as pipeline
 from groupvit_export.checkpoint import build_model, load_checkpoint
 from groupvit_export.demo import DEMO_CHECKPOINT
@@ -48,6 +50,10 @@ def test_parity_was_checked_at_several_batches(demo_bundle: Path) -> None:
         assert rows[f"grouping {stage} alone: decisions"].value == 0
     for name in ("masks", "group_embeds", "image_embeds", "text_embeds", "soft_map_1", "soft_map_2"):
         assert rows[name].value <= rows[name].budget
+
+
+def test_float32_alone_has_nothing_beside_it(demo_bundle: Path) -> None:
+    assert read_manifest(demo_bundle).precisions == ()
 
 
 def test_engines_are_pure_files_of_their_tools(demo_bundles: Mapping[str, Path]) -> None:
@@ -87,7 +93,7 @@ def test_a_bundle_is_called_after_checkpoint_target_and_precision(options: Expor
 def test_an_existing_output_is_refused_before_any_work(
     demo_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "load_checkpoint", lambda *a, **k: pytest.fail("work was begun"))
+    monkeypatch.setattr(source_module, "load_checkpoint", lambda *a, **k: pytest.fail("work was begun"))
     with pytest.raises(GroupViTError, match="exists already"):
         export_bundle(ExportOptions(target="onnx", output=demo_bundle))
 
@@ -156,7 +162,7 @@ def test_a_tokenizer_of_another_model_is_refused_before_the_long_steps(
 ) -> None:
     source = checkpoint_copy(tmp_path / "checkpoint")
     edit_json(source / "config.json", lambda value: value["text_config"].update(eos_token_id=3))
-    monkeypatch.setattr(pipeline, "ImageEncoder", lambda *a: pytest.fail("the capture was begun"))
+    monkeypatch.setattr(graphs, "ImageEncoder", lambda *a: pytest.fail("the capture was begun"))
     with pytest.raises(ExportError, match="end of the sentence"):
         export_bundle(ExportOptions(target="onnx", checkpoint=str(source), output=tmp_path / "bundle"))
 

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 import torch
 
-import groupvit_export.pipeline as pipeline
+import groupvit_export.exporting.source as source_module
 from groupvit_export.checkpoint import load_checkpoint
 from groupvit_export.cli import export_main, main
 from groupvit_export.demo import DEMO_CHECKPOINT
 from groupvit_export.errors import EngineError, ExportError, GroupViTError, MissingDependencyError, UsageError
+from groupvit_export.exporting.options import rebuild_command
 from groupvit_export.pipeline import ExportOptions, export_bundle
 from groupvit_export.torch_package import build, decomposition, instruction_set, toolchain
 from groupvit_export.torch_package.program import Grouping, capture, grouping_sizes
@@ -203,7 +204,7 @@ def test_a_cpp_program_runs_the_package_without_python(torch_bundle: Path, tmp_p
 
 @pytest.fixture
 def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "load_checkpoint", lambda *a, **k: pytest.fail("work was begun"))
+    monkeypatch.setattr(source_module, "load_checkpoint", lambda *a, **k: pytest.fail("work was begun"))
 
 
 def refused(error: type[GroupViTError], message: str, **options) -> None:
@@ -286,7 +287,7 @@ def test_what_cannot_be_compiled_leaves_nothing_behind(
 
 
 def test_the_command_that_rebuilds_names_the_device() -> None:
-    command = pipeline._rebuild(ExportOptions(target="torch", device="cuda"))
+    command = rebuild_command(ExportOptions(target="torch", device="cuda"))
     assert command.endswith("--device cuda")
 
 

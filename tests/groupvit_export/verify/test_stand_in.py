@@ -55,6 +55,21 @@ def test_the_manifest_says_that_the_engine_was_not_run(
     assert (rows["stage 1 tokens at risk"].verdict is None) == (precision != "fp32")
 
 
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_precisions_stand_side_by_side_without_a_latency(
+    trt_bundles: Mapping[str, Path], precision: str
+) -> None:
+    fp32, half = read_manifest(trt_bundles[precision]).precisions
+    assert (fp32.precision, half.precision) == ("fp32", precision)
+    assert fp32.verdict == half.verdict == "PASS"
+    assert fp32.latency_ms is half.latency_ms is None
+    assert fp32.agreement == 100.0 and half.agreement is not None and 99 < half.agreement < 100
+    for row in (fp32, half):
+        assert (
+            f"{row.precision}: the trt engine itself was not run" in row.detail and "not timed" in row.detail
+        )
+
+
 def test_half_precision_is_really_rounded(trt_bundles: Mapping[str, Path]) -> None:
     errors = {
         precision: {row.name: row.value for row in read_manifest(bundle).parity.rows}["masks"]

@@ -1,9 +1,8 @@
-"""The steps of an export below float32 that need pictures: int8 itself, and the precisions side by side."""
+"""int8 of one export: calibrated on pictures, judged on others."""
 
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,12 @@ import onnx
 from numpy.typing import NDArray
 
 from groupvit_export.errors import UsageError
+from groupvit_export.exporting.engines import Engines
 from groupvit_export.graph.precision import TypedGraph
 from groupvit_export.quality.budget import LabelBudget
 from groupvit_export.quality.decoding import Decoding, RunImage
 from groupvit_export.quality.judge import Judge
 from groupvit_export.quality.pictures import PictureSet, read_pictures
-from groupvit_export.quality.precisions import Side, precision_rows
 from groupvit_export.quality.words import default_names, embed
 from groupvit_export.quantization.image import QuantizedImage, Workshop, quantize_image
 from groupvit_export.quantization.options import Feed, QuantizationOptions
@@ -27,7 +26,7 @@ from groupvit_export.verify.quantized import label_cells
 from groupvit_export.verify.report import Cell
 from groupvit_runtime.contract import IMAGE_INPUT, PIXELS_INPUT, TEXT_INPUT, TEXT_OUTPUT, Preprocessing
 from groupvit_runtime.engines import EngineOptions, load_engine
-from groupvit_runtime.manifest import EngineInfo, ModelInfo, PrecisionRow, Verdict
+from groupvit_runtime.manifest import EngineInfo, ModelInfo
 from groupvit_runtime.tokenizer import Tokenizer
 
 FLOAT32 = "fp32"
@@ -92,22 +91,14 @@ class Quantization:
     Attributes:
         image: the graph, and its engine in float32.
         held_out: judges on pictures that had no part in the ranges.
-        speech: the text side.
         budget: what had to hold.
-        float_engines: the same model in float32.
-        float_folder: where its files lie.
-        feed: makes the engines' inputs of pixel_values.
-        report: told how far long steps are.
+        fp32: the same model in float32.
     """
 
     image: QuantizedImage
     held_out: Judge
-    speech: Speech
     budget: LabelBudget
-    float_engines: tuple[EngineInfo, EngineInfo]
-    float_folder: Path
-    feed: Feed
-    report: Report
+    fp32: Engines
 
     @staticmethod
     def make(
@@ -133,7 +124,7 @@ class Quantization:
             inside: the normalisation that is in the graph; None where pictures come normalised.
             speech: the text side, in float32.
             make: precision, graph and folder to an engine in it.
-            scratch: an empty folder, which must outlive what is returned.
+            scratch: a folder to be made, which must outlive what is returned.
             note, report: told what goes on.
 
         Raises:
@@ -142,6 +133,7 @@ class Quantization:
         classes = pictures.classes or speech.names()
         calibration, held_out = (Judge(decoding, half, classes) for half in pictures.halves())
         infos: dict[str, EngineInfo] = {}
+        scratch.mkdir()
         feed = _feed(inside)
 
         def build(graph: onnx.ModelProto, folder: Path) -> RunImage:
@@ -164,38 +156,12 @@ class Quantization:
         # Beside the image engine in float32, so that the two are a whole model.
         for file in speech.engine.all_files:
             shutil.copyfile(speech.root / file.path, scratch / FLOAT32 / file.path)
-        engines = (infos[FLOAT32], speech.engine)
-        return Quantization(image, held_out, speech, budget, engines, scratch / FLOAT32, feed, report)
+        fp32 = Engines(FLOAT32, infos[FLOAT32], speech.engine, scratch / FLOAT32)
+        return Quantization(image, held_out, budget, fp32)
 
     def label_cells(self) -> dict[str, Cell]:
         """The rows that decide about int8."""
         return label_cells(self.image.quality, self.image.fp32_quality, self.budget, self.held_out.described)
-
-    def rows(
-        self, engine: EngineInfo, root: Path, verdict: Verdict, fp32_verdict: Verdict
-    ) -> tuple[PrecisionRow, ...]:
-        """Both precisions side by side.
-
-        Args:
-            engine: in int8.
-            root: the folder that it lies in.
-            verdict, fp32_verdict: of both.
-        """
-        embeddings = self.speech.encode(self.held_out.words)
-        sides = [
-            Side(precision, verdict, run, lambda names: embeddings)
-            for precision, verdict, run in (
-                ("fp32", fp32_verdict, self.image.fp32),
-                ("int8", verdict, run_image(engine, root, self.feed)),
-            )
-        ]
-        start = time.perf_counter()
-        return precision_rows(
-            self.held_out,
-            sides[0],
-            sides[1:],
-            lambda what, share: self.report(what, share, time.perf_counter() - start),
-        )
 
 
 def read_calibration(options: QuantizationOptions) -> PictureSet | None:
