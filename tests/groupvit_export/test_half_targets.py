@@ -128,7 +128,9 @@ def answering_float32(*_: object, **__: object) -> SimpleNamespace:
     """An OpenVINO whose CPU has no bf16: it takes the hint and computes in float32."""
     compiled = SimpleNamespace(get_property=lambda name: ov.Type.f32)
     return SimpleNamespace(
-        compile_model=lambda *_: compiled, get_property=lambda device, name: "Some CPU without AVX-512"
+        read_model=lambda *_: None,
+        compile_model=lambda *_: compiled,
+        get_property=lambda device, name: "Some CPU without AVX-512",
     )
 
 
