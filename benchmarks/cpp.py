@@ -1,7 +1,8 @@
 """The C++ runtime beside the Python one: picture to mask, cold start, size. Full-size model, OpenVINO.
 
 The two take turns call by call in one process (the C++ library through ctypes), and cold starts process by
-process.
+process. A third start is OpenVINO alone, which compiles the engine and runs it once: what is left of the
+ratio when a runtime costs nothing.
 
 Usage: python -m benchmarks.cpp [--bundle FOLDER] [--rounds N] [--cold N]; writes benchmarks/results/cpp.json.
 Without --bundle the full-size model is exported first. Wants cmake, g++, nlohmann-json3-dev and libstb-dev.
@@ -87,6 +88,18 @@ def _build(name: str, *options: str) -> Path:
     return folder
 
 
+def _bare_openvino(folder: Path) -> Path:
+    openvino = find_spec("openvino")
+    assert openvino is not None and openvino.origin is not None
+    package, program = Path(openvino.origin).parent, folder / "bare_openvino"
+    (library,) = (package / "libs").glob("libopenvino.so.*")
+    source = str(Path(__file__).parent / "bare_openvino.cpp")
+    include = ["-isystem", str(package / "include")]
+    linked = [str(library), f"-Wl,-rpath,{library.parent}", "-o", str(program)]
+    _run(["g++", "-std=c++17", "-O2", "-Wall", "-Wextra", source, *include, *linked])
+    return program
+
+
 def _export(folder: Path) -> Path:
     checkpoint, bundle = write_full_size_checkpoint(folder / "full-size"), folder / "openvino"
     export = ["export", "--target", "openvino", "--checkpoint", str(checkpoint), "-o", str(bundle), "--quiet"]
@@ -120,9 +133,10 @@ def _picture_to_mask(build: Path, bundle: Path, picture: Path, words: Path, roun
 
 
 def _cold_starts(build: Path, bundle: Path, picture: Path, words: Path, processes: int) -> dict[str, Any]:
-    """Milliseconds from starting a process to its first mask, the two taking turns."""
+    """Milliseconds from starting a process to its first mask, the three taking turns."""
     fresh = ["--picture", str(picture), "--vocab", str(words), "--fresh"]
     commands = {
+        "bare_openvino": [str(_bare_openvino(build)), str(bundle / "image.xml")],
         "python": [sys.executable, "-c", _PYTHON_START, str(bundle), str(picture), str(words)],
         "cpp": [str(build / "groupvit-bench-cpp"), str(bundle), *fresh],
     }
@@ -130,10 +144,16 @@ def _cold_starts(build: Path, bundle: Path, picture: Path, words: Path, processe
     for number in range(processes):
         for name in sorted(commands, reverse=number % 2 == 0):
             start = time.monotonic() * 1000
-            # Both print the clock at their first mask last; it is the same for all processes.
+            # Each prints the clock at its first mask last; it is the same for all processes.
             found[name].append(float(_run(commands[name]).split()[-1]) - start)
     medians = {f"{name}_ms": statistics.median(times) for name, times in found.items()}
-    return {**medians, "cpp_over_python": medians["cpp_ms"] / medians["python_ms"], "processes": processes}
+    python = medians["python_ms"]
+    return {
+        **medians,
+        "cpp_over_python": medians["cpp_ms"] / python,
+        "bare_openvino_over_python": medians["bare_openvino_ms"] / python,
+        "processes": processes,
+    }
 
 
 def _library_bytes(folder: Path) -> int:
