@@ -28,6 +28,8 @@ from benchmarks.machine import machine
 from benchmarks.timing import Timing, interleaved, ratio
 from groupvit_export.errors import EngineError, GroupViTError
 from groupvit_export.pipeline import ExportOptions, export_bundle
+from groupvit_export.quality.budget import LabelBudget
+from groupvit_export.quantization.options import QuantizationOptions
 from groupvit_export.targets import TARGETS
 from groupvit_export.trt.choose import choose_flavor
 from groupvit_export.trt.options import Bounds, TrtOptions
@@ -73,6 +75,10 @@ def main() -> int:
                     output=output,
                     allow_failed_parity=True,
                     trt=options,
+                    # Random weights leave nothing to judge label maps by.
+                    quantization=QuantizationOptions(
+                        budget=LabelBudget(max_miou_drop=100.0, min_agreement=0.0)
+                    ),
                 )
                 report[f"{size}, {precision}"] = _measure(request, arguments.rounds)
     RESULTS.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""What TensorRT builds of the graphs, and how long it takes; every precision, demo and full size. No GPU.
+"""What TensorRT builds of the graphs, and how long it takes; every precision that is a type. No GPU.
 
 Usage: python -m benchmarks.trt_builds [--rounds N]; writes benchmarks/results/trt-builds.json.
 """
@@ -23,8 +23,7 @@ from groupvit_export.demo import DEMO_CHECKPOINT
 from groupvit_export.graph.capture import capture_image_encoder, capture_text_encoder
 from groupvit_export.graph.encoders import ImageEncoder, TextEncoder
 from groupvit_export.graph.passes import PASSES, apply_passes
-from groupvit_export.graph.precision import TypedGraph, in_precision
-from groupvit_export.targets import TARGETS
+from groupvit_export.graph.precision import HALVES, TypedGraph, in_precision
 from groupvit_export.trt.build import build_plan, profiles_of
 from groupvit_export.trt.choose import Choice, choose_flavor
 from groupvit_export.trt.network import network_facts, parse
@@ -73,7 +72,7 @@ def _measure(
     graph: onnx.ModelProto, role: str, choice: Choice, options: TrtOptions, rounds: int, longest: int
 ) -> dict[str, Any]:
     """The precisions take turns, so that a drift of the machine hits all."""
-    typed = {precision: in_precision(graph, precision) for precision in TARGETS["trt"].precisions}
+    typed = {precision: in_precision(graph, precision) for precision in ("fp32", *HALVES)}
     times: dict[str, list[float]] = {precision: [] for precision in typed}
     sizes: dict[str, list[int]] = {precision: [] for precision in typed}
     batch = options.batch if role == "image" else options.text_batch

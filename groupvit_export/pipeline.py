@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -21,9 +21,11 @@ from groupvit_export.exporting.parity import Comparison, parity_error
 from groupvit_export.exporting.source import Source, load_source
 from groupvit_export.quality.judge import Judge
 from groupvit_export.quality.pictures import bundled_pictures
-from groupvit_export.targets import load_target
+from groupvit_export.targets import TARGETS, load_target
 from groupvit_export.torch_package.toolchain import check_toolchain
 from groupvit_export.trt.choose import choose_flavor
+from groupvit_export.verify.stand_in import StandIn, find_stand_in
+from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.files import check_replaceable, staged_folder
 from groupvit_runtime.manifest import (
     MANIFEST_NAME,
@@ -101,20 +103,31 @@ def export_bundle(
             build, options, graphs.modules, model.text_max_length, source.normalizes, report
         )
         quantization: Quantization | None = None
+        stand_in: StandIn | None = None
         if options.precision == "int8":
             with clock.step(f"build the {options.target} engines"):
                 # Words are better kept in float32: they are encoded once, and every picture is read by them.
                 text = builder.engine("text", "fp32", graphs.float32["text"], stage)
             with clock.step("quantise the image engine"):
+                tried, spoken, root = builder, text, stage
+                stand_in = find_stand_in({"text": text}, stage, scratch, EngineOptions())
+                if stand_in is not None:
+                    # What would have to be built for each trial could not be run.
+                    progress(f"note: {stand_in.words}")
+                    spoken, root = stand_in.engines["text"], stand_in.root
+                    onnx_options = replace(options, target="onnx")
+                    tried = replace(builder, build=load_target("onnx"), options=onnx_options)
                 quantization = Quantization.make(
                     graphs.float32["image"].model,
                     pictures or bundled_pictures(with_truth=source.is_demo),
                     options.quantization.budget,
                     source.decoding,
                     source.inside,
-                    Speech(tokenizer, model, source.templates, text, stage),
-                    partial(builder.engine, "image"),
+                    Speech(tokenizer, model, source.templates, spoken, root),
+                    partial(tried.engine, "image"),
                     scratch / "trials",
+                    symmetric=TARGETS[options.target].symmetric,
+                    stand_in=None if stand_in is None else stand_in.words,
                     note=progress,
                     report=report,
                 )
@@ -138,11 +151,14 @@ def export_bundle(
         if options.precision != "fp32":
             with clock.step("put the precisions side by side"):
                 if quantization is None:
-                    fp32 = builder.float32(graphs, scratch / "fp32")
                     scenes = bundled_pictures(with_truth=source.is_demo)
                     judge = Judge(source.decoding, scenes, scenes.classes or comparison.words().names)
                 else:
-                    fp32, judge = quantization.fp32, quantization.held_out
+                    judge = quantization.held_out
+                if quantization is None or stand_in is not None:
+                    fp32 = builder.float32(graphs, scratch / "fp32")
+                else:
+                    fp32 = quantization.fp32
                 beside = comparison.compare(fp32)
                 precisions = comparison.rows(judge, beside, compared, options.precision, report)
 

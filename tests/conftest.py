@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,8 @@ import hypothesis
 import pytest
 
 from examples.shapes.scenes import TEST_SEED, write_scenes
-from groupvit_export.demo import DEMO_LABELS
+from groupvit_export.demo import DEMO_LABELS, DEMO_SCENES
+from groupvit_export.graph.precision import HALVES
 from groupvit_export.pipeline import ExportOptions, export_bundle
 from groupvit_export.targets import TARGETS
 from groupvit_export.trt.options import TrtOptions
@@ -34,7 +36,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 # What takes minutes to make is made by one of the workers of `pytest -n`, for all tests that need it.
 _COMPILED, _PLANS = "compiled", "plans"
-_MADE_ONCE = {"torch_bundle": _COMPILED, "trt_bundles": _PLANS}
+_MADE_ONCE = {"torch_bundle": _COMPILED, "trt_bundles": _PLANS, "int8_plan": _PLANS}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -99,7 +101,7 @@ def demo_bundles(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]
 
 @pytest.fixture(scope="session")
 def trt_bundles(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """The demo built by TensorRT-RTX, which needs no GPU to build, in every precision of the target."""
+    """The demo built by TensorRT-RTX, which needs no GPU to build, in every precision that is a type."""
     pytest.importorskip(
         "tensorrt_rtx", reason="TensorRT-RTX is not installed; it is not made for this system"
     )
@@ -109,8 +111,20 @@ def trt_bundles(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
         precision: export_bundle(
             ExportOptions(target="trt", precision=precision, output=folder / precision, trt=options)
         ).path
-        for precision in TARGETS["trt"].precisions
+        for precision in ("fp32", *HALVES)
     }
+
+
+@pytest.fixture(scope="session")
+def few_scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight scenes with masks, to calibrate int8 with."""
+    root = tmp_path_factory.mktemp("calibration")
+    for kind in ("images", "masks"):
+        (root / kind).mkdir()
+        for path in sorted((DEMO_SCENES / kind).iterdir())[:8]:
+            shutil.copy(path, root / kind)
+    shutil.copy(DEMO_SCENES / "classes.txt", root)
+    return root
 
 
 @pytest.fixture(scope="session")

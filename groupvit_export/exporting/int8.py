@@ -92,7 +92,7 @@ class Quantization:
         image: the graph, and its engine in float32.
         held_out: judges on pictures that had no part in the ranges.
         budget: what had to hold.
-        fp32: the same model in float32.
+        fp32: the same model in float32, or what stands in for it.
     """
 
     image: QuantizedImage
@@ -111,6 +111,8 @@ class Quantization:
         make: Callable[[str, TypedGraph, Path], EngineInfo],
         scratch: Path,
         *,
+        symmetric: bool,
+        stand_in: str | None,
         note: Callable[[str], None],
         report: Report,
     ) -> Quantization:
@@ -123,8 +125,10 @@ class Quantization:
             decoding: of the model.
             inside: the normalisation that is in the graph; None where pictures come normalised.
             speech: the text side, in float32.
-            make: precision, graph and folder to an engine in it.
+            make: precision, graph and folder to an engine in it, which runs here.
             scratch: a folder to be made, which must outlive what is returned.
+            symmetric: whether the target wants signed bytes, and zero in the middle of every range.
+            stand_in: what `make` gives in place of the target's engines, in words; None where it gives those.
             note, report: told what goes on.
 
         Raises:
@@ -148,7 +152,8 @@ class Quantization:
             feed=feed,
             build=build,
             scratch=scratch,
-            symmetric=False,
+            symmetric=symmetric,
+            stand_in=stand_in,
             note=note,
             report=report,
         )

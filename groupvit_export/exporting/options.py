@@ -10,6 +10,7 @@ from pathlib import Path
 from groupvit_export.demo import DEMO_NAME
 from groupvit_export.graph.passes import PASSES, check_passes
 from groupvit_export.quantization.options import QuantizationOptions
+from groupvit_export.quantization.options import command_line as quantization_command_line
 from groupvit_export.targets import (
     check_decode_in_graph,
     check_device,
@@ -99,6 +100,7 @@ def rebuild_command(options: ExportOptions) -> str:
     words += [] if options.device is None else ["--device", options.device]
     words += [] if options.input == "float32" else ["--input", options.input]
     words += ["--decode-in-graph"] if options.decode_in_graph else []
+    words += quantization_command_line(options.quantization)
     return " ".join(filter(None, (shlex.join(words), command_line(options.trt))))
 
 

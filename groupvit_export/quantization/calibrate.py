@@ -18,6 +18,7 @@ from groupvit_export.errors import ExportError, MissingDependencyError
 from groupvit_export.graph.function import inlined
 from groupvit_export.quantization.layers import QuantizedGraph
 from groupvit_export.quantization.options import Feed
+from groupvit_export.quantization.signed import signed
 
 _PASSES: Final = 2
 """How often NNCF reads the pictures: for smoothing, and for ranges."""
@@ -27,7 +28,7 @@ def method(*, symmetric: bool) -> str:
     """Tool, version and settings, for the manifest."""
     return (
         f"NNCF {version('nncf')}: SmoothQuant, transformer mode; weights in int8 per channel, "
-        f"activations per tensor{', symmetric' if symmetric else ''}"
+        f"activations per tensor{', symmetric and signed' if symmetric else ''}"
     )
 
 
@@ -47,7 +48,7 @@ def quantize(
         inputs: pixel_values float32 [1, 3, H, W] each.
         feed: makes the graph's inputs of them.
         kept: nodes that stay in float32, by name.
-        symmetric: whether zero is always the middle of a range, which TensorRT demands.
+        symmetric: whether zero is always the middle of a range and bytes are signed, which TensorRT demands.
         report: told which share is done.
 
     Raises:
@@ -90,7 +91,7 @@ def quantize(
             got=f"{type(error).__name__}: {str(error).strip().splitlines()[0]}",
             fix="install the versions of constraints.txt",
         ) from error
-    return QuantizedGraph.of(model, quantized)
+    return QuantizedGraph.of(model, signed(quantized) if symmetric else quantized)
 
 
 def _import() -> Any:

@@ -54,9 +54,10 @@ class Workshop:
         held_out: other pictures, which the budget is judged on.
         embeddings: float32 [K, P] of the judges' words.
         feed: makes the graph's inputs of pixel_values.
-        build: a graph and an empty folder to an engine of the target.
+        build: a graph and an empty folder to an engine of the target, or what stands in for one.
         scratch: a folder for engines that are tried.
-        symmetric: whether the target wants zero in the middle of every range.
+        symmetric: whether the target wants signed bytes, and zero in the middle of every range.
+        stand_in: what `build` gives in place of the target's own engines, and why; None where it gives those.
         note: told a line at a time what was tried.
         report: what goes on, the share done, seconds since it began.
     """
@@ -68,6 +69,7 @@ class Workshop:
     build: Callable[[onnx.ModelProto, Path], RunImage]
     scratch: Path
     symmetric: bool
+    stand_in: str | None
     note: Callable[[str], None]
     report: Callable[[str, float, float], None]
 
@@ -120,7 +122,7 @@ def quantize_image(model: onnx.ModelProto, budget: LabelBudget, workshop: Worksh
     choice = give_back(sensitivity, judge, budget, fp32_quality, workshop.note)
     chosen = [name for name in graphs.layers if name not in choice.given_back]
     info = QuantizationInfo(
-        method=method(symmetric=workshop.symmetric),
+        method=_method(workshop),
         calibration=_calibration(workshop),
         pictures=len(pictures),
         layers=tuple(
@@ -167,6 +169,11 @@ def _calibration(workshop: Workshop) -> str:
         f"{min(len(calibration.pictures), _RANKED_ON)} of them, budget judged on "
         f"{len(held_out.judged.pictures)} others, mIoU against {held_out.measured_against}"
     )
+
+
+def _method(workshop: Workshop) -> str:
+    tried = "" if workshop.stand_in is None else f". Layers were tried on a stand-in: {workshop.stand_in}"
+    return method(symmetric=workshop.symmetric) + tried
 
 
 def _since_now(workshop: Workshop, what: str) -> Callable[[float], None]:

@@ -79,7 +79,8 @@ class Build(Protocol):
 class TargetKind:
     """A line of the table: where `build` lives, what it needs, what it offers.
 
-    `typed` says that the precision is in the graph, as types and casts, rather than in the engine's options.
+    `typed` says that the precision is in the graph, as types and casts, rather than in the engine's options;
+    `symmetric` that bytes must be signed, with zero in the middle of every range.
     """
 
     module: str
@@ -87,6 +88,7 @@ class TargetKind:
     precisions: tuple[str, ...]
     summary: str
     typed: bool = False
+    symmetric: bool = False
 
 
 TARGETS: Final[Mapping[str, TargetKind]] = MappingProxyType(
@@ -107,9 +109,10 @@ TARGETS: Final[Mapping[str, TargetKind]] = MappingProxyType(
         "trt": TargetKind(
             module="groupvit_export.targets.trt",
             package="cuda-bindings",
-            precisions=("fp32", "fp16", "bf16"),
+            precisions=("fp32", "fp16", "bf16", "int8"),
             summary="plan of TensorRT, or of TensorRT-RTX, which builds without a GPU",
             typed=True,
+            symmetric=True,
         ),
         "torch": TargetKind(
             module="groupvit_export.targets.torch",

@@ -16,6 +16,9 @@ from groupvit_export.graph.function import inlined
 _PASSED_THROUGH: Final = ("CAST", "IDENTITY", "SHUFFLE", "SQUEEZE", "UNSQUEEZE")
 """Layers that only dress a value; behind them stands what made it."""
 
+_MOVING: Final = (*_PASSED_THROUGH[1:], "SLICE")
+"""Layers that a builder moves a dequantisation across, because they are the same on bytes."""
+
 
 @dataclass(frozen=True, eq=False)
 class ParsedNetwork:
@@ -41,6 +44,7 @@ class NetworkFacts:
         normalisations: layers that are a LayerNorm, not taken apart.
         unread_casts: casts whose result nobody reads.
         round_trips: casts to a narrower type that are cast back at once, which only lose bits.
+        byte_products: products of which both sides were dequantised from int8 just before.
         decisions: by stage from 1, what is wrong with the way a token's group is chosen; empty where nothing.
     """
 
@@ -49,6 +53,7 @@ class NetworkFacts:
     normalisations: int
     unread_casts: tuple[str, ...]
     round_trips: tuple[str, ...]
+    byte_products: int
     decisions: tuple[str, ...]
 
 
@@ -95,6 +100,7 @@ def network_facts(trt: Any, network: Any, stages: int) -> NetworkFacts:
         normalisations=sum(layer.type == trt.LayerType.NORMALIZATION for layer in view.layers),
         unread_casts=tuple(layer.name for layer in casts if not view.is_read(layer.get_output(0).name)),
         round_trips=tuple(layer.name for layer in casts if view.undoes_a_cast(layer)),
+        byte_products=sum(view.multiplies_bytes(layer) for layer in view.layers),
         decisions=tuple(view.wrong_with_decision(stage) for stage in range(1, stages + 1)),
     )
 
@@ -131,6 +137,18 @@ class _View:
         )
         return back == wide and narrow.itemsize < wide.itemsize
 
+    def multiplies_bytes(self, layer: Any) -> bool:
+        """Whether a builder may multiply int8 here, because nothing else reads the values as floats."""
+        kinds, products = self._trt.LayerType, ("MATRIX_MULTIPLY", "CONVOLUTION")
+        # A convolution whose kernel is no tensor has one input.
+        if layer.type.name not in products or layer.num_inputs < 2:
+            return False
+        sides = [self._behind(layer.get_input(index).name, _MOVING) for index in (0, 1)]
+        return all(
+            side is not None and side.type == kinds.DEQUANTIZE and side.get_input(0).dtype == self._trt.int8
+            for side in sides
+        )
+
     def wrong_with_decision(self, stage: int) -> str:
         """Why the group of a token is not the first of the largest float32 logits, or nothing."""
         trt = self._trt
@@ -152,13 +170,13 @@ class _View:
             return "decides on other values than the logits of the soft map"
         return ""
 
-    def _behind(self, tensor: str) -> Any:
-        return self._producer.get(self._root(tensor))
+    def _behind(self, tensor: str, through: tuple[str, ...] = _PASSED_THROUGH) -> Any:
+        return self._producer.get(self._root(tensor, through))
 
-    def _root(self, tensor: str) -> str:
+    def _root(self, tensor: str, through: tuple[str, ...] = _PASSED_THROUGH) -> str:
         """The tensor that `tensor` only dresses."""
         layer = self._producer.get(tensor)
-        while layer is not None and layer.type.name in _PASSED_THROUGH:
+        while layer is not None and layer.type.name in through:
             tensor = layer.get_input(0).name
             layer = self._producer.get(tensor)
         return tensor

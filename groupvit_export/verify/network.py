@@ -16,6 +16,7 @@ from groupvit_runtime.engines.tensorrt_flavors import FLAVORS, is_installed, log
 from groupvit_runtime.manifest import EngineInfo, Role
 
 _ROWS: Final = ("network: LayerNorms", "network: casts", "network: decisions")
+_INT8_ROW: Final = "network: int8 products"
 
 
 def network_cells(engines: Mapping[Role, EngineInfo], root: Path, stages: int) -> dict[str, Cell]:
@@ -30,27 +31,35 @@ def network_cells(engines: Mapping[Role, EngineInfo], root: Path, stages: int) -
     if image.tensorrt is None:
         return {}
     flavor = FLAVORS[image.tensorrt.flavor]
+    quantised: int | None = None
+    rows: tuple[str, ...] = _ROWS
+    if image.quantization is not None:
+        quantised = sum(layer.quantized for layer in image.quantization.layers)
+        rows = (*_ROWS, _INT8_ROW)
     if not is_installed(flavor):
-        return dict.fromkeys(_ROWS, not_run(f"{flavor.title} is not installed"))
+        return dict.fromkeys(rows, not_run(f"{flavor.title} is not installed"))
     trt = importlib.import_module(flavor.module)
     facts: dict[str, NetworkFacts] = {}
     expected = 0
     for role, info in engines.items():
         if info.source is None:
-            return dict.fromkeys(_ROWS, not_run("the bundle lacks the graph that the plan was built from"))
+            return dict.fromkeys(rows, not_run("the bundle lacks the graph that the plan was built from"))
         model = onnx.load(info.source.verify(root))
         expected += sum(node.op_type == "LayerNormalization" for node in model.graph.node)
         parsed = parse(trt, logger_of(trt), model)
         facts[role] = network_facts(trt, parsed.network, stages if role == "image" else 0)
-    return cells_of(facts, expected)
+    return cells_of(facts, expected, quantised)
 
 
-def cells_of(facts: Mapping[str, NetworkFacts], layer_norms: int) -> dict[str, Cell]:
+def cells_of(
+    facts: Mapping[str, NetworkFacts], layer_norms: int, quantised: int | None = None
+) -> dict[str, Cell]:
     """The rows from what was read.
 
     Args:
         facts: by role.
         layer_norms: how many there are in the graphs.
+        quantised: layers that were quantised; None where the precision is another.
     """
     found = sum(item.normalisations for item in facts.values())
     casts = [f"{role}: {name}" for role, f in facts.items() for name in (*f.unread_casts, *f.round_trips)]
@@ -58,7 +67,7 @@ def cells_of(facts: Mapping[str, NetworkFacts], layer_norms: int) -> dict[str, C
     total = sum(item.layers.get("CAST", 0) for item in facts.values())
     layers = sum(sum(item.layers.values()) for item in facts.values())
     good = "first of the largest float32 logits"
-    return {
+    cells = {
         _ROWS[0]: count_cell(
             abs(layer_norms - found),
             place("network", "LayerNormalization", ()) if found != layer_norms else None,
@@ -69,3 +78,11 @@ def cells_of(facts: Mapping[str, NetworkFacts], layer_norms: int) -> dict[str, C
             len(wrong), place("network", "assignment", ()) if wrong else None, "; ".join(wrong) or good
         ),
     }
+    if quantised is not None:
+        bytes_found = facts["image"].byte_products
+        cells[_INT8_ROW] = count_cell(
+            abs(quantised - bytes_found),
+            place("network", "DequantizeLinear", ()) if bytes_found != quantised else None,
+            f"{bytes_found} of {quantised} quantised layers",
+        )
+    return cells

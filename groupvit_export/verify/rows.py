@@ -28,6 +28,7 @@ def row_table(stages: int) -> dict[str, str]:
         "network: LayerNorms": "LayerNorms that TensorRT's parser took apart",
         "network: casts": "casts that nobody reads, or that are taken back at once",
         "network: decisions": "stages that do not take the first of the largest float32 logits",
+        "network: int8 products": "quantised layers whose two sides do not reach TensorRT's product as int8",
         "runs": "every batch size and input is executed",
     }
     for stage in range(1, stages + 1):

@@ -44,10 +44,11 @@ def find_stand_in(
     they will elsewhere.
 
     Half precision is computed in float32 and rounded after every operator
-    (`groupvit_export.graph.rounded`), so the figures are those of the precision.
+    (`groupvit_export.graph.rounded`), and int8 rounds where the graph says, so the figures are those of the
+    precision.
 
     Args:
-        engines: by role.
+        engines: by role; one alone will do.
         root: the bundle's folder.
         scratch: where the graphs are written.
         options: a device that is asked for by name is never replaced.
@@ -55,9 +56,10 @@ def find_stand_in(
     Returns:
         None where the engines themselves can be run, or must be.
     """
-    image = engines["image"]
+    # The text engine of an int8 bundle is float32.
+    lead = engines["image"] if "image" in engines else engines["text"]
     graphs = {role: _graph(info) for role, info in engines.items()}
-    why = None if options.device is not None or None in graphs.values() else _why_not_run(image)
+    why = None if options.device is not None or None in graphs.values() else _why_not_run(lead)
     if why is None:
         return None
     replaced: dict[Role, EngineInfo] = {}
@@ -69,15 +71,15 @@ def find_stand_in(
         replaced[role] = replace(
             info,
             target="onnx",
-            # What is rounded is rounded in the graph, which is float32 now.
-            precision="fp32",
+            # What is rounded to half is rounded in the graph, which is float32 now.
+            precision="int8" if info.precision == "int8" else "fp32",
             files=(FileInfo.of(scratch, name),),
             source=None,
             tensorrt=None,
         )
     words = (
-        f"the {image.target} engine itself was not run: {why}. In its place ONNX Runtime computed the graph "
-        f"that it was built from" + ("" if image.precision == "fp32" else f", rounded as {image.precision}")
+        f"the {lead.target} engine itself was not run: {why}. In its place ONNX Runtime computed the graph "
+        f"that it was built from" + ("" if lead.precision == "fp32" else f", rounded as {lead.precision}")
     )
     return StandIn(replaced, scratch, words)
 
@@ -86,13 +88,13 @@ def _graph(info: EngineInfo) -> FileInfo | None:
     return info.files[0] if info.target == "onnx" else info.source
 
 
-def _why_not_run(image: EngineInfo) -> str | None:
+def _why_not_run(engine: EngineInfo) -> str | None:
     """Why the engine cannot show here what it will do where it is for; None where it can."""
-    if image.target == "trt":
+    if engine.target == "trt":
         return _without_gpu()
     # Left to itself ONNX Runtime takes the CPU, which has next to no half precision.
-    if image.target == "onnx" and image.precision in HALVES:
-        return f"it is for CUDA; on a CPU ONNX Runtime {_ON_CPU[image.precision]}"
+    if engine.target == "onnx" and engine.precision in HALVES:
+        return f"it is for CUDA; on a CPU ONNX Runtime {_ON_CPU[engine.precision]}"
     return None
 
 

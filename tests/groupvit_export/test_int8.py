@@ -14,7 +14,6 @@ import pytest
 from PIL import Image
 
 from groupvit_export.cli import main
-from groupvit_export.demo import DEMO_SCENES
 from groupvit_export.pipeline import ExportOptions, export_bundle
 from groupvit_export.quality.budget import LabelBudget
 from groupvit_export.quality.judge import agreement
@@ -28,18 +27,6 @@ pytest.importorskip("nncf")
 
 BUDGET = LabelBudget(max_miou_drop=2.0, min_agreement=99.8)
 """Tighter than usual: with all layers in int8 it does not hold."""
-
-
-@pytest.fixture(scope="session")
-def few_scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight scenes with masks."""
-    root = tmp_path_factory.mktemp("calibration")
-    for kind in ("images", "masks"):
-        (root / kind).mkdir()
-        for path in sorted((DEMO_SCENES / kind).iterdir())[:8]:
-            shutil.copy(path, root / kind)
-    shutil.copy(DEMO_SCENES / "classes.txt", root)
-    return root
 
 
 @pytest.fixture(scope="session")
