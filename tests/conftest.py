@@ -39,6 +39,8 @@ _COMPILED, _PLANS = "compiled", "plans"
 _MADE_ONCE = {"torch_bundle": _COMPILED, "trt_bundles": _PLANS, "int8_plan": _PLANS}
 
 
+# Before xdist reads the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a file's tests on one worker, and the tests that share something long; the longest start first."""
     cpp = REPOSITORY / "tests" / "groupvit_runtime_cpp"
