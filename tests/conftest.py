@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,14 +107,32 @@ def trt_bundles(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     pytest.importorskip(
         "tensorrt_rtx", reason="TensorRT-RTX is not installed; it is not made for this system"
     )
-    folder = tmp_path_factory.mktemp("plans")
-    options = TrtOptions(flavor="rtx")
-    return {
-        precision: export_bundle(
-            ExportOptions(target="trt", precision=precision, output=folder / precision, trt=options)
-        ).path
-        for precision in ("fp32", *HALVES)
-    }
+    return _Plans(tmp_path_factory.mktemp("plans"))
+
+
+class _Plans(Mapping[str, Path]):
+    """Exported when they are asked for: half precision takes minutes without a GPU."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made: dict[str, Path] = {}
+
+    def __getitem__(self, precision: str) -> Path:
+        if precision not in self._made:
+            options = ExportOptions(
+                target="trt",
+                precision=precision,
+                output=self._folder / precision,
+                trt=TrtOptions(flavor="rtx"),
+            )
+            self._made[precision] = export_bundle(options).path
+        return self._made[precision]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("fp32", *HALVES))
+
+    def __len__(self) -> int:
+        return 1 + len(HALVES)
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,9 @@ trt = pytest.importorskip(
     "tensorrt_rtx", reason="TensorRT-RTX is not installed; it is not made for this system"
 )
 
+# The export alone takes minutes: every layer is tried in place of an engine that cannot run here.
+pytestmark = pytest.mark.slow
+
 BUDGET = LabelBudget(max_miou_drop=2.0, min_agreement=98.0)
 
 
@@ -140,7 +143,6 @@ def test_the_plan_is_one_of_tensorrt_and_smaller_than_that_of_float32(
     assert "--max-miou-drop 2 --min-agreement 98" in engine.tensorrt.rebuild
 
 
-@pytest.mark.slow
 def test_verify_judges_it_on_the_stand_in(
     int8_plan: Path,
     few_scenes: Path,
