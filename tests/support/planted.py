@@ -128,8 +128,10 @@ def tf32(model: onnx.ModelProto) -> None:
 
 
 def matrices(model: onnx.ModelProto) -> list[str]:
-    """Names of the weights that are matrices of some size."""
-    return [t.name for t in model.graph.initializer if len(t.dims) == 2 and min(t.dims) > 8]
+    """Names of the weights that are matrices of some size, in the order in which the graph reads them."""
+    sizeable = {t.name for t in model.graph.initializer if len(t.dims) == 2 and min(t.dims) > 8}
+    read = [name for node in model.graph.node for name in node.input if name in sizeable]
+    return list(dict.fromkeys(read))
 
 
 def perturb(name: str, relative: float = 0.01) -> Change:
@@ -142,12 +144,12 @@ def perturb(name: str, relative: float = 0.01) -> Change:
 
 
 def perturb_one_weight(model: onnx.ModelProto) -> None:
-    perturb(matrices(model)[6])(model)
+    perturb(matrices(model)[2])(model)
 
 
 def perturb_one_number(model: onnx.ModelProto) -> None:
     """The largest single number of one matrix, 1 % larger."""
-    tensor = next(t for t in model.graph.initializer if t.name == matrices(model)[6])
+    tensor = next(t for t in model.graph.initializer if t.name == matrices(model)[2])
     array = numpy_helper.to_array(tensor).copy()
     where = np.unravel_index(np.abs(array).argmax(), array.shape)
     array[where] *= np.float32(1.01)
