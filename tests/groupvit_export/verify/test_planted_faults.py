@@ -20,6 +20,7 @@ from groupvit_export.pipeline import ExportOptions, export_bundle
 from groupvit_export.verification import VerifyOptions, verify_bundle
 from groupvit_export.verify.bisect import bisect
 from groupvit_export.verify.cases import synthetic_cases
+from groupvit_runtime.contract import IMAGE_INPUT
 
 
 @pytest.mark.parametrize("fault", GRAPH_FAULTS)
@@ -79,9 +80,9 @@ def clean() -> onnx.ModelProto:
 
 
 @pytest.fixture(scope="module")
-def pixel_values() -> np.ndarray:
+def feeds() -> Mapping[str, np.ndarray]:
     subject = demo_subject()
-    return synthetic_cases(subject.image_size, subject.contracts.hf)[0].value
+    return {IMAGE_INPUT: synthetic_cases(subject.image_size, subject.contracts.hf)[0].value}
 
 
 @pytest.mark.parametrize("which", [0, 20, -1])
@@ -89,34 +90,34 @@ def test_bisecting_names_the_node_whose_weight_was_changed(
     demo_bundles: Mapping[str, Path],
     tmp_path: Path,
     clean: onnx.ModelProto,
-    pixel_values: np.ndarray,
+    feeds: Mapping[str, np.ndarray],
     which: int,
 ) -> None:
     weight = matrices(onnx.load(demo_bundles["onnx"] / "image.onnx"))[which]
     bundle = plant(demo_bundles["onnx"], tmp_path / "bundle", perturb(weight))
-    culprit = bisect(clean, "onnx", bundle / "image.onnx", pixel_values)
+    culprit = bisect(clean, "onnx", bundle / "image.onnx", feeds)
     assert culprit is not None and weight in culprit.inputs, str(culprit)
 
 
 def test_bisecting_names_the_argmax(
-    demo_bundles: Mapping[str, Path], tmp_path: Path, clean: onnx.ModelProto, pixel_values: np.ndarray
+    demo_bundles: Mapping[str, Path], tmp_path: Path, clean: onnx.ModelProto, feeds: Mapping[str, np.ndarray]
 ) -> None:
     change, _ = GRAPH_FAULTS["argmax over the wrong axis"]
     bundle = plant(demo_bundles["onnx"], tmp_path / "bundle", change)
-    culprit = bisect(clean, "onnx", bundle / "image.onnx", pixel_values)
+    culprit = bisect(clean, "onnx", bundle / "image.onnx", feeds)
     assert culprit is not None and culprit.operator == "ArgMax", str(culprit)
 
 
 def test_bisecting_sound_engines_finds_nothing(
-    demo_bundle: Path, clean: onnx.ModelProto, pixel_values: np.ndarray
+    demo_bundle: Path, clean: onnx.ModelProto, feeds: Mapping[str, np.ndarray]
 ) -> None:
     target = demo_bundle.name
     file = {"onnx": "image.onnx", "openvino": "image.xml"}[target]
-    assert bisect(clean, target, demo_bundle / file, pixel_values) is None
+    assert bisect(clean, target, demo_bundle / file, feeds) is None
 
 
 def test_bisecting_an_openvino_file(
-    demo_bundles: Mapping[str, Path], tmp_path: Path, clean: onnx.ModelProto, pixel_values: np.ndarray
+    demo_bundles: Mapping[str, Path], tmp_path: Path, clean: onnx.ModelProto, feeds: Mapping[str, np.ndarray]
 ) -> None:
     """One weight of the .bin, 1 % larger: the format has no names for weights, the values around it do."""
     import openvino as ov
@@ -129,5 +130,5 @@ def test_bisecting_an_openvino_file(
         target.replace_source_output(larger.output(0))
         changed = target.get_node().output(0).get_names()
     ov.save_model(model, tmp_path / "image.xml", compress_to_fp16=False)
-    culprit = bisect(clean, "openvino", tmp_path / "image.xml", pixel_values)
+    culprit = bisect(clean, "openvino", tmp_path / "image.xml", feeds)
     assert culprit is not None and culprit.value in changed, (str(culprit), changed)
