@@ -5,7 +5,6 @@ Usage: python -m benchmarks.roofline [--rounds N] [--threads N]; writes benchmar
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import tempfile
@@ -25,6 +24,7 @@ from benchmarks.machine import versions
 from benchmarks.peers.material import INPUT, make_material
 from benchmarks.peers.sides import OURS, SIDES
 from benchmarks.peers.timing import in_turn
+from benchmarks.rounds import read_rounds
 from groupvit_export.benching.machine import load_average, this_machine
 from groupvit_export.graph.function import inlined
 from groupvit_runtime import Segmenter
@@ -202,19 +202,12 @@ def bounds(work: Work, ceiling: Ceiling, medians_ms: Mapping[str, float]) -> dic
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--threads", type=int, help="of every side; each one's own choice without it")
-    arguments = parser.parse_args()
-    if arguments.rounds < 1 or (arguments.threads or 1) < 1:
-        parser.error("--rounds and --threads must be positive")
+    arguments = read_rounds(__doc__, 30, "of every side; each one's own choice without it")
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
     load = load_average()
     with tempfile.TemporaryDirectory() as folder:
-        bundles = make_material(Path(folder)).bundles
+        bundles = make_material(Path(folder), OURS).bundles
         engines = {name: Segmenter.load(bundles[name], threads=arguments.threads)._image for name in OURS}
         graph = inlined(onnx.load(bundles["ours-onnxruntime"] / "image.onnx"))
         works = {batch: count_work(graph, batch) for batch in BATCHES}

@@ -9,7 +9,6 @@ Writes benchmarks/results/throughput.json.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import tempfile
@@ -27,6 +26,7 @@ from benchmarks.checkpoint import write_full_size_checkpoint
 from benchmarks.machine import versions
 from benchmarks.peers.targets import judged
 from benchmarks.peers.timing import in_turn, rounded_interval
+from benchmarks.rounds import read_rounds
 from groupvit_export.benching.machine import load_average, this_machine
 from groupvit_export.pipeline import ExportOptions, export_bundle
 from groupvit_runtime import Segmenter
@@ -139,14 +139,7 @@ def measure(bundle: Path, rounds: int, threads: int | None) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--threads", type=int, help="of the engine, over all streams")
-    arguments = parser.parse_args()
-    if arguments.rounds < 1 or (arguments.threads or 1) < 1:
-        parser.error("--rounds and --threads must be positive")
+    arguments = read_rounds(__doc__, 40, "of the engine, over all streams")
     before = load_average()
     with tempfile.TemporaryDirectory() as name:
         checkpoint = write_full_size_checkpoint(Path(name) / "checkpoint")

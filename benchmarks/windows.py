@@ -9,7 +9,6 @@ Writes benchmarks/results/windows.json.
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 from dataclasses import asdict
@@ -19,27 +18,25 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch.nn import functional as F
 
 from benchmarks.checkpoint import VOC
 from benchmarks.machine import versions
 from benchmarks.peers.agreement import LEAST_AGREEMENT, check_telling
+from benchmarks.peers.material import pictures_for_statistics, write_picture
 from benchmarks.peers.targets import judged
 from benchmarks.peers.telling_checkpoint import write_telling_checkpoint
 from benchmarks.peers.timing import in_turn, rounded_interval
+from benchmarks.rounds import read_rounds
 from groupvit_export.benching.machine import load_average, this_machine
 from groupvit_export.checkpoint import build_model, load_checkpoint
-from groupvit_export.demo import DEMO_CHECKPOINT, DEMO_SAMPLE
 from groupvit_export.model.groupvit import GroupViTModel
 from groupvit_export.pipeline import ExportOptions, export_bundle
-from groupvit_export.preprocessor import preprocessings
-from groupvit_export.verify.pictures import synthetic_pictures
 from groupvit_export.verify.reference import image_outputs
 from groupvit_runtime import Segmenter
 from groupvit_runtime.contract import PaperDecode
 from groupvit_runtime.manifest import Manifest
-from groupvit_runtime.preprocess import prepare_whole, prepare_windows
+from groupvit_runtime.preprocess import prepare_windows
 from groupvit_runtime.read_image import read_image
 from groupvit_runtime.windows import plan_windows
 
@@ -137,25 +134,14 @@ def measure(segmenter: Segmenter, model: GroupViTModel, picture: Path, rounds: i
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--threads", type=int, help="of both sides")
-    arguments = parser.parse_args()
-    if arguments.rounds < 1 or (arguments.threads or 1) < 1:
-        parser.error("--rounds and --threads must be positive")
+    arguments = read_rounds(__doc__, 40, "of both sides")
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
     before = load_average()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        picture = folder / "picture.jpg"
-        Image.open(DEMO_SAMPLE).convert("RGB").resize(SIZE[::-1], Image.Resampling.BICUBIC).save(picture)
-        spec = preprocessings(DEMO_CHECKPOINT).hf
-        seen = [np.asarray(Image.open(picture)), *synthetic_pictures(7, 7, (480, 640))]
-        pixels = np.stack([prepare_whole(rgb, (224, 224), spec) for rgb in seen])
-        checkpoint = str(write_telling_checkpoint(folder / "checkpoint", pixels))
+        picture = write_picture(folder / "picture.jpg", SIZE)
+        checkpoint = str(write_telling_checkpoint(folder / "checkpoint", pictures_for_statistics(picture)))
         options = ExportOptions(
             "openvino",
             checkpoint=checkpoint,

@@ -56,8 +56,8 @@ def make_material(folder: Path, names: Sequence[str]) -> Material:
     Raises:
         GroupViTError: an engine in fp32 is not the model.
     """
-    picture = _write_picture(folder / "picture.jpg")
-    checkpoint = write_telling_checkpoint(folder / "checkpoint", _pictures_for_statistics(picture))
+    picture = write_picture(folder / "picture.jpg", SIZE)
+    checkpoint = write_telling_checkpoint(folder / "checkpoint", pictures_for_statistics(picture))
     bundles, vocabularies, refused = {}, {}, {}
     for name in (name for name in BUNDLES if name in names):
         target, precision = BUNDLES[name]
@@ -81,14 +81,15 @@ def make_material(folder: Path, names: Sequence[str]) -> Material:
     return Material(picture, checkpoint, bundles, vocabularies, refused)
 
 
-def _write_picture(path: Path) -> Path:
-    # A drawn landscape and no noise: a label map of noise has no areas.
+def write_picture(path: Path, size: tuple[int, int]) -> Path:
+    """A JPEG of (height, width): a drawn landscape and no noise, for a label map of noise has no areas."""
     sample = Image.open(DEMO_SAMPLE).convert("RGB")
-    sample.resize(SIZE[::-1], Image.Resampling.BICUBIC).save(path, quality=92)
+    sample.resize(size[::-1], Image.Resampling.BICUBIC).save(path, quality=92)
     return path
 
 
-def _pictures_for_statistics(picture: Path) -> NDArray[np.float32]:
+def pictures_for_statistics(picture: Path) -> NDArray[np.float32]:
+    """What random weights are given statistics with: float32 [8, 3, 224, 224], the picture among them."""
     spec = preprocessings(DEMO_CHECKPOINT).hf
     pictures = [np.asarray(Image.open(picture)), *synthetic_pictures(7, 7, SIZE)]
     return np.stack([prepare_whole(rgb, (INPUT, INPUT), spec) for rgb in pictures])
