@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import datetime
 import tempfile
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -15,17 +14,13 @@ from groupvit_export.checkpoint import Checkpoint
 from groupvit_export.exporting.clock import Clock, Progress, ProgressReport
 from groupvit_export.exporting.engines import EngineBuilder, Engines
 from groupvit_export.exporting.graphs import capture_graphs
-from groupvit_export.exporting.int8 import Quantization, Speech, read_calibration
+from groupvit_export.exporting.int8 import Quantization, Trials, read_calibration
 from groupvit_export.exporting.options import ExportOptions, bundle_path, check_options
 from groupvit_export.exporting.parity import Comparison, parity_error
 from groupvit_export.exporting.source import Source, load_source
-from groupvit_export.quality.judge import Judge
-from groupvit_export.quality.pictures import bundled_pictures
-from groupvit_export.targets import TARGETS, load_target
+from groupvit_export.targets import load_target
 from groupvit_export.torch_package.toolchain import check_toolchain
 from groupvit_export.trt.choose import choose_flavor
-from groupvit_export.verify.stand_in import StandIn, find_stand_in
-from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.files import check_replaceable, staged_folder
 from groupvit_runtime.manifest import (
     MANIFEST_NAME,
@@ -103,40 +98,32 @@ def export_bundle(
             build, options, graphs.modules, model.text_max_length, source.normalizes, report
         )
         quantization: Quantization | None = None
-        stand_in: StandIn | None = None
+        # Words are better kept in float32: they are encoded once, and every picture is read by them.
+        text_precision = "fp32" if options.precision == "int8" else options.precision
+        with clock.step(f"build the {options.target} engines"):
+            text = builder.engine("text", text_precision, graphs.typed["text"], stage)
+            if options.precision != "int8":
+                image = builder.engine("image", options.precision, graphs.typed["image"], stage)
         if options.precision == "int8":
-            with clock.step(f"build the {options.target} engines"):
-                # Words are better kept in float32: they are encoded once, and every picture is read by them.
-                text = builder.engine("text", "fp32", graphs.float32["text"], stage)
             with clock.step("quantise the image engine"):
-                tried, spoken, root = builder, text, stage
-                stand_in = find_stand_in({"text": text}, stage, scratch, EngineOptions())
-                if stand_in is not None:
-                    # What would have to be built for each trial could not be run.
-                    progress(f"note: {stand_in.words}")
-                    spoken, root = stand_in.engines["text"], stand_in.root
-                    onnx_options = replace(options, target="onnx")
-                    tried = replace(builder, build=load_target("onnx"), options=onnx_options)
+                trials = Trials.of(builder, text, stage, scratch)
+                if trials.stand_in is not None:
+                    progress(f"note: {trials.stand_in}")
                 quantization = Quantization.make(
                     graphs.float32["image"].model,
-                    pictures or bundled_pictures(with_truth=source.is_demo),
-                    options.quantization.budget,
-                    source.decoding,
-                    source.inside,
-                    Speech(tokenizer, model, source.templates, spoken, root),
-                    partial(tried.engine, "image"),
+                    source,
+                    tokenizer,
+                    model,
+                    trials,
+                    pictures,
                     scratch / "trials",
-                    symmetric=TARGETS[options.target].symmetric,
-                    stand_in=None if stand_in is None else stand_in.words,
+                    target=options.target,
+                    budget=options.quantization.budget,
                     note=progress,
                     report=report,
                 )
                 quantized = quantization.image
                 image = builder.engine("image", "int8", quantized.graph, stage, quantized.info)
-        else:
-            with clock.step(f"build the {options.target} engines"):
-                text = builder.engine("text", options.precision, graphs.typed["text"], stage)
-                image = builder.engine("image", options.precision, graphs.typed["image"], stage)
         engines = Engines(options.precision, image, text, stage)
 
         with clock.step("compare with the reference"):
@@ -150,16 +137,9 @@ def export_bundle(
         precisions: tuple[PrecisionRow, ...] = ()
         if options.precision != "fp32":
             with clock.step("put the precisions side by side"):
-                if quantization is None:
-                    scenes = bundled_pictures(with_truth=source.is_demo)
-                    judge = Judge(source.decoding, scenes, scenes.classes or comparison.words().names)
-                else:
-                    judge = quantization.held_out
-                if quantization is None or stand_in is not None:
-                    fp32 = builder.float32(graphs, scratch / "fp32")
-                else:
-                    fp32 = quantization.fp32
-                beside = comparison.compare(fp32)
+                judge = comparison.judge() if quantization is None else quantization.held_out
+                fp32 = None if quantization is None else quantization.fp32
+                beside = comparison.compare(fp32 or builder.float32(graphs, scratch / "fp32"))
                 precisions = comparison.rows(judge, beside, compared, options.precision, report)
 
         manifest = _manifest(options, source, model, engines, parity, precisions, path.name)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +11,22 @@ import onnx
 from numpy.typing import NDArray
 
 from groupvit_export.errors import UsageError
-from groupvit_export.exporting.engines import Engines
+from groupvit_export.exporting.clock import Progress, ProgressReport
+from groupvit_export.exporting.engines import EngineBuilder, Engines
+from groupvit_export.exporting.source import Source
 from groupvit_export.graph.precision import TypedGraph
 from groupvit_export.quality.budget import LabelBudget
-from groupvit_export.quality.decoding import Decoding, RunImage
+from groupvit_export.quality.decoding import RunImage
 from groupvit_export.quality.judge import Judge
-from groupvit_export.quality.pictures import PictureSet, read_pictures
+from groupvit_export.quality.pictures import PictureSet, bundled_pictures, read_pictures
 from groupvit_export.quality.words import default_names, embed
 from groupvit_export.quantization.image import QuantizedImage, Workshop, quantize_image
 from groupvit_export.quantization.options import Feed, QuantizationOptions
+from groupvit_export.targets import TARGETS, load_target
 from groupvit_export.verify.normalised import pixels_of
 from groupvit_export.verify.quantized import label_cells
 from groupvit_export.verify.report import Cell
+from groupvit_export.verify.stand_in import find_stand_in
 from groupvit_runtime.contract import IMAGE_INPUT, PIXELS_INPUT, TEXT_INPUT, TEXT_OUTPUT, Preprocessing
 from groupvit_runtime.engines import EngineOptions, load_engine
 from groupvit_runtime.manifest import EngineInfo, ModelInfo
@@ -31,8 +34,6 @@ from groupvit_runtime.tokenizer import Tokenizer
 
 FLOAT32 = "fp32"
 """Name of the folder with the engines in float32, among those that are tried."""
-
-Report = Callable[[str, float, float], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +86,40 @@ def _feed(inside: Preprocessing | None) -> Feed:
 
 
 @dataclass(frozen=True, eq=False)
+class Trials:
+    """What is built and run while layers are tried.
+
+    Attributes:
+        builder: of engines that run here: the target's own, or what stands in for them.
+        text: the text engine, which runs here too.
+        root: the folder that `text` lies in.
+        stand_in: what is run in place of the target's engines, in words; None where those are.
+    """
+
+    builder: EngineBuilder
+    text: EngineInfo
+    root: Path
+    stand_in: str | None
+
+    @staticmethod
+    def of(builder: EngineBuilder, text: EngineInfo, root: Path, scratch: Path) -> Trials:
+        """The target itself, or a stand-in where its engines do not run here.
+
+        Args:
+            builder: for the target.
+            text: its text engine.
+            root: the folder that `text` lies in.
+            scratch: a folder for the stand-in.
+        """
+        stand_in = find_stand_in({"text": text}, root, scratch, EngineOptions())
+        if stand_in is None:
+            return Trials(builder, text, root, None)
+        onnx_options = replace(builder.options, target="onnx")
+        in_onnx = replace(builder, build=load_target("onnx"), options=onnx_options)
+        return Trials(in_onnx, stand_in.engines["text"], stand_in.root, stand_in.words)
+
+
+@dataclass(frozen=True, eq=False)
 class Quantization:
     """int8 of one export, and what it is compared with.
 
@@ -92,57 +127,59 @@ class Quantization:
         image: the graph, and its engine in float32.
         held_out: judges on pictures that had no part in the ranges.
         budget: what had to hold.
-        fp32: the same model in float32, or what stands in for it.
+        fp32: the same model in float32; None where only what stands in for it was built.
     """
 
     image: QuantizedImage
     held_out: Judge
     budget: LabelBudget
-    fp32: Engines
+    fp32: Engines | None
 
     @staticmethod
     def make(
         model: onnx.ModelProto,
-        pictures: PictureSet,
-        budget: LabelBudget,
-        decoding: Decoding,
-        inside: Preprocessing | None,
-        speech: Speech,
-        make: Callable[[str, TypedGraph, Path], EngineInfo],
+        source: Source,
+        tokenizer: Path,
+        facts: ModelInfo,
+        trials: Trials,
+        pictures: PictureSet | None,
         scratch: Path,
         *,
-        symmetric: bool,
-        stand_in: str | None,
-        note: Callable[[str], None],
-        report: Report,
+        target: str,
+        budget: LabelBudget,
+        note: Progress,
+        report: ProgressReport,
     ) -> Quantization:
         """Quantise; see `groupvit_export.quantization.image.quantize_image`.
 
         Args:
             model: captured in float32.
-            pictures: of which every second one gives the ranges, and the others judge.
-            budget: what must hold.
-            decoding: of the model.
-            inside: the normalisation that is in the graph; None where pictures come normalised.
-            speech: the text side, in float32.
-            make: precision, graph and folder to an engine in it, which runs here.
+            source: what is exported.
+            tokenizer: tokenizer.json of the bundle.
+            facts: how long sentences are, and how they are filled up.
+            trials: what is built and run meanwhile.
+            pictures: of which every second one gives the ranges, and the others judge; None for the
+                package's own.
             scratch: a folder to be made, which must outlive what is returned.
-            symmetric: whether the target wants signed bytes, and zero in the middle of every range.
-            stand_in: what `make` gives in place of the target's engines, in words; None where it gives those.
+            target: that the ranges are for.
+            budget: what must hold.
             note, report: told what goes on.
 
         Raises:
             GroupViTError: what `quantize_image` raises.
         """
+        speech = Speech(tokenizer, facts, source.templates, trials.text, trials.root)
+        pictures = pictures or bundled_pictures(with_truth=source.is_demo)
         classes = pictures.classes or speech.names()
-        calibration, held_out = (Judge(decoding, half, classes) for half in pictures.halves())
+        calibration, held_out = (Judge(source.decoding, half, classes) for half in pictures.halves())
         infos: dict[str, EngineInfo] = {}
         scratch.mkdir()
-        feed = _feed(inside)
+        feed = _feed(source.inside)
 
         def build(graph: onnx.ModelProto, folder: Path) -> RunImage:
             precision = "fp32" if folder.name == FLOAT32 else "int8"
-            infos[folder.name] = info = make(precision, TypedGraph(graph, {}), folder)
+            info = trials.builder.engine("image", precision, TypedGraph(graph, {}), folder)
+            infos[folder.name] = info
             return run_image(info, folder, feed)
 
         workshop = Workshop(
@@ -152,16 +189,18 @@ class Quantization:
             feed=feed,
             build=build,
             scratch=scratch,
-            symmetric=symmetric,
-            stand_in=stand_in,
+            symmetric=TARGETS[target].symmetric,
+            stand_in=trials.stand_in,
             note=note,
             report=report,
         )
         image = quantize_image(model, budget, workshop)
+        if trials.stand_in is not None:
+            return Quantization(image, held_out, budget, None)
         # Beside the image engine in float32, so that the two are a whole model.
-        for file in speech.engine.all_files:
-            shutil.copyfile(speech.root / file.path, scratch / FLOAT32 / file.path)
-        fp32 = Engines(FLOAT32, infos[FLOAT32], speech.engine, scratch / FLOAT32)
+        for file in trials.text.all_files:
+            shutil.copyfile(trials.root / file.path, scratch / FLOAT32 / file.path)
+        fp32 = Engines(FLOAT32, infos[FLOAT32], trials.text, scratch / FLOAT32)
         return Quantization(image, held_out, budget, fp32)
 
     def label_cells(self) -> dict[str, Cell]:

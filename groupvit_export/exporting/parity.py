@@ -12,6 +12,7 @@ from groupvit_export.exporting.clock import ProgressReport
 from groupvit_export.exporting.engines import Engines
 from groupvit_export.exporting.source import Source
 from groupvit_export.quality.judge import Judge
+from groupvit_export.quality.pictures import bundled_pictures
 from groupvit_export.quality.precisions import Side, precision_rows
 from groupvit_export.verify.backends import Backend
 from groupvit_export.verify.budgets import load_budgets
@@ -68,6 +69,11 @@ class Comparison:
     def words(self, names: tuple[str, ...] | None = None) -> Words:
         """These classes, or words that the tokenizer knows."""
         return class_words(self.tokenizer, self.model, self.source.templates, names)
+
+    def judge(self) -> Judge:
+        """Of label maps on the drawn scenes of the package, by the default decode."""
+        scenes = bundled_pictures(with_truth=self.source.is_demo)
+        return Judge(self.source.decoding, scenes, scenes.classes or self.words().names)
 
     def compare(
         self, engines: Engines, passes: tuple[str, ...] = (), label_cells: Mapping[str, Cell] | None = None
