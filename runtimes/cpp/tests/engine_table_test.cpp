@@ -7,22 +7,10 @@
 #include "engines/support.hpp"
 #include "engines/table.hpp"
 #include "engines/tensorrt_checks.hpp"
-#include "error.hpp"
+#include "refusal.hpp"
 
 namespace groupvit::detail {
 namespace {
-
-template <typename Call>
-std::string refusal(groupvit_status status, Call&& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.status(), status) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was refused";
-  return {};
-}
 
 TEST(EngineTable, NamesEveryTargetOnce) {
   std::vector<std::string> names;

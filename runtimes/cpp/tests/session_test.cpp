@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "c_api.hpp"
-#include "error.hpp"
+#include "refusal.hpp"
 #include "small_bundle.hpp"
 
 namespace groupvit::detail {
@@ -27,18 +27,6 @@ void replace(std::string& text, const std::string& from, const std::string& to) 
   const std::size_t place = text.find(from);
   ASSERT_NE(place, std::string::npos) << from;
   text.replace(place, from.size(), to);
-}
-
-template <typename Call>
-std::string refusal(groupvit_status status, Call&& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.status(), status) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was refused";
-  return {};
 }
 
 const std::vector<std::string> kWords = {"cat", "dog", "sky", "sea"};
