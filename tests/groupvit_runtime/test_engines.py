@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from streams import on_all_processors, python_streams
 
 from groupvit_runtime import Segmenter
 from groupvit_runtime.engines import ENGINES, EngineOptions, load_engine
@@ -137,17 +137,13 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
 
 
 def test_streams_compute_the_same_at_once(demo_bundles: Mapping[str, Path]) -> None:
-    bundle = demo_bundles["openvino"]
-    info = read_manifest(bundle).engine("image")
-    alone = load_engine(info, bundle, EngineOptions())
-    engine = load_engine(info, bundle, EngineOptions(streams=2, threads=2))
-    assert engine.description.endswith("2 streams") and "streams" not in alone.description
     pixels = np.random.default_rng(0).standard_normal((6, 1, 3, 224, 224), np.float32)
-    with ThreadPoolExecutor(3) as pool:
-        found = list(pool.map(lambda value: engine.run({"pixel_values": value}), pixels))
-    for value, outputs in zip(pixels, found, strict=True):
-        for name, expected in alone.run({"pixel_values": value}).items():
-            np.testing.assert_allclose(outputs[name], expected, atol=1e-5)
+    description, found, of_one, alone = on_all_processors(python_streams, demo_bundles["openvino"], pixels)
+    assert description.endswith("2 streams") and "streams" not in of_one
+    assert len(found) == len(pixels)
+    for outputs, expected in zip(found, alone, strict=True):
+        for name, value in expected.items():
+            np.testing.assert_allclose(outputs[name], value, atol=1e-5)
 
 
 def test_streams_are_refused_where_a_target_has_none(demo_bundles: Mapping[str, Path]) -> None:

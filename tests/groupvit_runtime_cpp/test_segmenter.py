@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from cpp_runtime import POISON, CppError, CppSegmenter, CppVocabulary, Library, 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from streams import both_with_streams, on_all_processors
 
 from groupvit_runtime import Segmenter, Vocabulary
 from groupvit_runtime.read_image import read_image
@@ -116,15 +117,16 @@ def test_rows_may_have_gaps(
     assert (room == POISON).all(), "nothing else was written"
 
 
+@pytest.mark.usefixtures("cpp_library")
 def test_streams_are_as_in_python(
-    cpp_library: Library, bundle: Path, picture: np.ndarray, demo_labels: list[str]
+    cpp_build: Callable[[str], Path], bundle: Path, picture: np.ndarray, demo_labels: list[str]
 ) -> None:
-    cpp = CppSegmenter(cpp_library, bundle, streams=2, threads=2)
-    python = Segmenter.load(bundle, streams=2, threads=2)
-    assert cpp.engine == python.engine_description
-    assert cpp.engine.endswith("2 streams")
-    mine = cpp.segment(picture, cpp.encode(demo_labels))
-    np.testing.assert_array_equal(mine.labels, python(picture, demo_labels).labels)
+    library = cpp_build("groupvit") / "libgroupvit.so"
+    (mine, labels), (theirs, expected) = on_all_processors(
+        both_with_streams, library, bundle, picture, demo_labels
+    )
+    assert mine == theirs and mine.endswith("2 streams")
+    np.testing.assert_array_equal(labels, expected)
 
 
 def test_many_threads_use_one_object(
