@@ -21,6 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCE = REPOSITORY / "runtimes" / "cpp"
 
 _PACKAGES = "apt-get install cmake ninja-build g++ pkg-config nlohmann-json3-dev libgtest-dev libstb-dev"
+_PROBE = 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }'
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +58,18 @@ def cpp_torch_library() -> Path:
 def text_probe(cpp_build: Callable[[str], Path]) -> TextProbe:
     """Manifest, vocabulary, prompts and tokenizer."""
     return TextProbe(cpp_build("groupvit_text_probe") / "libgroupvit_text_probe.so")
+
+
+@pytest.fixture(scope="session")
+def clang(tmp_path_factory: pytest.TempPathFactory) -> str | None:
+    """clang++ with libFuzzer and the sanitizers, which it instruments for faster than GCC; None without."""
+    compiler = shutil.which("clang++")
+    if compiler is None:
+        return None
+    folder = tmp_path_factory.mktemp("probe")
+    (folder / "probe.cpp").write_text(_PROBE)
+    command = [compiler, "-fsanitize=fuzzer,address,undefined", folder / "probe.cpp", "-o", folder / "probe"]
+    return compiler if subprocess.run(command, capture_output=True).returncode == 0 else None
 
 
 def _configure(preset: str, folder: Path, *options: str) -> Callable[[str], Path]:

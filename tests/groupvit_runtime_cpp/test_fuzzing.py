@@ -13,13 +13,12 @@ from fuzz_corpus import CORPUS, seeds
 
 SOURCE = Path(__file__).resolve().parents[2] / "runtimes" / "cpp"
 TARGETS = ["manifest", "vocabulary", "tokenizer", "encode"]
-PROBE = 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }'
 
 
 @pytest.fixture(scope="session")
-def fuzzers(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def fuzzers(clang: str | None) -> Callable[[str], Path]:
     """Builds a target: with libFuzzer where clang has it, else with the driver of fuzz/standalone.cpp."""
-    compiler = _clang_with_libfuzzer(tmp_path_factory.mktemp("probe")) or shutil.which("g++")
+    compiler = clang or shutil.which("g++")
     if compiler is None or shutil.which("cmake") is None:
         pytest.skip("no compiler for fuzzing: apt-get install cmake clang libclang-rt-14-dev, or g++")
     folder = SOURCE.parents[1] / "build" / f"cpp-fuzz-{Path(compiler).name}"
@@ -35,15 +34,6 @@ def fuzzers(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         return folder / f"{target}_fuzz"
 
     return build
-
-
-def _clang_with_libfuzzer(folder: Path) -> str | None:
-    clang = shutil.which("clang++")
-    if clang is None:
-        return None
-    (folder / "probe.cpp").write_text(PROBE)
-    command = [clang, "-fsanitize=fuzzer,address,undefined", folder / "probe.cpp", "-o", folder / "probe"]
-    return clang if subprocess.run(command, capture_output=True).returncode == 0 else None
 
 
 def _run(*command: str, environment: dict[str, str] | None = None) -> str:
