@@ -162,7 +162,8 @@ class OnnxRuntimeEngine final : public Engine {
 }  // namespace
 
 std::unique_ptr<Engine> open_onnxruntime(const EngineInfo& info, const std::filesystem::path& root,
-                                         const EngineOptions& options) {
+                                         const EngineOptions& options, const Verified& verified) {
+  verified();
   return std::make_unique<OnnxRuntimeEngine>(info, root, options);
 }
 

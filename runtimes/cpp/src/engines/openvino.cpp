@@ -1,6 +1,7 @@
 // OpenVINO on the CPU.
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <mutex>
 #include <openvino/openvino.hpp>
 #include <utility>
@@ -44,10 +45,26 @@ ov::element::Type element_type(const Tensor& tensor) {
       tensor.values);
 }
 
+// The graph takes about as long to read as its weights to hash: it is read meanwhile, and nothing is compiled
+// before the weights are known to be the ones that were exported.
+std::shared_ptr<ov::Model> read_graph(ov::Core& core, const std::filesystem::path& path,
+                                      const Verified& verified) {
+  std::shared_ptr<ov::Model> model;
+  try {
+    model = core.read_model(path.string());
+  } catch (const std::exception&) {
+    verified();  // a changed file is the better explanation
+    throw;
+  }
+  verified();
+  return model;
+}
+
 // A compiled model with a pool of infer requests, one for each call in flight.
 class OpenVINOEngine final : public Engine {
  public:
-  OpenVINOEngine(const EngineInfo& info, const std::filesystem::path& root, const EngineOptions& options)
+  OpenVINOEngine(const EngineInfo& info, const std::filesystem::path& root, const EngineOptions& options,
+                 const Verified& verified)
       : info_(info) {
     const ov::element::Type hint = precision_hint(info.precision);
     check_version(info);
@@ -63,11 +80,14 @@ class OpenVINOEngine final : public Engine {
     std::int32_t streams = 1;
     try {
       ov::Core core;
-      compiled_ = core.compile_model((root / info.files.front().path).string(), "CPU", properties);
+      const std::shared_ptr<ov::Model> model = read_graph(core, root / info.files.front().path, verified);
+      compiled_ = core.compile_model(model, "CPU", properties);
       active = compiled_.get_property(ov::hint::inference_precision);
       streams = compiled_.get_property(ov::num_streams);
       cpu = core.get_property("CPU", ov::device::full_name);
       idle_.push_back(compiled_.create_infer_request());
+    } catch (const Error&) {
+      throw;
     } catch (const std::exception& error) {
       throw load_failed(runtime(), info, error.what(), "export the bundle again on this machine");
     }
@@ -152,8 +172,8 @@ class OpenVINOEngine final : public Engine {
 }  // namespace
 
 std::unique_ptr<Engine> open_openvino(const EngineInfo& info, const std::filesystem::path& root,
-                                      const EngineOptions& options) {
-  return std::make_unique<OpenVINOEngine>(info, root, options);
+                                      const EngineOptions& options, const Verified& verified) {
+  return std::make_unique<OpenVINOEngine>(info, root, options, verified);
 }
 
 }  // namespace groupvit::detail

@@ -1,6 +1,8 @@
 #include "engines/table.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <future>
 
 #include "error.hpp"
 
@@ -77,8 +79,12 @@ std::unique_ptr<Engine> load_engine(const EngineInfo& info, const std::filesyste
                 "build it with -D" + kind.option +
                     "=ON and the SDK in CMAKE_PREFIX_PATH, or export for a target that it has");
   }
-  for (const FileInfo& file : info.files) file.verify(root);
-  return kind.open(info, root, chosen);
+  // The small one first; the weights in another thread, for the engine can read its graph meanwhile.
+  info.files.front().verify(root);
+  std::future<void> others = std::async([&] {
+    for (std::size_t i = 1; i < info.files.size(); ++i) info.files[i].verify(root);
+  });
+  return kind.open(info, root, chosen, [&others] { others.get(); });
 }
 
 std::vector<std::string> built_engines() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,8 +11,12 @@
 
 namespace groupvit::detail {
 
+// Returns once every file of an engine is known to be the one that was exported, and throws otherwise. To be called
+// once.
+using Verified = std::function<void()>;
+
 using EngineFactory = std::unique_ptr<Engine> (*)(const EngineInfo& info, const std::filesystem::path& root,
-                                                  const EngineOptions& options);
+                                                  const EngineOptions& options, const Verified& verified);
 
 struct EngineKind {
   std::string target;
@@ -23,15 +28,15 @@ struct EngineKind {
 
 const std::vector<EngineKind>& engine_kinds();
 
-// Defined where the engine is built. `info.files` have been verified, and `options.device` is one of the
-// target's.
+// Defined where the engine is built. `options.device` is one of the target's. The first of `info.files` has been
+// verified; `verified` has to be called before anything is built from the others.
 std::unique_ptr<Engine> open_onnxruntime(const EngineInfo& info, const std::filesystem::path& root,
-                                         const EngineOptions& options);
+                                         const EngineOptions& options, const Verified& verified);
 std::unique_ptr<Engine> open_openvino(const EngineInfo& info, const std::filesystem::path& root,
-                                      const EngineOptions& options);
+                                      const EngineOptions& options, const Verified& verified);
 std::unique_ptr<Engine> open_tensorrt(const EngineInfo& info, const std::filesystem::path& root,
-                                      const EngineOptions& options);
+                                      const EngineOptions& options, const Verified& verified);
 std::unique_ptr<Engine> open_torch(const EngineInfo& info, const std::filesystem::path& root,
-                                   const EngineOptions& options);
+                                   const EngineOptions& options, const Verified& verified);
 
 }  // namespace groupvit::detail

@@ -379,7 +379,8 @@ class TensorRTEngine final : public Engine {
 }  // namespace
 
 std::unique_ptr<Engine> open_tensorrt(const EngineInfo& info, const std::filesystem::path& root,
-                                      const EngineOptions& options) {
+                                      const EngineOptions& options, const Verified& verified) {
+  verified();
   return std::make_unique<TensorRTEngine>(info, root, options);
 }
 

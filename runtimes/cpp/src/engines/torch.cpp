@@ -250,7 +250,8 @@ class TorchEngine final : public Engine {
 }  // namespace
 
 std::unique_ptr<Engine> open_torch(const EngineInfo& info, const std::filesystem::path& root,
-                                   const EngineOptions& options) {
+                                   const EngineOptions& options, const Verified& verified) {
+  verified();
   return std::make_unique<TorchEngine>(info, root, options);
 }
 
