@@ -52,6 +52,8 @@ bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks.roofline
 	$(BIN)/python -m benchmarks.throughput
 	$(BIN)/python -m benchmarks.windows
+	$(BIN)/python -m benchmarks.precisions
+	$(BIN)/python -m benchmarks.cpp
 	$(BIN)/python -m benchmarks.report
 
 clean:

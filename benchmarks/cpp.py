@@ -1,8 +1,8 @@
 """The C++ runtime beside the Python one: picture to mask, cold start, size. Full-size model, OpenVINO.
 
 The two take turns call by call in one process (the C++ library through ctypes), and cold starts process by
-process. A third start is OpenVINO alone, which compiles the engine and runs it once: what is left of the
-ratio when a runtime costs nothing.
+process. The third that takes turns is the image engine alone, and OpenVINO alone at the start, which compiles
+the engine and runs it once: what is left of each ratio when a runtime costs nothing.
 
 Usage: python -m benchmarks.cpp [--bundle FOLDER] [--rounds N] [--cold N]; writes benchmarks/results/cpp.json.
 Without --bundle the full-size model is exported first. Wants cmake, g++, nlohmann-json3-dev and libstb-dev.
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,9 @@ from benchmarks.machine import machine
 from benchmarks.timing import Timing, interleaved, ratio
 from groupvit_export.demo import DEMO_SAMPLE
 from groupvit_runtime import Segmenter, Vocabulary
+from groupvit_runtime.contract import IMAGE_INPUT
+from groupvit_runtime.engines import EngineOptions, load_engine
+from groupvit_runtime.manifest import read_manifest
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 RESULTS: Final = Path(__file__).parent / "results"
@@ -55,7 +57,7 @@ def main() -> None:
     )
     parser.add_argument("--bundle", type=Path, help="of the target openvino")
     parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument("--cold", type=int, default=9)
+    parser.add_argument("--cold", type=int, default=21)
     arguments = parser.parse_args()
     build = _build("cpp-bench", "-DGROUPVIT_WITH_OPENVINO=ON", "-DGROUPVIT_BUILD_TOOLS=ON")
     with tempfile.TemporaryDirectory() as name:
@@ -122,11 +124,21 @@ def _picture_to_mask(build: Path, bundle: Path, picture: Path, words: Path, roun
     call_cpp()
     if not np.array_equal(labels, python(rgb, python_words).labels):
         sys.exit("the two runtimes give different label maps: nothing to measure")
-    timings = interleaved({"python": lambda: python(rgb, python_words), "cpp": call_cpp}, rounds=rounds)
+    info = read_manifest(bundle).engine("image")
+    engine = load_engine(info, bundle, EngineOptions())
+    feeds = {IMAGE_INPUT: np.zeros((1, 3, *read_manifest(bundle).model.image_size), np.float32)}
+    sides = {
+        "python": lambda: python(rgb, python_words),
+        "cpp": call_cpp,
+        "engine": lambda: engine.run(feeds),
+    }
+    timings = interleaved(sides, rounds=rounds)
     return {
         "python_ms": asdict(Timing.of(timings["python"])),
         "cpp_ms": asdict(Timing.of(timings["cpp"])),
+        "engine_ms": asdict(Timing.of(timings["engine"])),
         "cpp_over_python": asdict(ratio(timings["cpp"], timings["python"])),
+        "engine_over_python": asdict(ratio(timings["engine"], timings["python"])),
         "engine": cpp.engine,
         "labels_equal": True,
     }
@@ -146,12 +158,10 @@ def _cold_starts(build: Path, bundle: Path, picture: Path, words: Path, processe
             start = time.monotonic() * 1000
             # Each prints the clock at its first mask last; it is the same for all processes.
             found[name].append(float(_run(commands[name]).split()[-1]) - start)
-    medians = {f"{name}_ms": statistics.median(times) for name, times in found.items()}
-    python = medians["python_ms"]
     return {
-        **medians,
-        "cpp_over_python": medians["cpp_ms"] / python,
-        "bare_openvino_over_python": medians["bare_openvino_ms"] / python,
+        **{f"{name}_ms": asdict(Timing.of(times)) for name, times in found.items()},
+        "cpp_over_python": asdict(ratio(found["cpp"], found["python"])),
+        "bare_openvino_over_python": asdict(ratio(found["bare_openvino"], found["python"])),
         "processes": processes,
     }
 

@@ -21,13 +21,13 @@ Record = Mapping[str, Any]
 
 
 def main() -> None:
-    peers, roofline, throughput, windows = (
-        _read(_RESULTS / f"{name}.json") for name in ("peers", "roofline", "throughput", "windows")
+    peers, roofline, throughput, windows, cpp = (
+        _read(_RESULTS / f"{name}.json") for name in ("peers", "roofline", "throughput", "windows", "cpp")
     )
-    _PAGE.write_text(render(peers, roofline, throughput, windows), encoding="utf-8")
+    _PAGE.write_text(render(peers, roofline, throughput, windows, cpp), encoding="utf-8")
 
 
-def render(peers: Record, roofline: Record, throughput: Record, windows: Record) -> str:
+def render(peers: Record, roofline: Record, throughput: Record, windows: Record, cpp: Record) -> str:
     """The page.
 
     Args:
@@ -35,11 +35,12 @@ def render(peers: Record, roofline: Record, throughput: Record, windows: Record)
         roofline: what `benchmarks.roofline` wrote; empty for not run.
         throughput: what `benchmarks.throughput` wrote; empty for not run.
         windows: what `benchmarks.windows` wrote; empty for not run.
+        cpp: what `benchmarks.cpp` wrote; empty for not run.
     """
     parts = [
         "# Beside what one would otherwise use",
-        "Written by `python -m benchmarks.report` from the files of `peers`, `roofline`, `throughput` and "
-        "`windows` in `benchmarks/results`; `make bench` runs everything. Do not edit.",
+        "Written by `python -m benchmarks.report` from the files of `peers`, `roofline`, `throughput`, "
+        "`windows` and `cpp` in `benchmarks/results`; `make bench` runs everything. Do not edit.",
         *_cautions(peers),
         "## Targets",
         _targets(peers),
@@ -55,6 +56,8 @@ def render(peers: Record, roofline: Record, throughput: Record, windows: Record)
         *_throughput(throughput),
         "## Sliding windows",
         *_windows(windows),
+        "## C++ beside Python",
+        *_cpp(cpp),
         "## Roofline",
         *_roofline(roofline),
         "## How it was measured",
@@ -182,6 +185,36 @@ def _windows(windows: Record) -> list[str]:
     ]
 
 
+def _cpp(cpp: Record) -> list[str]:
+    picture, cold, goals = (cpp.get(name, {}) for name in ("picture_640x480", "cold_start", "goals"))
+    rows = []
+    if cpp:
+        rows = [
+            [
+                what,
+                *(_number(found[f"{side}_ms"]["median"]) for side in ("python", "cpp", alone)),
+                _spread(found["cpp_over_python"]),
+                f"≤ {_number(goals[goal])}",
+                _spread(found[f"{alone}_over_python"]),
+            ]
+            for what, found, alone, goal in (
+                ("640×480 pixels to label map", picture, "engine", "picture_to_mask_ratio"),
+                ("start to first label map", cold, "bare_openvino", "cold_start_ratio"),
+            )
+        ]
+    size = (
+        f"The library without engines, stripped: {_number(cpp.get('library_without_engines_bytes'))} bytes "
+        f"(goal: {_number(goals.get('library_bytes'))})."
+    )
+    return [
+        _table(["", "Python, ms", "C++, ms", "OpenVINO alone, ms", "C++ over Python", "goal", "floor"], rows),
+        "Calls take turns in one process, starts process by process; medians, in brackets the 5th and 95th "
+        "percentile of the ratios, pair by pair. The floor is OpenVINO alone over Python: no runtime upon it "
+        "can be below.",
+        *([size] if cpp else []),
+    ]
+
+
 def _roofline(roofline: Record) -> list[str]:
     peaks = roofline.get("peak", {})
     memory = roofline.get("memory", {})
@@ -251,6 +284,10 @@ def _interval(found: Mapping[str, float] | None, unit: str) -> str:
         return NOT_RUN
     middle = f"{_number(found['ratio'])}{unit}"
     return f"{middle} ({_number(found['low'])}–{_number(found['high'])})" if "low" in found else middle
+
+
+def _spread(found: Mapping[str, float]) -> str:
+    return f"{_number(found['median'])} ({_number(found['p05'])}–{_number(found['p95'])})"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
