@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from streams import on_all_processors, python_streams
+from fresh_process import in_fresh_process
+from streams import python_streams
 
 from groupvit_runtime import Segmenter
 from groupvit_runtime.engines import ENGINES, EngineOptions, load_engine
@@ -138,7 +139,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
 
 def test_streams_compute_the_same_at_once(demo_bundles: Mapping[str, Path]) -> None:
     pixels = np.random.default_rng(0).standard_normal((6, 1, 3, 224, 224), np.float32)
-    description, found, of_one, alone = on_all_processors(python_streams, demo_bundles["openvino"], pixels)
+    description, found, of_one, alone = in_fresh_process(python_streams, demo_bundles["openvino"], pixels)
     assert description.endswith("2 streams") and "streams" not in of_one
     assert len(found) == len(pixels)
     for outputs, expected in zip(found, alone, strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,8 @@ from bad_bundles import (
     truncate,
 )
 from cpp_runtime import CppError, CppSegmenter, Library, Status
+from damaged_weights import refusals
+from fresh_process import in_fresh_process
 
 
 @pytest.fixture
@@ -107,3 +109,13 @@ def test_what_is_no_bundle_is_refused(cpp_library: Library, tmp_path: Path, what
 def test_a_zipped_bundle_is_refused_with_what_to_do(cpp_library: Library, copy: Path, tmp_path: Path) -> None:
     archive = Path(shutil.make_archive(str(tmp_path / "zipped"), "zip", copy))
     assert "unzip" in refusal(cpp_library, archive)
+
+
+@pytest.mark.usefixtures("cpp_library")
+def test_damaged_shapes_are_refused_before_they_are_compiled(
+    cpp_build: Callable[[str], Path], copy: Path
+) -> None:
+    """OpenVINO may end the process when it compiles them: until the hash is known, it only reads graphs."""
+    messages = in_fresh_process(refusals, cpp_build("groupvit") / "libgroupvit.so", copy, 7)
+    assert len(messages) > 10
+    assert [text for text in messages if not text.startswith("BUNDLE") or "sha256" not in text] == []

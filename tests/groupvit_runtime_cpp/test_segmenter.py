@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from bad_bundles import edit
 from cpp_runtime import POISON, CppError, CppSegmenter, CppVocabulary, Library, Status
+from fresh_process import in_fresh_process
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from streams import both_with_streams, on_all_processors
+from streams import both_with_streams
 
 from groupvit_runtime import Segmenter, Vocabulary
 from groupvit_runtime.read_image import read_image
@@ -122,7 +123,7 @@ def test_streams_are_as_in_python(
     cpp_build: Callable[[str], Path], bundle: Path, picture: np.ndarray, demo_labels: list[str]
 ) -> None:
     library = cpp_build("groupvit") / "libgroupvit.so"
-    (mine, labels), (theirs, expected) = on_all_processors(
+    (mine, labels), (theirs, expected) = in_fresh_process(
         both_with_streams, library, bundle, picture, demo_labels
     )
     assert mine == theirs and mine.endswith("2 streams")

@@ -1,13 +1,9 @@
-"""Two streams at once, in a fresh process: workers of tests have one processor, and OpenVINO counts once."""
+"""Two streams at once, to be called where there are two processors."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import numpy as np
 from cpp_runtime import CppSegmenter, Library
@@ -17,20 +13,7 @@ from groupvit_runtime import Segmenter
 from groupvit_runtime.engines import EngineOptions, load_engine
 from groupvit_runtime.manifest import read_manifest
 
-P = ParamSpec("P")
-R = TypeVar("R")
 Outputs = dict[str, NDArray[np.float32]]
-
-
-def on_all_processors(call: Callable[P, R], *arguments: P.args, **options: P.kwargs) -> R:
-    """What `call`, a function of a module, returns in a fresh process that may use every processor."""
-    with ProcessPoolExecutor(1, get_context("spawn"), _use_all) as pool:
-        return pool.submit(call, *arguments, **options).result()
-
-
-def _use_all() -> None:
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, range(os.cpu_count() or 1))
 
 
 def python_streams(

@@ -45,8 +45,8 @@ ov::element::Type element_type(const Tensor& tensor) {
       tensor.values);
 }
 
-// The graph takes about as long to read as its weights to hash: it is read meanwhile, and nothing is compiled
-// before the weights are known to be the ones that were exported.
+// Read while the weights are hashed, and compiled only afterwards: OpenVINO does not survive the compilation of
+// every shape that damaged weights may name.
 std::shared_ptr<ov::Model> read_graph(ov::Core& core, const std::filesystem::path& path,
                                       const Verified& verified) {
   std::shared_ptr<ov::Model> model;
