@@ -29,7 +29,7 @@ endfunction()
 if(NOT GROUPVIT_WITH_OPENVINO STREQUAL OFF)
   find_package(OpenVINO QUIET COMPONENTS Runtime)
 endif()
-groupvit_engine(OPENVINO "${OpenVINO_FOUND}" src/engines/openvino.cpp openvino::runtime
+groupvit_engine(OPENVINO "${OpenVINO_FOUND}" "src/engines/openvino.cpp;src/engines/mapped_weights.cpp" openvino::runtime
   "pip install openvino; its folder cmake/ goes into -DOpenVINO_DIR=")
 
 if(NOT GROUPVIT_WITH_ONNXRUNTIME STREQUAL OFF)

@@ -1,11 +1,16 @@
 // OpenVINO on the CPU.
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <mutex>
 #include <openvino/openvino.hpp>
+#include <sstream>
+#include <stdexcept>
 #include <utility>
 
+#include "engines/mapped_weights.hpp"
 #include "engines/support.hpp"
 #include "engines/table.hpp"
 
@@ -45,13 +50,21 @@ ov::element::Type element_type(const Tensor& tensor) {
       tensor.values);
 }
 
+std::string text_of(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (!(text << file.rdbuf())) throw std::runtime_error(path.string() + " cannot be read");
+  return text.str();
+}
+
 // Read while the weights are hashed, and compiled only afterwards: OpenVINO does not survive the compilation of
 // every shape that damaged weights may name.
 std::shared_ptr<ov::Model> read_graph(ov::Core& core, const std::filesystem::path& path,
-                                      const Verified& verified) {
+                                      MappedWeights& weights, const Verified& verified) {
   std::shared_ptr<ov::Model> model;
   try {
-    model = core.read_model(path.string());
+    const ov::Tensor bytes(ov::element::u8, ov::Shape{weights.size()}, weights.data());
+    model = core.read_model(text_of(path), bytes);
   } catch (const std::exception&) {
     verified();  // a changed file is the better explanation
     throw;
@@ -80,12 +93,14 @@ class OpenVINOEngine final : public Engine {
     std::int32_t streams = 1;
     try {
       ov::Core core;
-      const std::shared_ptr<ov::Model> model = read_graph(core, root / info.files.front().path, verified);
-      compiled_ = core.compile_model(model, "CPU", properties);
+      // OpenVINO would map the file too, and hold every page beside its own packed copy of the weights.
+      const std::filesystem::path graph = root / info.files.front().path;
+      weights_ = std::make_unique<MappedWeights>(std::filesystem::path(graph).replace_extension(".bin"));
+      compiled_ = core.compile_model(read_graph(core, graph, *weights_, verified), "CPU", properties);
+      weights_->release();
       active = compiled_.get_property(ov::hint::inference_precision);
       streams = compiled_.get_property(ov::num_streams);
       cpu = core.get_property("CPU", ov::device::full_name);
-      idle_.push_back(compiled_.create_infer_request());
     } catch (const Error&) {
       throw;
     } catch (const std::exception& error) {
@@ -106,7 +121,8 @@ class OpenVINOEngine final : public Engine {
     check_inputs(runtime(), info_, inputs);
     for (const std::string& name : wanted) output_info(info_, name);
     try {
-      ov::InferRequest request = take();
+      bool is_new = false;
+      ov::InferRequest request = take(is_new);
       for (const TensorInfo& info : info_.inputs) {
         const Tensor& tensor = inputs.at(info.name);
         // OpenVINO reads its inputs only; the interface has no const address.
@@ -115,6 +131,8 @@ class OpenVINOEngine final : public Engine {
                                   const_cast<void*>(data_of(tensor))));
       }
       request.infer();
+      // Some weights are packed by the first inference of a request.
+      if (is_new) weights_->release();
       Tensors outputs;
       for (const std::string& name : wanted) outputs.emplace(name, copied(request.get_tensor(name), name));
       give_back(std::move(request));
@@ -144,7 +162,7 @@ class OpenVINOEngine final : public Engine {
     return copy;
   }
 
-  ov::InferRequest take() {
+  ov::InferRequest take(bool& is_new) {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       if (!idle_.empty()) {
@@ -153,6 +171,7 @@ class OpenVINOEngine final : public Engine {
         return request;
       }
     }
+    is_new = true;
     return compiled_.create_infer_request();
   }
 
@@ -164,6 +183,7 @@ class OpenVINOEngine final : public Engine {
 
   EngineInfo info_;
   std::string description_;
+  std::unique_ptr<MappedWeights> weights_;  // outlives what was compiled from it
   ov::CompiledModel compiled_;
   std::mutex mutex_;
   std::vector<ov::InferRequest> idle_;
