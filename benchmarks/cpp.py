@@ -124,9 +124,9 @@ def _picture_to_mask(build: Path, bundle: Path, picture: Path, words: Path, roun
     call_cpp()
     if not np.array_equal(labels, python(rgb, python_words).labels):
         sys.exit("the two runtimes give different label maps: nothing to measure")
-    info = read_manifest(bundle).engine("image")
-    engine = load_engine(info, bundle, EngineOptions())
-    feeds = {IMAGE_INPUT: np.zeros((1, 3, *read_manifest(bundle).model.image_size), np.float32)}
+    manifest = read_manifest(bundle)
+    engine = load_engine(manifest.engine("image"), bundle, EngineOptions())
+    feeds = {IMAGE_INPUT: np.zeros((1, 3, *manifest.model.image_size), np.float32)}
     sides = {
         "python": lambda: python(rgb, python_words),
         "cpp": call_cpp,

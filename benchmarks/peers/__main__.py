@@ -73,7 +73,7 @@ def main() -> None:
     if arguments.rounds < 1 or arguments.fresh < 0 or (arguments.threads or 1) < 1:
         parser.error("--rounds and --threads must be positive, --fresh not negative")
     try:
-        names, reasons = chosen(arguments.only, _installed)
+        names, reasons = chosen(arguments.only, _installed, _has_bf16())
     except ValueError as error:
         parser.error(str(error))
     with tempfile.TemporaryDirectory() as folder:
@@ -151,6 +151,8 @@ def _set_up(names: list[str], material: Material, plain: Path, threads: int | No
         words = Vocabulary.load(material.vocabularies[name])
         return our_side(material.bundles[name], material.picture, words, pixels, threads)
 
+    # What OpenVINO would choose by itself for what NNCF leaves as it is.
+    rest = "bf16" if _has_bf16() else "f32"
     make: dict[str, Callable[[], Side]] = {
         **{name: partial(ours, name) for name in BUNDLES},
         "transformers": lambda: Side(eager.as_users_call_it, None, None, eager.described("eager")),
@@ -161,7 +163,7 @@ def _set_up(names: list[str], material: Material, plain: Path, threads: int | No
         "plain-onnxruntime": lambda: in_onnxruntime(eager, plain, threads),
         "plain-openvino": lambda: in_openvino(eager, plain, threads, "f32"),
         "plain-openvino-bf16": lambda: in_openvino(eager, plain, threads, "bf16"),
-        "plain-openvino-int8": lambda: in_openvino(eager, plain, threads, "bf16", quantize=True),
+        "plain-openvino-int8": lambda: in_openvino(eager, plain, threads, rest, quantize=True),
     }
     sides = {}
     for name in names:
@@ -200,6 +202,10 @@ def _described(
 
 def _installed(name: str) -> bool:
     return shutil.which(name) is not None or find_spec(name) is not None
+
+
+def _has_bf16() -> bool:
+    return any("bf16" in flag for flag in this_machine().flags)
 
 
 def _cautions(load: float | None, rounds: int) -> list[str]:

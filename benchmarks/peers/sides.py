@@ -25,14 +25,14 @@ class SideInfo:
         title: for people.
         exact: computes in float32, hence has to agree with the others; False: the agreement is recorded.
         engine: whether it has an image engine of its own; a row that differs by its text only has not.
-        opt_in: left out unless it is asked for by name.
+        bf16: computes in bf16; not run where the processor has none, for OpenVINO and torch emulate it there.
         needs: a module or program without which it is not run; empty for none.
     """
 
     title: str
     exact: bool = True
     engine: bool = True
-    opt_in: bool = False
+    bf16: bool = False
     needs: str = ""
 
 
@@ -54,17 +54,19 @@ SIDES: Final[Mapping[str, SideInfo]] = MappingProxyType(
     {
         "ours-openvino": SideInfo("bundle, OpenVINO"),
         "ours-onnxruntime": SideInfo("bundle, ONNX Runtime"),
-        "ours-openvino-bf16": SideInfo("bundle, OpenVINO bf16", exact=False),
+        "ours-openvino-bf16": SideInfo("bundle, OpenVINO bf16", exact=False, bf16=True),
         "ours-openvino-int8": SideInfo("bundle, OpenVINO int8", exact=False, needs="nncf"),
         "ours-onnxruntime-int8": SideInfo("bundle, ONNX Runtime int8", exact=False, needs="nncf"),
         "transformers": SideInfo("transformers eager, as users call it", engine=False),
         "transformers-cached": SideInfo("transformers eager, cached text"),
-        "transformers-bf16": SideInfo("transformers bf16, as users call it", exact=False, engine=False),
-        "transformers-bf16-cached": SideInfo("transformers bf16, cached text", exact=False),
+        "transformers-bf16": SideInfo(
+            "transformers bf16, as users call it", exact=False, bf16=True, engine=False
+        ),
+        "transformers-bf16-cached": SideInfo("transformers bf16, cached text", exact=False, bf16=True),
         "transformers-compiled": SideInfo("transformers, torch.compile, cached text", needs="g++"),
         "plain-onnxruntime": SideInfo("plain ONNX export, ONNX Runtime"),
         "plain-openvino": SideInfo("plain ONNX export, OpenVINO f32"),
-        "plain-openvino-bf16": SideInfo("plain ONNX export, OpenVINO bf16", exact=False),
+        "plain-openvino-bf16": SideInfo("plain ONNX export, OpenVINO bf16", exact=False, bf16=True),
         "plain-openvino-int8": SideInfo("plain ONNX export, NNCF int8, OpenVINO", exact=False, needs="nncf"),
     }
 )
@@ -89,13 +91,16 @@ class Side:
     setup_s: float = 0.0
 
 
-def chosen(only: str | None, installed: Callable[[str], bool]) -> tuple[list[str], dict[str, str]]:
+def chosen(
+    only: str | None, installed: Callable[[str], bool], has_bf16: bool
+) -> tuple[list[str], dict[str, str]]:
     """Which sides run, and why the others do not.
 
     Args:
-        only: names with commas between them; None for all that are not opt-in. The bundles in fp32
-            always run, for the others are compared with them.
+        only: names with commas between them; None for all. The bundles in fp32 always run, for the others
+            are compared with them.
         installed: whether there is such a module or program.
+        has_bf16: whether the processor multiplies in bf16.
 
     Returns:
         Names in the order of the table, and reasons by name.
@@ -110,8 +115,8 @@ def chosen(only: str | None, installed: Callable[[str], bool]) -> tuple[list[str
     for name, info in SIDES.items():
         if asked is not None and name not in asked and name not in OURS:
             reasons[name] = "not asked for"
-        elif asked is None and info.opt_in:
-            reasons[name] = f"only with --only {name}"
+        elif info.bf16 and not has_bf16:
+            reasons[name] = "the processor has no bf16"
         elif info.needs and not installed(info.needs):
             reasons[name] = f"{info.needs} is not installed"
         else:

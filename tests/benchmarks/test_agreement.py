@@ -69,17 +69,26 @@ def test_one_label_tells_nothing():
 
 
 def test_the_bundles_always_run_and_the_others_say_why_not():
-    names, reasons = chosen("plain-openvino", lambda module: True)
+    names, reasons = chosen("plain-openvino", lambda module: True, has_bf16=True)
     assert names == [*OURS, "plain-openvino"]
     assert set(names) | set(reasons) == set(SIDES)
 
 
 def test_what_is_not_installed_is_not_run():
-    names, reasons = chosen(None, lambda module: False)
+    names, reasons = chosen(None, lambda module: False, has_bf16=True)
     assert reasons["plain-openvino-int8"] == "nncf is not installed"
     assert "plain-openvino-int8" not in names
 
 
+def test_bf16_is_not_emulated():
+    names, reasons = chosen(None, lambda module: True, has_bf16=False)
+    assert {name for name, reason in reasons.items() if reason == "the processor has no bf16"} == {
+        name for name in SIDES if "bf16" in name
+    }
+    assert "plain-openvino-int8" in names
+    assert set(chosen(None, lambda module: True, has_bf16=True)[0]) == set(SIDES)
+
+
 def test_an_unknown_side_is_refused():
     with pytest.raises(ValueError, match="no such side: tensorflow"):
-        chosen("tensorflow", lambda module: True)
+        chosen("tensorflow", lambda module: True, has_bf16=True)
