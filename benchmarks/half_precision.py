@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 
 from benchmarks.machine import machine
 from groupvit_export.bundle import model_info
@@ -37,6 +36,7 @@ from groupvit_export.verify.examine import Candidate, examine, label_plan
 from groupvit_export.verify.material import bundled_scenes, class_words
 from groupvit_export.verify.subject import Subject
 from groupvit_runtime.prompts import resolve_templates
+from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
 
 RESULTS = Path(__file__).parent / "results"
 SIZE = (224, 224)

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
+
+from groupvit_runtime.without_telemetry.openvino import openvino as ov
 
 
 def _stage(name: str) -> None:

@@ -22,8 +22,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
-import openvino as ov
 import torch
 
 from benchmarks.machine import machine
@@ -35,6 +33,8 @@ from groupvit_export.graph.passes import PASSES, apply_passes, select_passes
 from groupvit_export.model import GroupViTModel
 from groupvit_runtime.contract import IMAGE_INPUT
 from groupvit_runtime.opening import open_bundle
+from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
+from groupvit_runtime.without_telemetry.openvino import openvino as ov
 
 RESULTS = Path(__file__).parent / "results"
 SIZE = (224, 224)

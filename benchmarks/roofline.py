@@ -17,7 +17,6 @@ from typing import Any, Final
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 
 from benchmarks.machine import versions
@@ -28,6 +27,7 @@ from benchmarks.rounds import read_rounds
 from groupvit_export.benching.machine import load_average, this_machine
 from groupvit_export.graph.function import inlined
 from groupvit_runtime import Segmenter
+from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
 
 RESULTS = Path(__file__).parent / "results"
 BATCHES: Final = (1, 8)

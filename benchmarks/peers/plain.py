@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
-import openvino as ov
 import torch
 from numpy.typing import NDArray
 
 from benchmarks.peers.hugging_face import HuggingFace, label_map
 from benchmarks.peers.sides import ENGINE_OUTPUTS, LabelMap, Outputs, Side
+from groupvit_runtime.without_telemetry import telemetry_off
+from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
+from groupvit_runtime.without_telemetry.openvino import openvino as ov
 
 _Run = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
 
@@ -86,7 +87,8 @@ def in_openvino(
 
 
 def _quantized(model: Any, hugging_face: HuggingFace) -> Any:
-    import nncf  # type: ignore[import-not-found]  # optional
+    with telemetry_off("nncf"):
+        import nncf  # type: ignore[import-not-found]  # optional
 
     data = nncf.Dataset([hugging_face.read()[0].numpy()])
     return nncf.quantize(model, data, model_type=nncf.ModelType.TRANSFORMER, subset_size=1)

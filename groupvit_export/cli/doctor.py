@@ -134,7 +134,7 @@ def _is_there(module: str) -> bool:
 
 
 def _has_cuda_provider() -> bool:
-    import onnxruntime
+    from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
 
     return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Final
@@ -19,6 +18,7 @@ from groupvit_export.graph.function import inlined
 from groupvit_export.quantization.layers import QuantizedGraph
 from groupvit_export.quantization.options import Feed
 from groupvit_export.quantization.signed import signed
+from groupvit_runtime.without_telemetry import telemetry_off
 
 _PASSES: Final = 2
 """How often NNCF reads the pictures: for smoothing, and for ranges."""
@@ -96,9 +96,11 @@ def quantize(
 
 def _import() -> Any:
     try:
-        # Left alone, importing it makes a client id and a sender of usage statistics, without asking; in a CI
-        # it does neither.
-        with _environment(CI="true", NNCF_CI="1"):
+        # It imports these two by itself, the first only while it quantises.
+        import groupvit_runtime.without_telemetry.onnxruntime
+        import groupvit_runtime.without_telemetry.openvino  # noqa: F401
+
+        with telemetry_off("nncf"):
             import nncf
     except ImportError as error:
         raise MissingDependencyError(
@@ -107,20 +109,6 @@ def _import() -> Any:
             fix="pip install 'groupvit-export[export]'",
         ) from error
     return nncf
-
-
-@contextlib.contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _named(flat: onnx.ModelProto, model: onnx.ModelProto) -> onnx.ModelProto:

@@ -7,13 +7,13 @@ from typing import Final
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from groupvit_export.quality.decoding import RunImage
 from groupvit_export.quality.judge import LabelMaps, agreement
 from groupvit_export.quantization.layers import QuantizedGraph
 from groupvit_export.quantization.options import Feed
+from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime as ort
 
 Segment = Callable[[RunImage], LabelMaps]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import onnx
-import onnxruntime
 
 from groupvit_export.targets import BuildRequest, BuiltEngine
+from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
 
 
 def build(model: onnx.ModelProto, folder: Path, request: BuildRequest) -> BuiltEngine:

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Final
 
 import onnx
-import openvino as ov
 
 from groupvit_export.errors import EngineError, ExportError
 from groupvit_export.graph.function import inlined
 from groupvit_export.graph.naming import grouping_nodes, grouping_value
 from groupvit_export.graph.sums import products_as_sums
 from groupvit_export.targets import BuildRequest, BuiltEngine
+from groupvit_runtime.without_telemetry.openvino import openvino as ov
 
 _EXACT_IN_BF16: Final = 256
 """bf16 counts to here."""

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
@@ -22,6 +21,7 @@ from onnx.reference import ReferenceEvaluator
 from groupvit_export.errors import UsageError
 from groupvit_export.graph.function import inlined
 from groupvit_export.verify.decisions import Index, output_error
+from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
 
 Values = Mapping[str, NDArray[Any]]
 Feeds = Mapping[str, NDArray[Any]]
@@ -190,7 +190,7 @@ def _onnx_runner(path: Path, feeds: Feeds) -> tuple[set[str], Run]:
 
 
 def _openvino_runner(path: Path, feeds: Feeds) -> tuple[set[str], Run]:
-    import openvino as ov
+    from groupvit_runtime.without_telemetry.openvino import openvino as ov
 
     core = ov.Core()
 

@@ -180,8 +180,8 @@ def _cut_torch(info: EngineInfo, root: Path, stage: int, folder: Path) -> Engine
 
 
 def _cut_openvino(info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | str:
-    import openvino as ov
-    from openvino import opset13
+
+    from groupvit_runtime.without_telemetry.openvino import openvino as ov
 
     model = ov.Core().read_model(root / info.files[0].path)
     # A result carries the names of what it is the result of.
@@ -193,12 +193,12 @@ def _cut_openvino(info: EngineInfo, root: Path, stage: int, folder: Path) -> Eng
         return f"the file has no tensors {', '.join(missing)}"
     parameters = []
     for name in INPUTS:
-        parameter = opset13.parameter([-1] * _RANKS[name], np.float32, name=wanted[name])
+        parameter = ov.opset13.parameter([-1] * _RANKS[name], np.float32, name=wanted[name])
         for target in outputs[wanted[name]].get_target_inputs():
             target.replace_source_output(parameter.output(0))
         parameter.output(0).set_names({wanted[name]})
         parameters.append(parameter)
-    results = [opset13.result(outputs[wanted[name]]) for name in OUTPUTS]
+    results = [ov.opset13.result(outputs[wanted[name]]) for name in OUTPUTS]
     ov.save_model(
         ov.Model(results, parameters, f"grouping_{stage}"),
         folder / f"grouping_{stage}.xml",

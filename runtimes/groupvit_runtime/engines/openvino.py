@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
 
 from groupvit_runtime.engines import EngineOptions, Tensors
@@ -15,6 +14,7 @@ from groupvit_runtime.engines.failure import load_failed, run_failed
 from groupvit_runtime.engines.mapped_weights import MappedWeights
 from groupvit_runtime.errors import EngineError
 from groupvit_runtime.manifest import EngineInfo
+from groupvit_runtime.without_telemetry.openvino import openvino as ov
 
 # Of int8, what is not quantised in the file is float32.
 _PRECISION_HINTS = {"fp32": ov.Type.f32, "bf16": ov.Type.bf16, "int8": ov.Type.f32}
