@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cpp_runtime import Library
+from observed import observe
 from PIL import Image
 
 from groupvit_export.demo import DEMO_SAMPLE
@@ -44,17 +45,42 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_both_examples_give_the_python_runtimes_labels(
-    prefix: Path, picture: Path, demo_bundles: Mapping[str, Path], demo_labels: list[str], tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def examples(prefix: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of both programs."""
     if not any(Path(root, "stb", "stb_image.h").is_file() for root in ("/usr/include", "/usr/local/include")):
         pytest.skip("stb is missing: apt-get install libstb-dev")
-    run("cmake", "-S", EXAMPLES, "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
-    run("cmake", "--build", tmp_path / "build")
+    folder = tmp_path_factory.mktemp("examples")
+    run("cmake", "-S", EXAMPLES, "-B", folder, f"-DCMAKE_PREFIX_PATH={prefix}")
+    run("cmake", "--build", folder)
+    return folder
+
+
+@pytest.mark.parametrize("target", ["openvino", "onnx"])
+def test_the_examples_ask_no_network_and_leave_no_other_file(
+    examples: Path,
+    picture: Path,
+    cpp_library: Library,
+    demo_bundles: Mapping[str, Path],
+    tmp_path: Path,
+    target: str,
+) -> None:
+    if target not in cpp_library.engines():
+        pytest.skip(f"the library was built without an engine for {target}")
+    for program, files in (("segment", ["labels.png", "overlay.png"]), ("segment_c", ["labels.pgm"])):
+        command = (examples / program, demo_bundles[target], picture, "sky", "tree")
+        seen = observe(tmp_path / program, *command)
+        assert (seen.status, seen.sockets, seen.stderr) == (0, (), ""), seen
+        assert seen.written == tuple(f"cwd/{name}" for name in files)
+
+
+def test_both_examples_give_the_python_runtimes_labels(
+    examples: Path, picture: Path, demo_bundles: Mapping[str, Path], demo_labels: list[str], tmp_path: Path
+) -> None:
     bundle = demo_bundles["openvino"]
     expected = Segmenter.load(bundle)(picture, demo_labels).labels
     for program, written in (("segment", "labels.png"), ("segment_c", "labels.pgm")):
-        text = run(tmp_path / "build" / program, bundle, picture, *demo_labels, cwd=tmp_path)
+        text = run(examples / program, bundle, picture, *demo_labels, cwd=tmp_path)
         assert "OpenVINO" in text and all(name in text for name in demo_labels)
         with Image.open(tmp_path / written) as image:
             np.testing.assert_array_equal(np.asarray(image), expected)

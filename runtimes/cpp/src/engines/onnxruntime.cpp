@@ -7,6 +7,7 @@
 
 #include "engines/support.hpp"
 #include "engines/table.hpp"
+#include "engines/telemetry_off.hpp"
 
 namespace groupvit::detail {
 namespace {
@@ -39,6 +40,7 @@ Ort::Env make_environment() {
                 "interface " + std::to_string(ORT_API_VERSION) + " or newer",
                 "install the version it was built against, or build this library again");
   }
+  const TelemetryOff off;
   return Ort::Env(ORT_LOGGING_LEVEL_ERROR, "groupvit", ignore_log, nullptr);
 }
 
