@@ -33,13 +33,9 @@ def test_exporting_asks_no_network_and_leaves_the_bundle_only(tmp_path: Path, ta
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", ["onnx", "openvino"])
-def test_quantising_asks_no_network_and_leaves_the_bundle_only(
-    tmp_path: Path, few_scenes: Path, target: str
-) -> None:
-    options = ("--precision", "int8", "--calibration", few_scenes)
-    seen = _groupvit(tmp_path / "seen", "export", "--target", target, *options, "-o", tmp_path / "bundle")
-    # Eight pictures do not always keep within the budget; then no bundle is written.
-    assert seen.status in (0, 1, 3), seen
-    assert seen.sockets == (), seen
+def test_quantising_asks_no_network_and_leaves_the_bundle_only(tmp_path: Path, few_scenes: Path) -> None:
+    # NNCF, and ONNX Runtime for the sensitivities.
+    options = ("--target", "openvino", "--precision", "int8", "--calibration", few_scenes)
+    seen = _groupvit(tmp_path / "seen", "export", *options, "-o", tmp_path / "bundle")
+    assert (seen.status, seen.sockets) == (0, ()), seen
     assert set(seen.written) <= {_INDUCTOR}
