@@ -59,7 +59,7 @@ int main(int count, char** arguments) {
   std::vector<Input> corpus;
   for (int i = 1; i < count; ++i) {
     const std::string argument = arguments[i];
-    if (argument.rfind("-max_total_time=", 0) == 0) seconds = std::atof(argument.c_str() + 16);
+    if (argument.rfind("-max_total_time=", 0) == 0) seconds = std::stoi(argument.substr(16));
     if (argument[0] == '-') continue;  // of libFuzzer
     for (const auto& entry : std::filesystem::directory_iterator(argument)) {
       std::ifstream file(entry.path(), std::ios::binary);

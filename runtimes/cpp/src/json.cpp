@@ -4,9 +4,14 @@
 #include <cstddef>
 #include <functional>
 #include <limits>
-#include <locale>
+#include <optional>
+
+#include "ascii.hpp"
+#include "decimal.hpp"
+
+// The parser asserts that strtod, which goes by the locale, has read a number to its end. Its value is not used.
+#define JSON_ASSERT(condition) static_cast<void>(condition)
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 namespace groupvit::detail::json {
 namespace {
@@ -37,11 +42,17 @@ class Builder {
     }
     return put(static_cast<std::int64_t>(value));
   }
-  bool number_float(number_float_t value, const string_t& text) {
-    if (text.find_first_of(".eE") == string_t::npos) {
-      throw SyntaxError("the integer " + text.substr(0, 40) + " has more than 64 bits");
+  // The parser has put the first byte of the locale's decimal point into the text, and its value is what strtod
+  // made of that: both are read anew.
+  bool number_float(number_float_t, const string_t& given) {
+    if (std::all_of(given.begin(), given.end(), [](char c) { return is_ascii_digit(c) || c == '-'; })) {
+      throw SyntaxError("the integer " + given.substr(0, 40) + " has more than 64 bits");
     }
-    return put(double{value});
+    string_t text = given;
+    std::replace_if(text.begin(), text.end(), is_decimal_point, '.');
+    const std::optional<double> value = parse_decimal(text);
+    if (!value) throw SyntaxError("the number " + text.substr(0, 40) + " is beyond float64");
+    return put(double{*value});
   }
   bool string(string_t& value) { return put(std::move(value)); }
   bool binary(binary_t&) { return false; }
@@ -69,6 +80,11 @@ class Builder {
   }
 
  private:
+  // Of any locale: what else a number may have is known.
+  static bool is_decimal_point(char c) {
+    return !is_ascii_digit(c) && c != '-' && c != '+' && c != 'e' && c != 'E';
+  }
+
   // Where the next value goes, null so far.
   Value& place() {
     if (open_.empty()) return root_;
@@ -130,20 +146,12 @@ void write_string(const std::string& text, std::string& out) {
   out += '"';
 }
 
-void write_number(double number, std::string& out) {
-  std::ostringstream stream;
-  stream.imbue(std::locale::classic());
-  stream.precision(17);
-  stream << number;
-  out += stream.str();
-}
-
 void write(const Value& value, std::string& out, std::size_t limit) {
   if (out.size() > limit) return;
   if (value.is_null()) out += "null";
   if (const auto* boolean = value.get<bool>()) out += *boolean ? "true" : "false";
   if (const auto* integer = value.get<std::int64_t>()) out += std::to_string(*integer);
-  if (const auto* number = value.get<double>()) write_number(*number, out);
+  if (const auto* number = value.get<double>()) out += decimal_text(*number, 17);
   if (const auto* text = value.get<std::string>()) write_string(*text, out);
   if (const auto* array = value.get<Array>()) {
     out += '[';

@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstdio>
 #include <cstring>
 #include <limits>
 #include <utility>
 
+#include "decimal.hpp"
+#include "engines/of_process.hpp"
 #include "engines/support.hpp"
 #include "error.hpp"
 #include "image_outputs.hpp"
@@ -124,9 +125,7 @@ bool normalises_like(const Preprocessing& first, const Preprocessing& second) {
 }
 
 std::string numbers(const std::array<double, 3>& values) {
-  char text[80];
-  std::snprintf(text, sizeof text, "%.4g/%.4g/%.4g", values[0], values[1], values[2]);
-  return text;
+  return decimal_text(values[0], 4) + "/" + decimal_text(values[1], 4) + "/" + decimal_text(values[2], 4);
 }
 
 // What this library can feed and read; said when the bundle is opened rather than at the first picture.
@@ -153,7 +152,7 @@ void check_image_engine(const EngineInfo& engine) {
 }  // namespace
 
 Session::Session(const std::filesystem::path& bundle, const SessionOptions& options, EngineLoader loader)
-    : bundle_(open_bundle(bundle)), engine_options_(options.engine), loader_(std::move(loader)) {
+    : bundle_(open_bundle(bundle)), engine_options_(options.engine), loader_(of_process(std::move(loader))) {
   decode_ = checked_decode(options.decode.empty() ? bundle_.manifest.default_decode : options.decode);
   const EngineInfo& image = bundle_.manifest.engine("image");
   batch_size_ = resolve_batch_size(options.batch_size, image);
@@ -196,6 +195,8 @@ Vocabulary Session::encode(const std::vector<std::string>& names,
                            const std::optional<std::vector<std::string>>& templates) {
   const std::vector<std::string> labels = check_labels(names);
   if (templates) check_templates(*templates);
+  // Before the lock: another thread of the parent may have held it when this process was forked.
+  process_.check();
   return text_encoder().encode(labels, templates ? *templates : bundle_.manifest.prompts);
 }
 
@@ -240,25 +241,26 @@ void Session::check_normalizes(const std::string& decode) const {
 
 Segmentation Session::segment(Picture picture, const Vocabulary& vocabulary, const std::string& decode,
                               std::optional<double> background_threshold, StageTimes* times) {
+  process_.check();
   const std::string chosen = checked_decode(decode.empty() ? decode_ : decode);
   check_fits(vocabulary);
   check_normalizes(chosen);
   if (chosen == "hf") {
     if (background_threshold) {
       throw Error(GROUPVIT_ERROR_USAGE, "the hf decode has no background",
-                  "a background threshold of " + std::to_string(*background_threshold),
+                  "a background threshold of " + decimal_text(*background_threshold),
                   "the paper decode, or 'background' as one of the labels", "decode = GROUPVIT_DECODE_PAPER");
     }
     return segment_whole(std::move(picture), vocabulary, times);
   }
   if (background_threshold && !(*background_threshold >= 0 && *background_threshold <= 1)) {
     throw Error(GROUPVIT_ERROR_USAGE, "the background threshold is out of range",
-                std::to_string(*background_threshold), "0 to 1, or none");
+                decimal_text(*background_threshold), "0 to 1, or none");
   }
   if (background_threshold &&
       std::find(vocabulary.names.begin(), vocabulary.names.end(), kBackground) != vocabulary.names.end()) {
     throw Error(GROUPVIT_ERROR_LABEL, "background is both a label and what the threshold makes",
-                "label 'background' with a background threshold of " + std::to_string(*background_threshold),
+                "label 'background' with a background threshold of " + decimal_text(*background_threshold),
                 "one of the two", "remove the label, or the threshold");
   }
   return segment_windows(std::move(picture), vocabulary, background_threshold, times);

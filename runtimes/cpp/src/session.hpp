@@ -13,6 +13,7 @@
 #include "decode.hpp"
 #include "engines/engine.hpp"
 #include "preprocess.hpp"
+#include "process.hpp"
 #include "text_encoder.hpp"
 #include "vocabulary.hpp"
 
@@ -52,7 +53,8 @@ class Session {
   std::string warning() const;
   const std::string& default_decode() const { return decode_; }
 
-  // Throw Error(GROUPVIT_ERROR_LABEL).
+  // Throw Error(GROUPVIT_ERROR_LABEL). `encode` and `segment` throw Error(GROUPVIT_ERROR_ENGINE) in a process that was
+  // forked from the one that loaded the bundle.
   Vocabulary open_vocabulary(const std::string& name) const;
   Vocabulary open_vocabulary_file(const std::filesystem::path& path) const;
   // `templates` empty: the bundle's own.
@@ -73,6 +75,7 @@ class Session {
                                std::optional<double> background_threshold, StageTimes* times);
   TextEncoder& text_encoder();
 
+  OwningProcess process_;
   Bundle bundle_;
   EngineOptions engine_options_;
   EngineLoader loader_;

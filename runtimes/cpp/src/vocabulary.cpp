@@ -5,9 +5,9 @@
 #include <cstddef>
 #include <limits>
 #include <map>
-#include <sstream>
 #include <string_view>
 
+#include "decimal.hpp"
 #include "error.hpp"
 #include "json.hpp"
 #include "numpy_sum.hpp"
@@ -77,10 +77,8 @@ void check_norms(const Vocabulary& vocabulary, const std::string& where) {
     largest = std::max(largest, length);
   }
   if (close) return;
-  std::ostringstream got;
-  got << where << ": norms " << smallest << " to " << largest;
-  throw Error(GROUPVIT_ERROR_LABEL, "the embeddings of the vocabulary are not unit vectors in float32", got.str(), {},
-              kFix);
+  throw Error(GROUPVIT_ERROR_LABEL, "the embeddings of the vocabulary are not unit vectors in float32",
+              where + ": norms " + decimal_text(smallest) + " to " + decimal_text(largest), {}, kFix);
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -13,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "decimal.hpp"
 #include "error.hpp"
 #include "json.hpp"
 #include "manifest.hpp"
@@ -74,9 +74,7 @@ std::string raw_bytes(const std::vector<T>& values) {
 std::string numbers(const std::vector<double>& values) {
   std::string text;
   for (const double value : values) {
-    char digits[40];
-    std::snprintf(digits, sizeof digits, "%.17g", value);
-    text += (text.empty() ? "" : " ") + std::string(digits);
+    text += (text.empty() ? "" : " ") + decimal_text(value, 17);
   }
   return text;
 }

@@ -10,6 +10,12 @@
  * the same holds. A groupvit_result belongs to one thread at a time. Nothing may be freed while a call with
  * it is running.
  *
+ * Processes. A groupvit_segmenter belongs to the process that loaded it: in a forked child, calls with it give
+ * GROUPVIT_ERROR_ENGINE, because the threads of its engine are not there. Load after the fork, or fork and exec.
+ * A child may not load the targets torch and trt at all when its parent has.
+ *
+ * Locales. The host program may have set any, in C and C++; results, files and messages' numbers do not change.
+ *
  * Errors. Functions that can fail return a groupvit_status; outputs are untouched unless it is GROUPVIT_OK.
  * The message of the last failure in this thread is groupvit_last_error(). No exception leaves the library,
  * and it never exits, aborts, or prints.

@@ -3,10 +3,10 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <openvino/openvino.hpp>
-#include <sstream>
 #include <stdexcept>
 #include <utility>
 
@@ -52,9 +52,9 @@ ov::element::Type element_type(const Tensor& tensor) {
 
 std::string text_of(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (!(text << file.rdbuf())) throw std::runtime_error(path.string() + " cannot be read");
-  return text.str();
+  std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  if (text.empty()) throw std::runtime_error(path.string() + " cannot be read");
+  return text;
 }
 
 // Read while the weights are hashed, and compiled only afterwards: OpenVINO does not survive the compilation of

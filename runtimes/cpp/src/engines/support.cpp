@@ -1,11 +1,12 @@
 #include "engines/support.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <cstdint>
 #include <limits>
 #include <type_traits>
 #include <utility>
+
+#include "ascii.hpp"
 
 namespace groupvit::detail {
 namespace {
@@ -116,12 +117,12 @@ void check_inputs(const std::string& runtime, const EngineInfo& info, const Tens
 std::vector<long> version_numbers(const std::string& version, std::size_t count) {
   std::vector<long> numbers;
   for (std::size_t i = 0; i < version.size() && numbers.size() < count;) {
-    if (!std::isdigit(static_cast<unsigned char>(version[i]))) {
+    if (!is_ascii_digit(version[i])) {
       ++i;
       continue;
     }
     long number = 0;
-    for (; i < version.size() && std::isdigit(static_cast<unsigned char>(version[i])); ++i) {
+    for (; i < version.size() && is_ascii_digit(version[i]); ++i) {
       number = std::min(number * 10 + (version[i] - '0'), 100000000L);
     }
     numbers.push_back(number);
@@ -132,7 +133,7 @@ std::vector<long> version_numbers(const std::string& version, std::size_t count)
 std::string one_line(const std::string& message) {
   std::string line;
   for (const char c : message) {
-    if (!std::isspace(static_cast<unsigned char>(c))) {
+    if (!is_ascii_space(c)) {
       line += c;
     } else if (!line.empty() && line.back() != ' ') {
       line += ' ';

@@ -17,6 +17,7 @@
 #include "engines/support.hpp"
 #include "engines/table.hpp"
 #include "engines/tensorrt_checks.hpp"
+#include "process.hpp"
 #ifdef GROUPVIT_TENSORRT_RTX
 #include "engines/runtime_cache.hpp"
 #endif
@@ -380,6 +381,9 @@ class TensorRTEngine final : public Engine {
 
 std::unique_ptr<Engine> open_tensorrt(const EngineInfo& info, const std::filesystem::path& root,
                                       const EngineOptions& options, const Verified& verified) {
+  // Its runtime does not work in a child of a process that has used it.
+  static const OwningProcess first;
+  first.check("an engine of the target trt was loaded before this process was forked");
   verified();
   return std::make_unique<TensorRTEngine>(info, root, options);
 }

@@ -19,6 +19,7 @@
 #include "engines/package_facts.hpp"
 #include "engines/support.hpp"
 #include "engines/table.hpp"
+#include "process.hpp"
 
 namespace groupvit::detail {
 namespace {
@@ -251,6 +252,9 @@ class TorchEngine final : public Engine {
 
 std::unique_ptr<Engine> open_torch(const EngineInfo& info, const std::filesystem::path& root,
                                    const EngineOptions& options, const Verified& verified) {
+  // Its runtime does not work in a child of a process that has used it.
+  static const OwningProcess first;
+  first.check("an engine of the target torch was loaded before this process was forked");
   verified();
   return std::make_unique<TorchEngine>(info, root, options);
 }

@@ -6,8 +6,11 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <locale>
+#include <sstream>
 #include <stdexcept>
 
+#include "decimal.hpp"
 #include "machine.hpp"
 #include "statistics.hpp"
 
@@ -61,8 +64,12 @@ void print_fresh(const Request& request, double begin) {
   const double masked = now_ms();
   std::vector<double> warm;
   for (int call = 0; call < kWarmCalls; ++call) warm.push_back(call_once(session, words, request).whole);
-  std::printf("%.6f %.6f %.6f %.6f %.6f %.6f\n", loaded - begin, masked - loaded, masked - begin,
-              median(warm), peak_resident_mb().value_or(-1), masked);
+  std::string line;
+  for (const double number : {loaded - begin, masked - loaded, masked - begin, median(warm),
+                              peak_resident_mb().value_or(-1), masked}) {
+    line += (line.empty() ? "" : " ") + detail::decimal_text(number, 17);
+  }
+  std::puts(line.c_str());
 }
 
 ColdStart cold_starts(const std::vector<std::string>& arguments, std::size_t processes) {
@@ -70,8 +77,10 @@ ColdStart cold_starts(const std::vector<std::string>& arguments, std::size_t pro
   for (std::size_t number = 0; number < processes; ++number) {
     Start start{};
     const std::string text = output_of(arguments);
-    if (std::sscanf(text.c_str(), "%lf %lf %lf %lf %lf %lf", &start.load, &start.first_mask, &start.total,
-                    &start.warm_mask, &start.peak, &start.masked_at) != 6) {
+    std::istringstream numbers(text);
+    numbers.imbue(std::locale::classic());
+    if (!(numbers >> start.load >> start.first_mask >> start.total >> start.warm_mask >> start.peak >>
+          start.masked_at)) {
       throw std::runtime_error("a fresh process printed something else: " + text);
     }
     load.push_back(start.load);
