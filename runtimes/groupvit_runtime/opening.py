@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import weakref
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -12,6 +11,7 @@ from typing import Final
 
 from groupvit_runtime.errors import BundleError
 from groupvit_runtime.manifest import MANIFEST_NAME, Manifest, read_manifest
+from groupvit_runtime.process import finalize_in_owner
 
 MAX_UNPACKED_BYTES: Final = 16 << 30
 
@@ -20,7 +20,7 @@ MAX_UNPACKED_BYTES: Final = 16 << 30
 class OpenBundle:
     """A bundle on disk: its folder and manifest. Sizes of all files are checked, contents not yet.
 
-    A zipped bundle lies in a temporary folder for as long as this object lives.
+    A zipped bundle lies in a temporary folder for as long as this object lives in the process that opened it.
     """
 
     root: Path
@@ -42,7 +42,8 @@ def open_bundle(path: str | Path) -> OpenBundle:
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
-    weakref.finalize(bundle, shutil.rmtree, scratch, ignore_errors=True)
+    # A forked child that ends has a copy of the bundle, and the parent still reads the folder.
+    finalize_in_owner(bundle, _remove, scratch)
     return bundle
 
 
@@ -55,6 +56,10 @@ def _open_folder(root: Path) -> OpenBundle:
     for file in files:
         file.locate(root)
     return OpenBundle(root=root, manifest=manifest)
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _unpack(path: Path, scratch: Path) -> Path:

@@ -25,6 +25,7 @@ from groupvit_runtime.image_engine import ImageEngine, Outputs, Prepared
 from groupvit_runtime.manifest import DecodeName, EngineInfo, Manifest, check_decode
 from groupvit_runtime.opening import OpenBundle, open_bundle
 from groupvit_runtime.paper import paper_decode
+from groupvit_runtime.process import OwningProcess
 from groupvit_runtime.prompts import check_labels, resolve_templates
 from groupvit_runtime.read_image import ImageSource, read_image
 from groupvit_runtime.result import Segmentation
@@ -52,6 +53,8 @@ _UNOBSERVED: Final = nullcontext()
 class Segmenter:
     """Segments pictures with a bundle. One object may be used by many threads at once.
 
+    It belongs to the process that loaded it: in a forked child every call is an `EngineError`.
+
     The image engine is loaded by `load`; the text engine and tokenizer only when words come that are
     not in a cached vocabulary.
     """
@@ -64,6 +67,7 @@ class Segmenter:
         batch_size: int | None,
         observe: Observer | None = None,
     ) -> None:
+        self._process = OwningProcess()
         self._observe = observe or _unobserved
         self._bundle = bundle
         self._options = options
@@ -135,7 +139,10 @@ class Segmenter:
 
         Raises:
             LabelError: the labels or templates cannot be used, or the vocabulary is another model's.
+            EngineError: the text engine failed, or this process was forked from the one that loaded it.
         """
+        # Before the lock: another thread of the parent may have held it when this process was forked.
+        self._process.check()
         if isinstance(labels, Vocabulary):
             self._check_fits(labels)
             return labels

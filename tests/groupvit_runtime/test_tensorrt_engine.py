@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -135,6 +136,22 @@ def test_calls_in_flight_have_contexts_of_their_own(text, plan, cuda, oracle) ->
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(work, range(8)))
     assert 1 <= trt.contexts <= 8
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_gives_nothing_back(text, plan, cuda) -> None:
+    """The context of CUDA is the parent's; no call of CUDA works in the child."""
+    engine = load(text, plan, cuda)
+    engine.run(sentences(2, 6))
+    held = len(cuda.live)
+    assert held
+    child = os.fork()
+    if child == 0:
+        del engine
+        gc.collect()
+        os._exit(0 if len(cuda.live) == held and cuda.streams else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    engine.run(sentences(2, 6))
 
 
 def test_everything_is_given_back(text, plan, cuda) -> None:

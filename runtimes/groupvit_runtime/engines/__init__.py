@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from groupvit_runtime.errors import EngineError, MissingDependencyError, UsageError
 from groupvit_runtime.manifest import EngineInfo
+from groupvit_runtime.process import OwningProcess, keep_in_children
 
 Tensors = Mapping[str, NDArray[np.generic]]
 
@@ -36,7 +37,7 @@ class Engine(Protocol):
             Arrays by output name, owned by the caller.
 
         Raises:
-            EngineError: the runtime refused.
+            EngineError: the runtime refused, or this process was forked from the one that loaded the engine.
         """
         ...
 
@@ -73,7 +74,8 @@ class EngineKind:
     """Where a target's engine lives, the modules it needs, and its devices, the usual one first.
 
     `compiled_for_one` says that a file is for one of the devices, and that it knows which; `streams` that it
-    can divide its threads among calls.
+    can divide its threads among calls; `forks` that its package still works in a child forked after it has
+    loaded an engine.
     """
 
     module: str
@@ -83,6 +85,7 @@ class EngineKind:
     devices: tuple[str, ...]
     compiled_for_one: bool = False
     streams: bool = False
+    forks: bool = True
 
 
 ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
@@ -108,6 +111,7 @@ ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
             needs=("cuda.bindings", "platformdirs"),
             extra="tensorrt-rtx",
             devices=("cuda",),
+            forks=False,
         ),
         "torch": EngineKind(
             module="groupvit_runtime.engines.torch",
@@ -116,18 +120,24 @@ ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
             extra="torch",
             devices=("cpu", "cuda"),
             compiled_for_one=True,
+            forks=False,
         ),
     }
 )
 
 
+_FIRST_USE: Final[dict[str, OwningProcess]] = {}
+"""By target, the process that loaded the first engine of it."""
+
+
 def load_engine(info: EngineInfo, root: Path, options: EngineOptions) -> Engine:
-    """Verify the engine's files and load it.
+    """Verify the engine's files and load it. It runs in this process only, not in children forked from it.
 
     Raises:
         BundleError: a file is missing or was changed.
         MissingDependencyError: the package that executes this target is not installed.
-        EngineError: the target or device is unknown, or the runtime refused the file.
+        EngineError: the target or device is unknown, or the runtime refused the file; or its package was in
+            use when this process was forked, and does not work in children.
     """
     kind = ENGINES.get(info.target)
     if kind is None:
@@ -153,6 +163,10 @@ def load_engine(info: EngineInfo, root: Path, options: EngineOptions) -> Engine:
             expected=f"this with a target that has them: {', '.join(having)}",
             fix="leave the streams away; several threads may call one engine all the same",
         )
+    if not kind.forks and info.target in _FIRST_USE:
+        _FIRST_USE[info.target].check(
+            f"an engine of the target {info.target} was loaded before this process was forked"
+        )
     paths = [file.verify(root) for file in info.files]
     try:
         module = importlib.import_module(kind.module)
@@ -163,4 +177,24 @@ def load_engine(info: EngineInfo, root: Path, options: EngineOptions) -> Engine:
             fix=f"pip install 'groupvit-export[{kind.extra}]'",
         ) from error
     engine: Engine = getattr(module, kind.class_name)(info, paths[0], replace(options, device=device))
-    return engine
+    _FIRST_USE.setdefault(info.target, OwningProcess())
+    return _OfThisProcess(engine)
+
+
+class _OfThisProcess:
+    """An engine that says so where it was inherited by a forked child, and is left alone there."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._process = OwningProcess()
+        self._description = engine.description
+        # To destroy it is to wait for its threads, and those stayed in the parent.
+        keep_in_children(self, engine)
+
+    @property
+    def description(self) -> str:
+        return self._description
+
+    def run(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
+        self._process.check()
+        return self._engine.run(inputs)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import threading
-import weakref
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +19,7 @@ from groupvit_runtime.engines.tensorrt_context import Context
 from groupvit_runtime.engines.tensorrt_flavors import FLAVORS, import_flavor, logger_of
 from groupvit_runtime.errors import BundleError, EngineError
 from groupvit_runtime.manifest import EngineInfo, TensorRTInfo
+from groupvit_runtime.process import finalize_in_owner
 
 _SPECIALISE: Final = {"image": "EAGER", "text": "NONE"}
 """When TensorRT-RTX compiles kernels for one shape. Left to itself it changes kernels behind the first calls,
@@ -79,7 +79,8 @@ class TensorRTEngine:
         self._all: list[Context] = []
         self._lock = threading.Lock()
         self._seen: set[tuple[tuple[int, ...], ...]] = set()
-        weakref.finalize(self, _release, self._all, self._lock)
+        # CUDA's context is the parent's: a forked child has nothing to give back.
+        finalize_in_owner(self, _release, self._all, self._lock)
         self._idle.put(self._context())
 
     @property
