@@ -6,13 +6,14 @@ DEMO ?= demo
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench clean
+.PHONY: help demo test test-slow lint resolve bench clean
 
 help:
 	@echo "make demo       export the demo checkpoint and segment a picture it never saw"
 	@echo "make test       everything that CI runs except the lints"
 	@echo "make test-slow  the tests that take long"
 	@echo "make lint       ruff, mypy, import-linter"
+	@echo "make resolve    whether every extra can be installed from the public index; fetches metadata only"
 	@echo "make bench      measurements on the full-size model, into benchmarks/results/"
 	@echo "make clean      remove the environment and what the other goals made"
 
@@ -45,6 +46,9 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+resolve: $(VENV)/.test
+	$(BIN)/python tools/resolve.py
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks.foundation

@@ -1,0 +1,119 @@
+"""The guard of constraints.txt, on an index of three packages; `make resolve` asks the public one."""
+
+from __future__ import annotations
+
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tools.resolve import PYTHONS, Case, Outcome, cases, main, resolve
+
+pytest.importorskip("uv", reason="the resolver is missing, which the extra lint brings")
+
+EXPORT = Case(("export",), "3.11", constrained=True)
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> list[str]:
+    """torch as it is published, with its triton; and onnx, for Python 3.11 only."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    for name, version, tag, needs in (
+        ("torch", "2.13.0", "py3-none-any", "triton==3.7.1"),
+        ("triton", "3.7.1", "py3-none-any", None),
+        ("triton", "3.9.0", "py3-none-any", None),
+        ("onnx", "1.23.2", "cp311-cp311-manylinux_2_28_x86_64", None),
+    ):
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        metadata += f"Requires-Dist: {needs}\n" if needs else ""
+        with zipfile.ZipFile(folder / f"{name}-{version}-{tag}.whl", "w") as wheel:
+            wheel.writestr(f"{name}-{version}.dist-info/METADATA", metadata)
+            wheel.writestr(f"{name}-{version}.dist-info/WHEEL", f"Wheel-Version: 1.0\nTag: {tag}\n")
+            wheel.writestr(f"{name}-{version}.dist-info/RECORD", "")
+    return ["--no-index", "--find-links", str(folder)]
+
+
+def project(folder: Path, constraints: str) -> Path:
+    (folder / "constraints.txt").write_text(constraints)
+    (folder / "pyproject.toml").write_text(
+        '[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.11"\n'
+        '[project.optional-dependencies]\nexport = ["torch>=2.10"]\nonnx = ["onnx"]\n'
+    )
+    return folder
+
+
+def test_pins_that_fit_each_other_resolve(tmp_path: Path, index: list[str]) -> None:
+    result = resolve(EXPORT, project(tmp_path, "torch==2.13.0\ntriton==3.7.1\n"), index)
+    assert result.outcome is Outcome.RESOLVED, result.text
+    assert result.text.split() == ["torch==2.13.0", "triton==3.7.1"]
+
+
+def test_a_pin_against_what_a_package_asks_for_is_refused_with_the_reason(
+    tmp_path: Path, index: list[str]
+) -> None:
+    result = resolve(EXPORT, project(tmp_path, "torch==2.13.0\ntriton==3.9.0\n"), index)
+    assert result.outcome is Outcome.REFUSED
+    assert "depend on triton==3.7.1" in result.text
+
+
+@pytest.mark.parametrize(("python", "outcome"), [("3.11", Outcome.RESOLVED), ("3.13", Outcome.REFUSED)])
+def test_a_version_without_a_wheel_for_an_interpreter_is_refused(
+    tmp_path: Path, index: list[str], python: str, outcome: Outcome
+) -> None:
+    case = Case(("onnx",), python, constrained=True)
+    assert resolve(case, project(tmp_path, "onnx==1.23.2\n"), index).outcome is outcome
+
+
+def test_an_index_that_is_not_there_is_no_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    nobody = ["--default-index", "http://127.0.0.1:9/simple", "--no-cache"]
+    result = resolve(EXPORT, project(tmp_path, "torch==2.13.0\n"), nobody)
+    assert result.outcome is Outcome.UNREACHABLE, result.text
+
+
+def test_what_a_user_configured_is_left_out(
+    tmp_path: Path, index: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_OVERRIDE", str(tmp_path / "overrides.txt"))
+    (tmp_path / "overrides.txt").write_text("triton==3.9.0\n")
+    assert (
+        resolve(EXPORT, project(tmp_path, "torch==2.13.0\ntriton==3.9.0\n"), index).outcome is Outcome.REFUSED
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "said"),
+    [
+        (Outcome.RESOLVED, 0, "All of them resolve"),
+        (Outcome.REFUSED, 1, "because of this"),
+        (Outcome.UNREACHABLE, 3, "cannot be reached"),
+    ],
+)
+def test_the_exit_code_tells_the_outcomes_apart(
+    outcome: Outcome,
+    code: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from tools import resolve as module
+
+    monkeypatch.setattr(
+        module, "resolve", lambda case, project: module.Result(case, outcome, "because of this")
+    )
+    assert main([]) == code
+    assert said in capsys.readouterr().out
+
+
+def test_every_extra_is_asked_for_on_every_interpreter() -> None:
+    root = Path(__file__).resolve().parents[2]
+    extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    wanted = cases()
+    for python in PYTHONS:
+        assert {case.extras for case in wanted if case.python == python and len(case.extras) == 1} == {
+            (extra,) for extra in extras
+        }
+        assert Case(("export", "test", "lint", "bench"), python, constrained=True) in wanted
+        assert Case(("export",), python, constrained=False) in wanted
