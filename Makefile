@@ -1,12 +1,20 @@
 # Every goal makes the virtual environment it needs; nothing has to be installed beforehand but Python 3.11+.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# For PyTorch, what pip is given: a requirement, a wheel's path, options.
+TORCH ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 WORKERS ?= 2
 
+# What was asked for on the command line; the environment is gone through again where that is not what it was made of.
+quoted = '$(subst ','\'',$(1))'
+CHOSEN := $(filter command environment,$(origin PYTHON))
+ASKED := $(strip $(if $(CHOSEN),$(PYTHON)) $(TORCH))
+AGAIN := $(if $(ASKED),$(if $(findstring [$(ASKED)],[$(shell cat $(VENV)/.asked 2>/dev/null)]),,again))
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint resolve bench clean
+.PHONY: help demo test test-slow lint resolve bench clean again
 
 help:
 	@echo "make demo       export the demo checkpoint and segment a picture it never saw"
@@ -17,16 +25,16 @@ help:
 	@echo "make bench      measurements on the full-size model, into benchmarks/results/"
 	@echo "make clean      remove the environment and what the other goals made"
 
-# One stamp for each set of packages; constraints.txt pins every version exactly.
-$(VENV)/.export: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt "torch==2.13.0"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[export]"
-	touch $@
+# One stamp for each set of packages. constraints.txt pins every version exactly; PyTorch's gives way to the one that
+# was asked for, or that $(PYTHON) has.
+$(VENV)/.export: pyproject.toml constraints.txt tools/environment.py $(AGAIN)
+	@$(PYTHON) tools/environment.py $(VENV) export $(if $(CHOSEN),--chosen) --torch=$(call quoted,$(TORCH))
+	@$(if $(ASKED),printf '%s\n' $(call quoted,$(ASKED)) > $(VENV)/.asked)
+	@touch $@
 
 $(VENV)/.test: $(VENV)/.export
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[export,test,lint,bench]"
-	touch $@
+	@$(BIN)/python tools/environment.py $(VENV) export test lint bench
+	@touch $@
 
 demo: $(VENV)/.export
 	$(BIN)/groupvit-export --target openvino -o $(DEMO)/bundle --force
