@@ -22,6 +22,7 @@ from groupvit_export import nvlabs
 from groupvit_export.config import GroupViTConfig
 from groupvit_export.errors import CheckpointError, MissingDependencyError
 from groupvit_export.model import GroupViTModel
+from groupvit_runtime.install_hint import install_hint
 
 __all__ = ["IGNORED_KEYS", "Checkpoint", "build_model", "load_checkpoint", "load_recorded"]
 
@@ -207,7 +208,7 @@ def _download(
         raise MissingDependencyError(
             f"{hub_id} is on the Hugging Face hub, and its client is not installed.",
             expected="the package huggingface_hub",
-            fix='pip install "groupvit-export[export]", or download the folder and pass its path',
+            fix=f"{install_hint('export')}, or download the folder and pass its path",
         ) from error
 
     def fetch(patterns: Iterable[str]) -> Path:

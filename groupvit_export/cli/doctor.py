@@ -19,6 +19,7 @@ from groupvit_export.torch_package.toolchain import compiler_name, has_compiler
 from groupvit_runtime.engines import ENGINES
 from groupvit_runtime.engines.cuda import DeviceInfo, open_cuda
 from groupvit_runtime.engines.tensorrt_flavors import FLAVORS, Flavor, is_installed
+from groupvit_runtime.install_hint import install_hint
 
 _EXPORT_PACKAGES = ("torch", "onnx", "onnxscript", "huggingface_hub")
 _ENGINE_PACKAGES = (
@@ -92,7 +93,7 @@ def _state(target: str, device: str) -> TargetState:
         runs = runs and sees_gpu()
         fixes += [] if runs else [f"on a machine with an NVIDIA GPU: {package}"]
     elif not runs:
-        fixes.append(f"pip install 'groupvit-export[{kind.extra}]'")
+        fixes.append(install_hint(kind.extra))
     if target == "torch":
         builds = runs and has_compiler()
         fixes += [] if has_compiler() else [f"to export: a C++ compiler, {compiler_name()} or CXX"]
@@ -102,7 +103,7 @@ def _state(target: str, device: str) -> TargetState:
 def _trt_state(flavor: Flavor) -> TargetState:
     installed = all(_is_there(module) for module in ENGINES["trt"].needs) and is_installed(flavor)
     gpu = _gpu()
-    fixes = [] if installed else [f"pip install 'groupvit-export[{flavor.extra}]'"]
+    fixes = [] if installed else [install_hint(flavor.extra)]
     if isinstance(gpu, str):
         fixes.append(f"to run{'' if flavor.name == 'rtx' else ' and to build'}: {gpu}")
     has_gpu = not isinstance(gpu, str)
@@ -113,7 +114,7 @@ def _trt_state(flavor: Flavor) -> TargetState:
 def _with_export(target: str, device: str, runs: bool, builds: bool, fixes: list[str]) -> TargetState:
     missing = [name for name in _EXPORT_PACKAGES if find_spec(name) is None]
     if missing:
-        fixes = [*fixes, "to export: pip install 'groupvit-export[export]'"]
+        fixes = [*fixes, f"to export: {install_hint('export')}"]
     return TargetState(target, device, runs, builds and not missing, "; ".join(fixes))
 
 
@@ -147,7 +148,7 @@ def _torch_sees_gpu() -> bool:
 
 _ON_GPU: Final[Mapping[str, tuple[Callable[[], bool], str]]] = MappingProxyType(
     {
-        "onnx": (_has_cuda_provider, "pip install 'groupvit-export[onnxruntime-gpu]'"),
+        "onnx": (_has_cuda_provider, install_hint("onnxruntime-gpu")),
         "torch": (_torch_sees_gpu, "PyTorch for CUDA, see https://pytorch.org/get-started/locally"),
     }
 )

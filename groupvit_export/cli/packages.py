@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 
 from groupvit_export.errors import MissingDependencyError
+from groupvit_runtime.install_hint import install_hint
 
 
 def require_packages(packages: Sequence[str], purpose: str) -> None:
@@ -23,5 +24,5 @@ def require_packages(packages: Sequence[str], purpose: str) -> None:
         raise MissingDependencyError(
             f"{purpose} needs packages that are not installed",
             got=f"missing: {', '.join(missing)}",
-            fix="pip install 'groupvit-export[export]'",
+            fix=install_hint("export"),
         )

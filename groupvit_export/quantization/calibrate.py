@@ -18,6 +18,7 @@ from groupvit_export.graph.function import inlined
 from groupvit_export.quantization.layers import QuantizedGraph
 from groupvit_export.quantization.options import Feed
 from groupvit_export.quantization.signed import signed
+from groupvit_runtime.install_hint import install_hint
 from groupvit_runtime.without_telemetry import telemetry_off
 
 _PASSES: Final = 2
@@ -106,7 +107,7 @@ def _import() -> Any:
         raise MissingDependencyError(
             "int8 needs the package nncf",
             got=str(error),
-            fix="pip install 'groupvit-export[export]'",
+            fix=install_hint("export"),
         ) from error
     return nncf
 

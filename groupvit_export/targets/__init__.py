@@ -16,6 +16,7 @@ from groupvit_export.errors import MissingDependencyError, UsageError
 from groupvit_export.suggest import closest
 from groupvit_export.trt.options import TrtOptions, given
 from groupvit_runtime.engines import ENGINES
+from groupvit_runtime.install_hint import install_hint
 from groupvit_runtime.manifest import Role, TensorRTInfo
 
 if TYPE_CHECKING:
@@ -248,5 +249,5 @@ def load_target(target: str) -> Build:
         raise MissingDependencyError(
             f"the target {target} needs the package {kind.package}",
             got=str(error),
-            fix="pip install 'groupvit-export[export]'",
+            fix=install_hint("export"),
         ) from error

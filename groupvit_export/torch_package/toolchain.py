@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Final
 
 from groupvit_export.errors import EngineError, MissingDependencyError
+from groupvit_runtime.install_hint import install_hint
 
 _OLDEST: Final = (2, 13)
 _COMPILERS: Final = {"darwin": "clang++", "win32": "cl"}
@@ -29,7 +30,7 @@ def check_toolchain(device: str) -> None:
             "the target torch needs a newer PyTorch",
             got=f"torch {installed}",
             expected=f"torch {_OLDEST[0]}.{_OLDEST[1]} or newer",
-            fix="pip install 'groupvit-export[export,torch]'",
+            fix=install_hint("export", "torch"),
         )
     if not has_compiler():
         raise MissingDependencyError(

@@ -11,10 +11,11 @@ from groupvit_export.errors import EngineError, MissingDependencyError, UsageErr
 from groupvit_export.trt.options import TrtOptions, check_flavor_has
 from groupvit_runtime.engines.cuda import DeviceInfo, open_cuda
 from groupvit_runtime.engines.tensorrt_flavors import FLAVORS, Flavor, is_installed
+from groupvit_runtime.install_hint import install_hint
 
 _INSTALL = (
-    "pip install 'groupvit-export[tensorrt-rtx]' (Linux or Windows on x86-64; needs no GPU to build), "
-    "or 'groupvit-export[tensorrt]' on the machine with the GPU"
+    f"{install_hint('tensorrt-rtx')} (Linux or Windows on x86-64; needs no GPU to build), "
+    f"or {install_hint('tensorrt')}, on the machine with the GPU"
 )
 
 
@@ -89,7 +90,7 @@ def _choose(asked: str | None, device: DeviceInfo | None, without: str) -> tuple
         raise MissingDependencyError(
             f"{FLAVORS[asked].title} is not installed",
             got=f"no Python module {FLAVORS[asked].module}",
-            fix=f"pip install 'groupvit-export[{FLAVORS[asked].extra}]'",
+            fix=install_hint(FLAVORS[asked].extra),
         )
     if device is not None and is_installed(tensorrt):
         return tensorrt, f"it is installed, and {device.name} is here"

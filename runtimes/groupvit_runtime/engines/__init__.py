@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groupvit_runtime.errors import EngineError, MissingDependencyError, UsageError
+from groupvit_runtime.install_hint import install_hint
 from groupvit_runtime.manifest import EngineInfo
 from groupvit_runtime.process import OwningProcess, keep_in_children
 
@@ -174,7 +175,7 @@ def load_engine(info: EngineInfo, root: Path, options: EngineOptions) -> Engine:
         raise MissingDependencyError(
             f"the {info.target} engine needs {' and '.join(kind.needs)}",
             got=str(error),
-            fix=f"pip install 'groupvit-export[{kind.extra}]'",
+            fix=install_hint(kind.extra),
         ) from error
     engine: Engine = getattr(module, kind.class_name)(info, paths[0], replace(options, device=device))
     _FIRST_USE.setdefault(info.target, OwningProcess())

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from groupvit_runtime.errors import MissingDependencyError
+from groupvit_runtime.install_hint import install_hint
 
 _REMEMBERED = 20
 
@@ -59,8 +60,7 @@ def import_flavor(name: str, rebuild: str) -> Any:
             f"the engine was built by {flavor.title}, which is not installed",
             got=f"{error}; installed: {', '.join(others) or 'neither flavour'}",
             expected=f"the Python module {flavor.module}",
-            fix=f"pip install 'groupvit-export[{flavor.extra}]'"
-            + (f", or build it anew: {rebuild}" if others else ""),
+            fix=install_hint(flavor.extra) + (f", or build it anew: {rebuild}" if others else ""),
         ) from error
 
 
