@@ -14,11 +14,12 @@ ASKED := $(strip $(if $(CHOSEN),$(PYTHON)) $(TORCH))
 AGAIN := $(if $(ASKED),$(if $(findstring [$(ASKED)],[$(shell cat $(VENV)/.asked 2>/dev/null)]),,again))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint resolve bench clean again
+.PHONY: help demo test test-slow lint resolve bench clean again system-packages optional-packages
 
 help:
 	@echo "make demo       export the demo checkpoint and segment a picture it never saw"
 	@echo "make test       everything that CI runs except the lints"
+	@echo "make system-packages  what the tests of compiled code need, by apt-get; the tests do so where they may"
 	@echo "make test-slow  the tests that take long"
 	@echo "make lint       ruff, mypy, import-linter"
 	@echo "make resolve    whether every extra can be installed from the public index; fetches metadata only"
@@ -43,10 +44,17 @@ demo: $(VENV)/.export
 	@echo
 	@echo "The overlay is $(DEMO)/sample.overlay.png"
 
-test: $(VENV)/.test
+system-packages:
+	@$(PYTHON) tools/system_packages.py
+
+# The first of the prerequisites: what it says comes before everything else.
+optional-packages:
+	@$(PYTHON) tools/system_packages.py --optional
+
+test: optional-packages $(VENV)/.test
 	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadgroup
 
-test-slow: $(VENV)/.test
+test-slow: optional-packages $(VENV)/.test
 	$(BIN)/python -m pytest -m slow -n $(WORKERS) --dist loadgroup
 
 lint: $(VENV)/.test

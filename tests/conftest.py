@@ -38,6 +38,8 @@ hypothesis.settings.load_profile("toolkit")
 # `torch` compiles for a minute, and is a deployment with PyTorch: it has a fixture and tests of its own.
 ON_CPU = sorted(target for target in TARGETS if "cpu" in ENGINES[target].devices and target != "torch")
 
+pytest_plugins = ["skip_summary"]
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 # What takes minutes to make is made by one of the workers of `pytest -n`, for all tests that need it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -21,19 +22,30 @@ def fuzzers(clang: str | None) -> Callable[[str], Path]:
     compiler = clang or shutil.which("g++")
     if compiler is None or shutil.which("cmake") is None:
         pytest.skip("no compiler for fuzzing: apt-get install cmake clang libclang-rt-14-dev, or g++")
-    folder = SOURCE.parents[1] / "build" / f"cpp-fuzz-{Path(compiler).name}"
-    options = [
-        "-DGROUPVIT_BUILD_FUZZERS=ON",
-        "-DGROUPVIT_WITH_OPENVINO=OFF",
-        f"-DCMAKE_CXX_COMPILER={compiler}",
-    ]
-    _run("cmake", "-S", str(SOURCE), "-B", str(folder), *options)
+    folder = configured(compiler)
 
     def build(target: str) -> Path:
         _run("cmake", "--build", str(folder), "--target", f"{target}_fuzz", "--parallel", "2")
         return folder / f"{target}_fuzz"
 
     return build
+
+
+def configured(compiler: str) -> Path:
+    """The folder that CMake has configured for fuzzing; skips the test where a library is missing."""
+    folder = SOURCE.parents[1] / "build" / f"cpp-fuzz-{Path(compiler).name}"
+    options = [
+        "-DGROUPVIT_BUILD_FUZZERS=ON",
+        "-DGROUPVIT_WITH_OPENVINO=OFF",
+        f"-DCMAKE_CXX_COMPILER={compiler}",
+    ]
+    command = ["cmake", "-S", str(SOURCE), "-B", str(folder), *options]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    missing = re.search(r'Could not find a package configuration file provided by "(\w+)"', done.stdout)
+    if missing is not None:
+        pytest.skip(f"{missing[1]} is missing: apt-get install nlohmann-json3-dev")
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-4000:]}"
+    return folder
 
 
 def _run(*command: str, environment: dict[str, str] | None = None) -> str:
@@ -84,3 +96,14 @@ def test_nothing_falls_out_in_half_a_minute(
 def test_the_seeds_are_those_of_the_script() -> None:
     assert {str(path.relative_to(CORPUS)) for path in CORPUS.rglob("*.*")} == set(seeds())
     assert [path for path, data in seeds().items() if (CORPUS / path).read_bytes() != data] == []
+
+
+def test_without_a_library_fuzzing_is_skipped_with_the_command_that_brings_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    says = 'Could not find a package configuration file provided by "nlohmann_json"'
+    (tmp_path / "cmake").write_text(f"#!/bin/sh\necho '{says}' >&2\nexit 1\n")
+    (tmp_path / "cmake").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(pytest.skip.Exception, match="nlohmann_json is missing: apt-get install"):
+        configured("g++")
