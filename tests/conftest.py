@@ -28,6 +28,7 @@ from groupvit_export.demo import DEMO_LABELS, DEMO_SCENES
 from groupvit_export.graph.precision import HALVES
 from groupvit_export.pipeline import ExportOptions, export_bundle
 from groupvit_export.targets import TARGETS
+from groupvit_export.torch_package.toolchain import compiler_name, has_compiler
 from groupvit_export.trt.options import TrtOptions
 from groupvit_runtime.engines import ENGINES
 
@@ -159,6 +160,8 @@ def few_scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def torch_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo compiled by AOTInductor for the CPU. Tests that change it copy it first."""
+    if not has_compiler():
+        pytest.skip(f"there is no compiler {compiler_name()}: apt-get install g++, or set CXX")
     output = tmp_path_factory.mktemp("packages") / "torch"
     return export_bundle(ExportOptions(target="torch", output=output)).path
 

@@ -229,6 +229,7 @@ def test_cuda_without_a_gpu_is_refused_before_any_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(toolchain, "has_compiler", lambda: True)
     refused(EngineError, "sees no GPU(.|\n)*--device cpu", target="torch", device="cuda")
     assert export_main(["--target", "torch", "--device", "cuda", "-o", str(tmp_path / "b")]) == 1
     assert "--device cpu" in capsys.readouterr().err

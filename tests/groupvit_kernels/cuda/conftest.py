@@ -34,7 +34,9 @@ def tool() -> Callable[[str], str]:
     def find(name: str) -> str:
         path = shutil.which(name)
         if path is None:
-            pytest.skip(f"{name} is not on PATH")
+            packages = {"nm": "binutils", "nvcc": None}
+            package = packages.get(name, name)
+            pytest.skip(f"{name} is not on PATH" + (f": apt-get install {package}" if package else ""))
         return path
 
     return find
