@@ -21,6 +21,7 @@ from torch import Tensor
 from groupvit_export import nvlabs
 from groupvit_export.config import GroupViTConfig
 from groupvit_export.errors import CheckpointError, MissingDependencyError
+from groupvit_export.image_processor import IMAGE_PROCESSOR_FILES
 from groupvit_export.model import GroupViTModel
 from groupvit_runtime.install_hint import install_hint
 
@@ -38,7 +39,7 @@ _SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
 _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 _HUB_ALWAYS = (
     "config.json",
-    "preprocessor_config.json",
+    *IMAGE_PROCESSOR_FILES,
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",

@@ -40,11 +40,12 @@ _TOKENIZER_NAME: Final = "tokenizer.json"
 
 @dataclass(frozen=True)
 class ExportResult:
-    """The bundle's folder, its manifest, and seconds by step."""
+    """The bundle's folder, its manifest, seconds by step, and what was assumed of the checkpoint."""
 
     path: Path
     manifest: Manifest
     seconds: dict[str, float]
+    notes: tuple[str, ...]
 
 
 def export_bundle(
@@ -78,7 +79,7 @@ def export_bundle(
 
     with clock.step("load the checkpoint"):
         source = load_source(options, checkpoint)
-        for remark in source.checkpoint.notes:
+        for remark in source.notes:
             progress(f"note: {remark}")
 
     with (
@@ -144,7 +145,7 @@ def export_bundle(
 
         manifest = _manifest(options, source, model, engines, parity, precisions, path.name)
         (stage / MANIFEST_NAME).write_text(manifest.to_text(), encoding="utf-8")
-    return ExportResult(path=path, manifest=manifest, seconds=clock.seconds)
+    return ExportResult(path=path, manifest=manifest, seconds=clock.seconds, notes=source.notes)
 
 
 def _manifest(

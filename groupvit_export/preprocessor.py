@@ -1,65 +1,68 @@
-"""A checkpoint's preprocessor_config.json to the manifest's preprocessing contract."""
+"""A checkpoint's image processor to the manifest's preprocessing contract."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast
 
-from groupvit_export.errors import CheckpointError
+from groupvit_export.image_processor import (
+    IMAGE_PROCESSOR_FILES,
+    FoundSettings,
+    ImageProcessorSettings,
+    find_image_processor,
+)
 from groupvit_runtime.contract import (
-    CLIP_MEAN,
-    CLIP_STD,
     IMAGENET_MEAN,
     IMAGENET_STD,
     PaperDecode,
     Preprocessing,
-    ResizeFilter,
     SlidingWindow,
 )
 from groupvit_runtime.manifest import Preprocessings
 
-_PILLOW_FILTERS: Final = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
-"""In the order of Pillow's resampling codes, which the configuration stores."""
-
 _PAPER_SHORT_SIDE, _PAPER_LONG_SIDE_MAX = 448, 2048
 
 
-def preprocessings(folder: Path | None) -> Preprocessings:
-    """Contracts of both decodes.
+@dataclass(frozen=True)
+class CheckpointPreprocessing:
+    """How a checkpoint's pictures are prepared.
 
-    `hf` follows the checkpoint's preprocessor_config.json, except that the whole picture is resized
-    and nothing cropped: a label map must cover the picture. Without that file, and always for
-    `paper`, mean and std are ImageNet's, with which NVlabs trained and evaluated.
+    Attributes:
+        contracts: of both decodes.
+        notes: what was assumed, chosen between two files, or not followed, in sentences for people.
+    """
+
+    contracts: Preprocessings
+    notes: tuple[str, ...]
+
+
+def read_preprocessing(folder: Path | None, image_size: tuple[int, int]) -> CheckpointPreprocessing:
+    """Contracts of both decodes, and what must be said of them.
+
+    `hf` follows the image processor's settings (:func:`find_image_processor`), except that the whole
+    picture is resized and nothing cropped: a label map must cover the picture. Without settings, and
+    always for `paper`, mean and std are ImageNet's, with which NVlabs trained and evaluated.
+
+    Args:
+        folder: the checkpoint's, or None for a single file.
+        image_size: (height, width) of the engine's pictures.
 
     Raises:
-        CheckpointError: the file is there and cannot be followed.
+        CheckpointError: settings are there and cannot be followed.
     """
-    paper = Preprocessing(resize="short_side", antialias=False, mean=IMAGENET_MEAN, std=IMAGENET_STD)
-    path = None if folder is None else folder / "preprocessor_config.json"
-    if path is None or not path.is_file():
-        whole = Preprocessing(resize="whole", antialias=True, mean=IMAGENET_MEAN, std=IMAGENET_STD)
-        return Preprocessings(hf=whole, paper=paper)
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        # Absent keys have the defaults of transformers' CLIP image processor.
-        filter_name = _PILLOW_FILTERS[values.get("resample", 3)]
-        whole = Preprocessing(
-            resize="whole",
-            filter=cast(ResizeFilter, filter_name),
-            antialias=filter_name != "nearest",
-            rescale=values.get("rescale_factor", 1 / 255) if values.get("do_rescale", True) else 1.0,
-            mean=_channels(values, "image_mean", 0.0),
-            std=_channels(values, "image_std", 1.0),
-        )
-    except Exception as error:
-        raise CheckpointError(
-            "preprocessor_config.json cannot be followed",
-            got=f"{path}: {type(error).__name__}: {error}",
-            expected="what transformers' CLIPImageProcessor writes",
-            fix="correct the file, or remove it to use ImageNet's mean and std",
-        ) from error
-    return Preprocessings(hf=whole, paper=paper)
+    found = _find(folder)
+    if found is None:
+        return CheckpointPreprocessing(_contracts(None), (_assumed(folder),))
+    notes = found.notes
+    if not found.settings.squashes_to(image_size):
+        notes = (*notes, _not_cropped(found.settings, found.file, image_size))
+    return CheckpointPreprocessing(_contracts(found.settings), notes)
+
+
+def preprocessings(folder: Path | None) -> Preprocessings:
+    """The contracts of :func:`read_preprocessing` alone."""
+    found = _find(folder)
+    return _contracts(None if found is None else found.settings)
 
 
 def paper_decode(image_size: tuple[int, int]) -> PaperDecode | None:
@@ -77,9 +80,44 @@ def paper_decode(image_size: tuple[int, int]) -> PaperDecode | None:
     )
 
 
-def _channels(values: dict[str, object], key: str, neutral: float) -> tuple[float, float, float]:
-    if not values.get("do_normalize", True):
-        return (neutral, neutral, neutral)
-    default = CLIP_MEAN if key == "image_mean" else CLIP_STD
-    first, second, third = cast(list[float], values.get(key, list(default)))
-    return (first, second, third)
+def _find(folder: Path | None) -> FoundSettings | None:
+    return None if folder is None else find_image_processor(folder)
+
+
+def _contracts(settings: ImageProcessorSettings | None) -> Preprocessings:
+    paper = Preprocessing(resize="short_side", antialias=False, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+    if settings is None:
+        whole = Preprocessing(resize="whole", antialias=True, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+        return Preprocessings(hf=whole, paper=paper)
+    whole = Preprocessing(
+        resize="whole",
+        filter=settings.filter,
+        antialias=settings.filter != "nearest",
+        rescale=settings.rescale,
+        mean=settings.mean,
+        std=settings.std,
+    )
+    return Preprocessings(hf=whole, paper=paper)
+
+
+def _assumed(folder: Path | None) -> str:
+    files = " or ".join(IMAGE_PROCESSOR_FILES)
+    where = "it is a single file" if folder is None else f"no image settings in {files}"
+    return (
+        f"the checkpoint comes without an image processor ({where}): the hf decode assumes ImageNet's mean "
+        "and std, with which NVlabs trained, and a bilinear resize"
+    )
+
+
+def _not_cropped(settings: ImageProcessorSettings, file: str, image_size: tuple[int, int]) -> str:
+    size, crop = settings.size, settings.crop
+    resized = f"the short side to {size}" if isinstance(size, int) else f"to {_sides(size)}"
+    cut = "" if crop is None else f" and cuts {_sides(crop)} out of the middle"
+    return (
+        f"{file} resizes {resized}{cut}: the hf decode resizes the whole picture to {_sides(image_size)} "
+        "instead, because a label map has to cover it"
+    )
+
+
+def _sides(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"

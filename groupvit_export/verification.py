@@ -22,7 +22,7 @@ from groupvit_export.graph.decode import attach_decode
 from groupvit_export.graph.encoders import ImageEncoder
 from groupvit_export.graph.passes import apply_passes
 from groupvit_export.pipeline import ExportOptions, export_bundle
-from groupvit_export.preprocessor import paper_decode, preprocessings
+from groupvit_export.preprocessor import paper_decode, read_preprocessing
 from groupvit_export.quantization.options import QuantizationOptions
 from groupvit_export.targets import check_target
 from groupvit_export.tokenizers import find_tokenizer
@@ -133,10 +133,9 @@ def verify_bundle(
     model = build_model(checkpoint)
     image_size = manifest.model.image_size
     normalizes = manifest.engine("image").normalizes
-    subject = Subject(
-        model, image_size, preprocessings(checkpoint.folder), paper_decode(image_size), normalizes
-    )
-    notes = _fingerprint_notes(opened, checkpoint)
+    preprocessing = read_preprocessing(checkpoint.folder, image_size)
+    subject = Subject(model, image_size, preprocessing.contracts, paper_decode(image_size), normalizes)
+    notes = [*_fingerprint_notes(opened, checkpoint), *preprocessing.notes]
     check_architecture(model, manifest.model)
     words, token_ids = _words(opened, checkpoint, options)
     plan, more = _plan(subject, words, options, manifest.engine("image").max_batch)

@@ -137,6 +137,7 @@ def run(arguments: argparse.Namespace) -> int:
             {
                 "bundle": str(result.path),
                 "seconds": result.seconds,
+                "notes": list(result.notes),
                 "parity": to_json(result.manifest.parity),
                 "precisions": to_json(result.manifest.precisions),
             }

@@ -12,7 +12,7 @@ from groupvit_export.demo import DEMO_CHECKPOINT, DEMO_SOURCE
 from groupvit_export.errors import CheckpointError, UsageError
 from groupvit_export.exporting.options import ExportOptions
 from groupvit_export.model.groupvit import GroupViTModel
-from groupvit_export.preprocessor import paper_decode, preprocessings
+from groupvit_export.preprocessor import paper_decode, read_preprocessing
 from groupvit_export.quality.decoding import Decoding
 from groupvit_export.tokenizers import find_tokenizer
 from groupvit_export.verify.subject import Subject
@@ -34,6 +34,7 @@ class Source:
         decode: the default, and the constants of `paper` where the engine is square.
         templates: prompts, each with one `{}`.
         normalizes: the decode as which the image engine normalises pixels; None where it does not.
+        notes: what was assumed or chosen, in sentences for people.
     """
 
     checkpoint: Checkpoint
@@ -44,6 +45,7 @@ class Source:
     decode: DecodeInfo
     templates: tuple[str, ...]
     normalizes: DecodeName | None
+    notes: tuple[str, ...]
 
     @property
     def is_demo(self) -> bool:
@@ -89,18 +91,19 @@ def load_source(options: ExportOptions, checkpoint: Checkpoint | None = None) ->
     checkpoint = checkpoint or _load(options)
     model = build_model(checkpoint)
     tokenizer = find_tokenizer(options.tokenizer or _tokenizer_source(checkpoint))
-    contracts = preprocessings(checkpoint.folder)
     image_size = options.image_size or _own_image_size(model)
+    preprocessing = read_preprocessing(checkpoint.folder, image_size)
     decode = _decode(options, checkpoint, image_size)
     return Source(
         checkpoint=checkpoint,
         model=model,
         tokenizer=tokenizer,
-        contracts=contracts,
+        contracts=preprocessing.contracts,
         image_size=image_size,
         decode=decode,
         templates=resolve_templates("simple" if options.templates is None else options.templates),
         normalizes=decode.default if options.input == "uint8" else None,
+        notes=(*checkpoint.notes, *preprocessing.notes),
     )
 
 
