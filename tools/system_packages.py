@@ -18,12 +18,14 @@ PACKAGES = {
     "nlohmann-json3-dev": "nlohmann-json3-dev",
     "libgtest-dev": "libgtest-dev",
     "libstb-dev": "libstb-dev",
+    "locales": "locales",
 }
 """By name, the pattern of the names that serve as well: a version's own package does."""
 
 ELSEWHERE = (
     "The tests of compiled code need g++, clang with its sanitizers, CMake, Ninja, pkg-config, "
-    "nlohmann-json, GoogleTest and stb; this system has no apt-get to install them with."
+    "nlohmann-json, GoogleTest, stb and the sources of locales; this system has no apt-get to install "
+    "them with."
 )
 
 
