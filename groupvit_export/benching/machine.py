@@ -7,8 +7,9 @@ import platform
 import re
 from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Final
+
+from groupvit_runtime.processor import processor_facts, processor_flags
 
 PACKAGES: Final = (
     "groupvit-export",
@@ -63,15 +64,14 @@ class Machine:
 
 def this_machine() -> Machine:
     """The one that this runs on."""
-    facts = _cpu_facts()
-    flags = facts.get("flags", facts.get("Features", "")).split()
+    facts = processor_facts()
     cores = os.cpu_count() or 1
     return Machine(
         cpu=facts.get("model name") or platform.processor() or platform.machine(),
         architecture=platform.machine(),
         cores=cores,
         usable_cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores,
-        flags=tuple(sorted(flag for flag in flags if _INSTRUCTIONS.match(flag))),
+        flags=tuple(sorted(flag for flag in processor_flags() if _INSTRUCTIONS.match(flag))),
         memory_mb=_memory_mb(),
         system=platform.system(),
     )
@@ -91,17 +91,6 @@ def installed() -> dict[str, str]:
 def load_average() -> float | None:
     """Of the last minute: processes that ran or wanted to; None where the system does not tell."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-
-
-def _cpu_facts() -> dict[str, str]:
-    path = Path("/proc/cpuinfo")
-    if not path.is_file():
-        return {}
-    pairs = (line.partition(":") for line in path.read_text(encoding="utf-8").splitlines())
-    facts: dict[str, str] = {}
-    for key, _, value in pairs:
-        facts.setdefault(key.strip(), value.strip())
-    return facts
 
 
 def _memory_mb() -> int | None:

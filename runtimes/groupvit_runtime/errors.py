@@ -66,5 +66,9 @@ class ParityWarning(UserWarning):
     """The bundle was exported although it does not equal the reference."""
 
 
+class PrecisionWarning(UserWarning):
+    """The processor is not one that the engine's precision is made for."""
+
+
 class MissingDependencyError(EngineError):
     """An optional package that this step needs is not installed."""

@@ -228,12 +228,18 @@ class QuantizationInfo:
         calibration: what the ranges were taken from, in words.
         pictures: how many pictures that was.
         layers: all that were tried, in the order of the graph.
+        instruction_set: of the processor that it was judged on, a flag of
+            `groupvit_runtime.byte_products.INSTRUCTION_SETS`; None where that is not known, or was a GPU.
+        never_saturates: whether its weights are proven to be so small that processors that add two products
+            in 16 bits compute the same.
     """
 
     method: str
     calibration: str
     pictures: int
     layers: tuple[QuantizedLayer, ...]
+    instruction_set: str | None = None
+    never_saturates: bool = False
 
 
 @dataclass(frozen=True)

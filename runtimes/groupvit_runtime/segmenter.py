@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Final, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from groupvit_runtime.byte_products import int8_caution, this_instruction_set
 from groupvit_runtime.contract import PaperDecode
 from groupvit_runtime.decode import hf_decode, hf_groups
 from groupvit_runtime.decode_checks import check_output, check_text
 from groupvit_runtime.engines import EngineOptions, load_engine
-from groupvit_runtime.errors import EngineError, LabelError, ParityWarning, UsageError
+from groupvit_runtime.errors import EngineError, LabelError, ParityWarning, PrecisionWarning, UsageError
 from groupvit_runtime.image_engine import ImageEngine, Outputs, Prepared
 from groupvit_runtime.manifest import DecodeName, EngineInfo, Manifest, check_decode
 from groupvit_runtime.opening import OpenBundle, open_bundle
@@ -72,6 +73,7 @@ class Segmenter:
         self._bundle = bundle
         self._options = options
         _warn_of_failed_parity(bundle.manifest)
+        _warn_of_int8(bundle.manifest, options.device)
         self._decode: DecodeName = check_decode(decode or bundle.manifest.decode.default)
         image = bundle.manifest.engine("image")
         self._batch_size = _batch_size(batch_size, image)
@@ -450,6 +452,12 @@ def _warn_of_failed_parity(manifest: Manifest) -> None:
             ParityWarning,
             stacklevel=4,
         )
+
+
+def _warn_of_int8(manifest: Manifest, device: str | None) -> None:
+    caution = int8_caution(manifest.name, manifest.engine("image"), device, this_instruction_set())
+    if caution is not None:
+        warnings.warn(caution, PrecisionWarning, stacklevel=4)
 
 
 def _unobserved(stage: Stage) -> AbstractContextManager[object]:

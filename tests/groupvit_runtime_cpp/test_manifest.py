@@ -68,6 +68,8 @@ def described(manifest: Manifest) -> str:
             flags = (plan.version_compatible, plan.tf32, plan.stripped, plan.refittable)
             parts += [plan.flavor, plan.version, *plan.compute_capabilities, plan.rebuild]
             parts += [plan.hardware_compatibility, numbers(*flags)]
+        if info.quantization is not None:
+            parts += [info.quantization.instruction_set or "-", numbers(info.quantization.never_saturates)]
         return "|".join([*parts, "-" if info.max_batch is None else str(info.max_batch)])
 
     model, paper, parity = manifest.model, manifest.decode.paper, manifest.parity

@@ -40,7 +40,10 @@ Manifest to_manifest(ManifestRecord&& record) {
   manifest.toolkit_version = std::move(record.toolkit_version);
   manifest.fingerprint = std::move(record.checkpoint.fingerprint);
   manifest.model = std::move(record.model);
-  for (EngineRecord& engine : record.engines) manifest.engines.push_back(std::move(static_cast<EngineInfo&>(engine)));
+  for (EngineRecord& engine : record.engines) {
+    if (engine.quantization_record) engine.quantization = static_cast<QuantizationInfo&>(*engine.quantization_record);
+    manifest.engines.push_back(std::move(static_cast<EngineInfo&>(engine)));
+  }
   manifest.tokenizer = std::move(record.tokenizer);
   manifest.prompts = std::move(record.prompts);
   manifest.hf = record.preprocessing.hf;

@@ -52,6 +52,12 @@ struct TensorRTInfo {
   std::string rebuild;
 };
 
+// Of int8.
+struct QuantizationInfo {
+  std::optional<std::string> instruction_set;  // of the processor that it was judged on, as Linux names it
+  bool never_saturates = false;  // also where two products are added in 16 bits
+};
+
 struct EngineInfo {
   std::string role;  // "image" or "text"
   std::string target;
@@ -64,6 +70,7 @@ struct EngineInfo {
   std::optional<FileInfo> source;
   std::optional<TensorRTInfo> tensorrt;
   std::optional<std::string> normalizes;  // "hf" or "paper"
+  std::optional<QuantizationInfo> quantization;
 
   // The largest batch it takes; empty where there is no limit.
   std::optional<std::int64_t> max_batch() const;

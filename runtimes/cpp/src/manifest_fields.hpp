@@ -35,7 +35,7 @@ struct QuantizedLayerRecord {
   std::optional<double> sensitivity;
 };
 
-struct QuantizationRecord {
+struct QuantizationRecord : QuantizationInfo {
   std::string method, calibration;
   std::int64_t pictures = 0;
   std::vector<QuantizedLayerRecord> layers;
@@ -43,7 +43,7 @@ struct QuantizationRecord {
 
 struct EngineRecord : EngineInfo {
   std::vector<KeptRecord> kept;
-  std::optional<QuantizationRecord> quantization;
+  std::optional<QuantizationRecord> quantization_record;
 };
 
 struct ParityRowRecord {
@@ -172,7 +172,9 @@ inline auto fields(const QuantizedLayerRecord*) {
 inline auto fields(const QuantizationRecord*) {
   using R = QuantizationRecord;
   return std::make_tuple(record::required("method", &R::method), record::required("calibration", &R::calibration),
-                         record::required("pictures", &R::pictures), record::required("layers", &R::layers));
+                         record::required("pictures", &R::pictures), record::required("layers", &R::layers),
+                         record::optional("instruction_set", &R::instruction_set),
+                         record::optional("never_saturates", &R::never_saturates));
 }
 
 inline auto fields(const EngineRecord*) {
@@ -185,7 +187,7 @@ inline auto fields(const EngineRecord*) {
       record::required("hardware", &R::hardware), record::optional("kept", &R::kept),
       record::optional("source", &R::source), record::optional("tensorrt", &R::tensorrt),
       record::one_of("normalizes", &R::normalizes, manifest_fields::kDecodes, false),
-      record::optional("quantization", &R::quantization));
+      record::optional("quantization", &R::quantization_record));
 }
 
 inline auto fields(const CheckpointRecord*) {

@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "byte_products.hpp"
 #include "decimal.hpp"
 #include "engines/of_process.hpp"
 #include "engines/support.hpp"
@@ -164,8 +165,10 @@ Session::Session(const std::filesystem::path& bundle, const SessionOptions& opti
 
 std::string Session::warning() const {
   const Manifest& manifest = bundle_.manifest;
-  if (manifest.parity_verdict != "FAIL") return {};
-  return "bundle '" + manifest.name + "' was exported although it does not equal the reference: " +
+  const std::string caution =
+      int8_caution(manifest.name, manifest.engine("image"), engine_options_.device, processor_flags());
+  if (manifest.parity_verdict != "FAIL") return caution;
+  return (caution.empty() ? "" : caution + "\n") + "bundle '" + manifest.name + "' was exported although it does not equal the reference: " +
          manifest.parity_first.value_or("the manifest does not say where") +
          ". Look into it with: groupvit verify BUNDLE --bisect";
 }

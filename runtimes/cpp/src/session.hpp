@@ -49,7 +49,7 @@ class Session {
 
   const Manifest& manifest() const { return bundle_.manifest; }
   const std::string& engine_description() const { return engine_description_; }
-  // Of a bundle that does not equal the reference; empty for any other.
+  // Of a bundle that does not equal the reference, or is int8 on a processor without VNNI; empty for any other.
   std::string warning() const;
   const std::string& default_decode() const { return decode_; }
 

@@ -105,6 +105,10 @@ std::string described(const EngineInfo& engine) {
     parts.push_back(numbers({static_cast<double>(plan.version_compatible), static_cast<double>(plan.tf32),
                              static_cast<double>(plan.stripped), static_cast<double>(plan.refittable)}));
   }
+  if (engine.quantization) {
+    parts.push_back(engine.quantization->instruction_set.value_or("-"));
+    parts.push_back(numbers({static_cast<double>(engine.quantization->never_saturates)}));
+  }
   parts.push_back(engine.max_batch() ? std::to_string(*engine.max_batch()) : "-");
   return joined(parts, "|");
 }

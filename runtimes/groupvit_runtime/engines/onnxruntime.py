@@ -44,6 +44,10 @@ class OnnxRuntimeEngine:
         session_options.log_severity_level = 3
         if options.threads is not None:
             session_options.intra_op_num_threads = options.threads
+        if info.precision == "int8":
+            # Without VNNI its products of unsigned and signed bytes saturate in 16 bits. There, this makes
+            # weights unsigned, whose products do not; elsewhere it changes nothing.
+            session_options.add_session_config_entry("session.x64quantprecision", "1")
         try:
             self._session = ort.InferenceSession(
                 path, session_options, providers=[(provider, _PROVIDER_OPTIONS[device])]

@@ -125,7 +125,8 @@ GROUPVIT_API groupvit_status groupvit_segmenter_load(const char* bundle, const g
 GROUPVIT_API void groupvit_segmenter_free(groupvit_segmenter* segmenter);
 /* Runtime, version, device and precision that are really in use. */
 GROUPVIT_API const char* groupvit_segmenter_engine(const groupvit_segmenter* segmenter);
-/* What the user ought to know, such as parity that failed at export; empty where there is nothing. */
+/* What the user ought to know, such as parity that failed at export, or int8 on a processor that it is slow on; empty
+ * where there is nothing. */
 GROUPVIT_API const char* groupvit_segmenter_warning(const groupvit_segmenter* segmenter);
 
 /* A vocabulary that is cached in the bundle under `name`. */

@@ -1,0 +1,23 @@
+"""What the system says about the processor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def processor_facts() -> dict[str, str]:
+    """The first value of every key of /proc/cpuinfo; empty outside Linux."""
+    path = Path("/proc/cpuinfo")
+    if not path.is_file():
+        return {}
+    pairs = (line.partition(":") for line in path.read_text(encoding="utf-8").splitlines())
+    facts: dict[str, str] = {}
+    for key, _, value in pairs:
+        facts.setdefault(key.strip(), value.strip())
+    return facts
+
+
+def processor_flags() -> frozenset[str]:
+    """Its instruction sets, as Linux spells them; empty elsewhere."""
+    facts = processor_facts()
+    return frozenset(facts.get("flags", facts.get("Features", "")).split())
