@@ -16,7 +16,9 @@ def _engine(engine: EngineInfo) -> str:
     assert info is not None
     count = sum(layer.quantized for layer in info.layers)
     head = f"{engine.role} engine: {count} of {len(info.layers)} layers in int8"
-    return f"{head}\n{info.method}\n{info.calibration}\n" + table(
+    sums = "exact on every processor" if info.never_saturates else "may saturate on x86 without VNNI"
+    judged = f"judged on {info.instruction_set or 'an unknown instruction set'}; sums of products {sums}"
+    return f"{head}\n{info.method}\n{info.calibration}\n{judged}\n" + table(
         ["layer", "", "sensitivity"], [_row(layer) for layer in info.layers]
     )
 

@@ -28,7 +28,7 @@ from groupvit_export.verify.quantized import label_cells
 from groupvit_export.verify.report import Cell
 from groupvit_export.verify.stand_in import find_stand_in
 from groupvit_runtime.contract import IMAGE_INPUT, PIXELS_INPUT, TEXT_INPUT, TEXT_OUTPUT, Preprocessing
-from groupvit_runtime.engines import EngineOptions, load_engine
+from groupvit_runtime.engines import ENGINES, EngineOptions, load_engine
 from groupvit_runtime.manifest import EngineInfo, ModelInfo
 from groupvit_runtime.tokenizer import Tokenizer
 
@@ -190,6 +190,8 @@ class Quantization:
             build=build,
             scratch=scratch,
             symmetric=TARGETS[target].symmetric,
+            weight_bits=TARGETS[target].weight_bits,
+            on_cpu=trials.stand_in is not None or ENGINES[target].devices[0] == "cpu",
             stand_in=trials.stand_in,
             note=note,
             report=report,

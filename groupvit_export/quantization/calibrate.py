@@ -25,10 +25,11 @@ _PASSES: Final = 2
 """How often NNCF reads the pictures: for smoothing, and for ranges."""
 
 
-def method(*, symmetric: bool) -> str:
+def method(*, symmetric: bool, weight_bits: int) -> str:
     """Tool, version and settings, for the manifest."""
+    weights = "int8" if weight_bits == 8 else f"{weight_bits} bits of int8"
     return (
-        f"NNCF {version('nncf')}: SmoothQuant, transformer mode; weights in int8 per channel, "
+        f"NNCF {version('nncf')}: SmoothQuant, transformer mode; weights in {weights} per channel, "
         f"activations per tensor{', symmetric and signed' if symmetric else ''}"
     )
 
@@ -40,6 +41,7 @@ def quantize(
     kept: Mapping[str, str],
     *,
     symmetric: bool,
+    weight_bits: int,
     report: Callable[[float], None] = lambda share: None,
 ) -> QuantizedGraph:
     """Take ranges from `inputs` and quantise every layer that NNCF knows.
@@ -50,6 +52,7 @@ def quantize(
         feed: makes the graph's inputs of them.
         kept: nodes that stay in float32, by name.
         symmetric: whether zero is always the middle of a range and bytes are signed, which TensorRT demands.
+        weight_bits: 8, or 7 for weights of at most 64 (see `groupvit_export.quantization.saturation`).
         report: told which share is done.
 
     Raises:
@@ -72,6 +75,8 @@ def quantize(
         report(min(1.0, done / (_PASSES * len(inputs))))
         return dict(feed(pixel_values))
 
+    # Left alone, it gives 7 bits to the first convolution only.
+    overflow = None if weight_bits == 8 else nncf.OverflowFix.ENABLE
     preset = nncf.QuantizationPreset.PERFORMANCE if symmetric else nncf.QuantizationPreset.MIXED
     try:
         with _quiet():
@@ -81,8 +86,11 @@ def quantize(
                 preset=preset,
                 model_type=nncf.ModelType.TRANSFORMER,
                 subset_size=len(inputs),
-                # Of no use here (measured), and it stumbles over products whose weights come first.
-                advanced_parameters=nncf.AdvancedQuantizationParameters(disable_bias_correction=True),
+                advanced_parameters=nncf.AdvancedQuantizationParameters(
+                    overflow_fix=overflow,
+                    # Of no use here (measured), and it stumbles over products whose weights come first.
+                    disable_bias_correction=True,
+                ),
                 # Not validated: it drops casts of float32 to float32 before it looks for the names.
                 ignored_scope=nncf.IgnoredScope(names=ignored, validate=False),
             )

@@ -12,14 +12,17 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from groupvit_export.errors import ExportError
 from groupvit_export.graph.precision import TypedGraph, deciding_nodes
 from groupvit_export.quality.budget import LabelBudget
 from groupvit_export.quality.decoding import RunImage
 from groupvit_export.quality.judge import Judge, Quality
 from groupvit_export.quantization.calibrate import method, quantize
 from groupvit_export.quantization.options import Feed
+from groupvit_export.quantization.saturation import LARGEST_WEIGHT, layers_at_risk
 from groupvit_export.quantization.search import give_back
 from groupvit_export.quantization.sensitivity import sensitivities
+from groupvit_runtime.byte_products import this_instruction_set
 from groupvit_runtime.manifest import QuantizationInfo, QuantizedLayer
 
 FEW_PICTURES: Final = 8
@@ -57,6 +60,8 @@ class Workshop:
         build: a graph and an empty folder to an engine of the target, or what stands in for one.
         scratch: a folder for engines that are tried.
         symmetric: whether the target wants signed bytes, and zero in the middle of every range.
+        weight_bits: of the target.
+        on_cpu: whether a processor runs what `build` gives.
         stand_in: what `build` gives in place of the target's own engines, and why; None where it gives those.
         note: told a line at a time what was tried.
         report: what goes on, the share done, seconds since it began.
@@ -69,6 +74,8 @@ class Workshop:
     build: Callable[[onnx.ModelProto, Path], RunImage]
     scratch: Path
     symmetric: bool
+    weight_bits: int
+    on_cpu: bool
     stand_in: str | None
     note: Callable[[str], None]
     report: Callable[[str, float, float], None]
@@ -93,7 +100,7 @@ def quantize_image(model: onnx.ModelProto, budget: LabelBudget, workshop: Worksh
             f"note: ranges are taken from {len(pictures)} pictures; with {FEW_PICTURES} or more "
             "they are steadier (as many again are held out)"
         )
-    kept = kept_in_float(model)
+    kept = kept_in_float(model, weight_bits=workshop.weight_bits)
     inputs = _inputs(workshop.calibration)
     graphs = quantize(
         model,
@@ -101,6 +108,7 @@ def quantize_image(model: onnx.ModelProto, budget: LabelBudget, workshop: Worksh
         workshop.feed,
         kept,
         symmetric=workshop.symmetric,
+        weight_bits=workshop.weight_bits,
         report=_since_now(workshop, "take ranges from pictures"),
     )
     ranked_on = _ranking(workshop.calibration)
@@ -121,6 +129,15 @@ def quantize_image(model: onnx.ModelProto, budget: LabelBudget, workshop: Worksh
 
     choice = give_back(sensitivity, judge, budget, fp32_quality, workshop.note)
     chosen = [name for name in graphs.layers if name not in choice.given_back]
+    chosen_graph = graphs.choose(chosen)
+    at_risk = layers_at_risk(chosen_graph)
+    if at_risk and workshop.weight_bits < 8:
+        raise ExportError(
+            "sums of products would saturate on processors without VNNI",
+            got="; ".join(f"{name}: {why}" for name, why in at_risk.items()),
+            expected=f"weights of at most {LARGEST_WEIGHT}",
+            fix="install the versions of constraints.txt",
+        )
     info = QuantizationInfo(
         method=_method(workshop),
         calibration=_calibration(workshop),
@@ -128,18 +145,29 @@ def quantize_image(model: onnx.ModelProto, budget: LabelBudget, workshop: Worksh
         layers=tuple(
             QuantizedLayer(name, name not in choice.given_back, sensitivity[name]) for name in graphs.layers
         ),
+        instruction_set=_judged_on(workshop),
+        never_saturates=not at_risk,
     )
-    graph = TypedGraph(graphs.choose(chosen), kept)
+    graph = TypedGraph(chosen_graph, kept)
     return QuantizedImage(graph, info, choice.quality, fp32_quality)
 
 
-def kept_in_float(model: onnx.ModelProto) -> dict[str, str]:
-    """Why nodes are never quantised, by name: what decides, and what NNCF cannot or need not touch."""
+def kept_in_float(model: onnx.ModelProto, *, weight_bits: int) -> dict[str, str]:
+    """Why nodes are never quantised, by name: what decides, and what NNCF cannot or need not touch.
+
+    Args:
+        model: captured in float32.
+        weight_bits: below 8, products of two activations are among them: no bound holds for those.
+    """
     kept = deciding_nodes(model)
     weights = {tensor.name for tensor in model.graph.initializer}
     for node in model.graph.node:
-        if node.op_type == "MatMul" and node.input[0] in weights:
+        if node.op_type != "MatMul":
+            continue
+        if node.input[0] in weights:
             kept.setdefault(node.name, "mixes a few tokens: too small to gain")
+        elif weight_bits < 8 and node.input[1] not in weights:
+            kept.setdefault(node.name, "multiplies two activations: nothing bounds the sum of a pair")
     return kept
 
 
@@ -171,9 +199,14 @@ def _calibration(workshop: Workshop) -> str:
     )
 
 
+def _judged_on(workshop: Workshop) -> str | None:
+    found = this_instruction_set() if workshop.on_cpu else None
+    return None if found is None else found.flag
+
+
 def _method(workshop: Workshop) -> str:
     tried = "" if workshop.stand_in is None else f". Layers were tried on a stand-in: {workshop.stand_in}"
-    return method(symmetric=workshop.symmetric) + tried
+    return method(symmetric=workshop.symmetric, weight_bits=workshop.weight_bits) + tried
 
 
 def _since_now(workshop: Workshop, what: str) -> Callable[[float], None]:

@@ -16,8 +16,8 @@ from onnx import numpy_helper
 
 from groupvit_export.errors import ExportError
 
-_COMPUTING: Final = ("MatMul", "Gemm", "Conv")
-_MOVING: Final = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Split")
+COMPUTING: Final = ("MatMul", "Gemm", "Conv")
+MOVING: Final = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Split")
 """Operators that NNCF moves quantisers across, because they are cheaper on bytes."""
 
 
@@ -47,7 +47,7 @@ class QuantizedGraph:
         layers = tuple(
             node.name
             for node in quantized.graph.node
-            if node.op_type in _COMPUTING
+            if node.op_type in COMPUTING
             and node.name in names
             and any(_dequantized(makers, name) for name in node.input)
         )
@@ -176,7 +176,7 @@ def _makers(model: onnx.ModelProto) -> dict[str, onnx.NodeProto]:
 def _dequantized(makers: Mapping[str, onnx.NodeProto], name: str) -> bool:
     """Whether a value is made of bytes, be they moved in between."""
     node = makers.get(name)
-    while node is not None and node.op_type in _MOVING:
+    while node is not None and node.op_type in MOVING:
         node = makers.get(node.input[0])
     return node is not None and node.op_type == "DequantizeLinear"
 

@@ -81,7 +81,8 @@ class TargetKind:
     """A line of the table: where `build` lives, what it needs, what it offers.
 
     `typed` says that the precision is in the graph, as types and casts, rather than in the engine's options;
-    `symmetric` that bytes must be signed, with zero in the middle of every range.
+    `symmetric` that bytes must be signed, with zero in the middle of every range. `weight_bits` of int8 are 7
+    where the engine may run on a processor that adds products of bytes in 16 bits, two at a time.
     """
 
     module: str
@@ -90,6 +91,7 @@ class TargetKind:
     summary: str
     typed: bool = False
     symmetric: bool = False
+    weight_bits: int = 8
 
 
 TARGETS: Final[Mapping[str, TargetKind]] = MappingProxyType(
@@ -100,12 +102,14 @@ TARGETS: Final[Mapping[str, TargetKind]] = MappingProxyType(
             precisions=("fp32", "fp16", "bf16", "int8"),
             summary="ONNX file, executed by ONNX Runtime on CPU or CUDA; bf16 on CUDA only",
             typed=True,
+            weight_bits=7,
         ),
         "openvino": TargetKind(
             module="groupvit_export.targets.openvino",
             package="openvino",
             precisions=("fp32", "bf16", "int8"),
             summary="OpenVINO IR, executed by OpenVINO on CPU; bf16 where the CPU has it",
+            weight_bits=7,
         ),
         "trt": TargetKind(
             module="groupvit_export.targets.trt",

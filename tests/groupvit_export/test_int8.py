@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,19 +10,26 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 from PIL import Image
 
 from groupvit_export.cli import main
+from groupvit_export.graph.function import inlined
 from groupvit_export.pipeline import ExportOptions, export_bundle
 from groupvit_export.quality.budget import LabelBudget
 from groupvit_export.quality.judge import agreement
 from groupvit_export.quality.pictures import read_pictures
 from groupvit_export.quantization.options import QuantizationOptions
+from groupvit_export.quantization.saturation import layers_at_risk
+from groupvit_export.quantization.sensitivity import run_unoptimised
 from groupvit_export.verify.quantized import MIOU, PIXELS
 from groupvit_runtime import Segmenter
+from groupvit_runtime.byte_products import this_instruction_set
+from groupvit_runtime.contract import IMAGE_INPUT
 from groupvit_runtime.manifest import Manifest, read_manifest
+from groupvit_runtime.preprocess import prepare_whole
 
 pytest.importorskip("nncf")
 
@@ -119,8 +127,6 @@ def test_label_maps_of_the_runtime_are_close_to_those_of_fp32(
 
 def test_onnxruntime_multiplies_bytes(int8_bundle: Path, manifest: Manifest, tmp_path: Path) -> None:
     """A quantised layer that is not recognised would multiply floats, slower than without."""
-    import onnx
-
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
@@ -131,6 +137,50 @@ def test_onnxruntime_multiplies_bytes(int8_bundle: Path, manifest: Manifest, tmp
     info = manifest.engine("image").quantization
     assert info is not None
     assert found >= 0.9 * sum(layer.quantized for layer in info.layers)
+
+
+def test_no_sum_of_two_products_can_saturate(int8_bundle: Path, manifest: Manifest) -> None:
+    """The bound is on the weights in the file, and holds on every processor."""
+    assert layers_at_risk(onnx.load(int8_bundle / "image.onnx")) == {}
+    info, here = manifest.engine("image").quantization, this_instruction_set()
+    assert info is not None and info.never_saturates and "7 bits" in info.method
+    assert info.instruction_set == (None if here is None else here.flag)
+
+
+_WITHOUT_VNNI = """
+import sys
+import numpy as np, openvino as ov
+model, inputs, outputs = sys.argv[1:]
+compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+results = [compiled(pixel_values[None]) for pixel_values in np.load(inputs)]
+names = ("soft_map_1", "assignment_1", "assignment_2")
+np.savez(outputs, **{name: np.concatenate([result[name] for result in results]) for name in names})
+"""
+
+
+@pytest.mark.parametrize("instruction_set", ["AVX2", "AVX512_CORE"])
+def test_openvino_without_vnni_computes_what_is_in_the_file(
+    int8_bundle: Path, manifest: Manifest, few_scenes: Path, tmp_path: Path, instruction_set: str
+) -> None:
+    """Against float32 products of the same bytes; rounding moves some activations to the next byte."""
+    model = onnx.load(int8_bundle / "image.onnx")
+    pictures = list(read_pictures(few_scenes).pictures.values())[:4]
+    pixel_values = np.stack(
+        [prepare_whole(rgb, manifest.model.image_size, manifest.preprocessing.hf) for rgb in pictures]
+    )
+    exact = run_unoptimised(model, lambda values: {IMAGE_INPUT: values})(pixel_values)
+    onnx.save_model(inlined(model), tmp_path / "image.onnx")
+    np.save(tmp_path / "inputs.npy", pixel_values)
+    arguments = [str(tmp_path / name) for name in ("image.onnx", "inputs.npy", "outputs.npz")]
+    environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": instruction_set}
+    subprocess.run([sys.executable, "-c", _WITHOUT_VNNI, *arguments], check=True, env=environment)
+    with np.load(tmp_path / "outputs.npz") as found:
+        agreement = {
+            stage: float(np.mean(found[f"assignment_{stage}"] == exact[f"assignment_{stage}"]))
+            for stage in (1, 2)
+        }
+        difference = float(np.abs(found["soft_map_1"] - exact["soft_map_1"]).mean())
+    assert difference < 5e-4 and agreement[1] > 0.95 and agreement[2] > 0.98, (difference, agreement)
 
 
 def _export(*arguments: str, output: Path) -> int:

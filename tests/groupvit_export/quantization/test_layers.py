@@ -77,7 +77,9 @@ def _feed(pixel_values: np.ndarray) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def graphs(plain: onnx.ModelProto) -> QuantizedGraph:
-    return quantize(plain, _inputs(), _feed, kept_in_float(plain), symmetric=False)
+    return quantize(
+        plain, _inputs(), _feed, kept_in_float(plain, weight_bits=8), symmetric=False, weight_bits=8
+    )
 
 
 def _run(model: onnx.ModelProto) -> Mapping[str, np.ndarray]:
@@ -162,5 +164,7 @@ def test_sensitivity_is_measured_layer_by_layer(graphs: QuantizedGraph) -> None:
 
 
 def test_the_same_graph_twice(plain: onnx.ModelProto, graphs: QuantizedGraph) -> None:
-    again = quantize(plain, _inputs(), _feed, kept_in_float(plain), symmetric=False)
+    again = quantize(
+        plain, _inputs(), _feed, kept_in_float(plain, weight_bits=8), symmetric=False, weight_bits=8
+    )
     assert again.choose(again.layers).SerializeToString() == graphs.choose(graphs.layers).SerializeToString()
