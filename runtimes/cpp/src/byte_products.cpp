@@ -63,10 +63,12 @@ std::string int8_caution(const std::string& name, const EngineInfo& engine, cons
       judged.never_saturates
           ? "its label maps are what was judged"
           : "sums of its products may saturate here, and its label maps be others than those judged";
+  // Measured; OpenVINO's AVX-512 without VNNI keeps most of what int8 gains.
+  const bool slow = openvino && !flags.avx512bw;
   return "bundle '" + name + "' is int8, judged on " +
          judged.instruction_set.value_or("an instruction set that it does not name") + ", and this processor has " +
-         title_of(flags) + ": " + meaning + ", but float32 is " + (openvino ? "faster" : "as fast") +
-         " here. Use a bundle in float32: groupvit export --target " + engine.target;
+         title_of(flags) + ": " + meaning + ", and float32 " + (slow ? "is faster" : "may be as fast") +
+         " here. Try a bundle in float32: groupvit export --target " + engine.target;
 }
 
 }  // namespace groupvit::detail
