@@ -55,6 +55,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     cpp = REPOSITORY / "tests" / "groupvit_runtime_cpp"
     groups: dict[pytest.Item, str] = {}
     for item in items:
+        # A parameter of that name is no fixture.
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        uses_shared = "shared" in getattr(item, "fixturenames", ()) and "shared" not in parameters
+        if uses_shared and item.get_closest_marker("slow") is None:
+            raise pytest.UsageError(
+                f"{item.nodeid} would be skipped on most machines: it uses the folder of shared test data. "
+                "Put what it reads into tests/data with its license, or mark the test as slow."
+            )
         file = item.path.relative_to(REPOSITORY / "tests").as_posix()
         wanted = [_MADE_ONCE[name] for name in getattr(item, "fixturenames", ()) if name in _MADE_ONCE]
         group = _COMPILED if item.path.is_relative_to(cpp) else wanted[0] if wanted else file
@@ -79,8 +87,14 @@ class Scenes:
 
 
 @pytest.fixture(scope="session")
+def clip_merges() -> Path:
+    """CLIP's byte-pair merges, which the published checkpoints' tokenizer is built from."""
+    return REPOSITORY / "tests" / "data" / "clip-bpe" / "bpe_simple_vocab_16e6.txt.gz"
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of shared test data; its place can be given as GROUPVIT_SHARED."""
+    """The folder of shared test data, for slow tests; its place can be given as GROUPVIT_SHARED."""
     path = Path(os.environ.get("GROUPVIT_SHARED", REPOSITORY.parent / "shared"))
     if not path.is_dir():
         pytest.skip(f"the shared test data is not at {path}; set GROUPVIT_SHARED to where it is")

@@ -26,7 +26,7 @@ PHOTOGRAPHS = {"astronaut": (512, 512), "cat": (300, 451), "coffee": (400, 600)}
 
 
 @pytest.fixture(scope="session")
-def full_size_checkpoint(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Path:
+def full_size_checkpoint(tmp_path_factory: pytest.TempPathFactory, clip_merges: Path) -> Path:
     """A Hugging Face folder of the published size, CLIP's tokenizer included."""
     folder = tmp_path_factory.mktemp("full-size")
     torch.manual_seed(0)
@@ -37,7 +37,7 @@ def full_size_checkpoint(tmp_path_factory: pytest.TempPathFactory, shared: Path)
         {name: value.contiguous() for name, value in model.state_dict().items()}, folder / "model.safetensors"
     )
     model.config.to_json_file(folder / "config.json")
-    from_clip_table(shared / "clip-bpe" / "bpe_simple_vocab_16e6.txt.gz").save(str(folder / "tokenizer.json"))
+    from_clip_table(clip_merges).save(str(folder / "tokenizer.json"))
     # What the published checkpoints' preprocessor_config.json says.
     (folder / "preprocessor_config.json").write_text(
         json.dumps(

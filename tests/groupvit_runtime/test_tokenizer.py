@@ -29,9 +29,9 @@ SENTENCES = [
 
 
 @pytest.fixture(scope="module")
-def clip_file(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clip_file(clip_merges: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clip") / "tokenizer.json"
-    from_clip_table(shared / "clip-bpe" / "bpe_simple_vocab_16e6.txt.gz").save(str(path))
+    from_clip_table(clip_merges).save(str(path))
     return path
 
 

@@ -67,20 +67,15 @@ def saved(tokenizer: Any, path: Path, edit: Edit | None = None) -> Path:
 
 
 @pytest.fixture(scope="module")
-def clip_table(shared: Path) -> Path:
-    return shared / "clip-bpe" / "bpe_simple_vocab_16e6.txt.gz"
-
-
-@pytest.fixture(scope="module")
-def clip(text_probe: TextProbe, clip_table: Path, tmp_path_factory: pytest.TempPathFactory) -> Pair:
+def clip(text_probe: TextProbe, clip_merges: Path, tmp_path_factory: pytest.TempPathFactory) -> Pair:
     return Pair(
-        text_probe, saved(from_clip_table(clip_table), tmp_path_factory.mktemp("clip") / "tokenizer.json")
+        text_probe, saved(from_clip_table(clip_merges), tmp_path_factory.mktemp("clip") / "tokenizer.json")
     )
 
 
 @pytest.fixture(scope="module")
 def small_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """CLIP's tokenizer with merges trained here, for machines without CLIP's."""
+    """CLIP's tokenizer with merges trained here."""
     tokens = ["<|startoftext|>", "<|endoftext|>"]
     made = clip_tokenizer({token: index for index, token in enumerate(tokens)}, [])
     alphabet = sorted(ByteLevel.alphabet())

@@ -1,6 +1,6 @@
 """Golden hashes of token ids: what a pinned version of the tokenizers library made of 10,000 sentences.
 
-    python tests/support/golden_tokens.py ../shared/clip-bpe/bpe_simple_vocab_16e6.txt.gz
+    python tests/support/golden_tokens.py tests/data/clip-bpe/bpe_simple_vocab_16e6.txt.gz
 
 writes tests/groupvit_runtime_cpp/golden/clip_tokens.json anew. There is a hash for every 100 sentences, which
 tells where a difference is.

@@ -14,9 +14,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from planted import edit_manifest, perturb_one_weight, plant, wrong_mean
+from safetensors.torch import save_file
 
 from groupvit_export.cli import main
+from groupvit_export.config import GroupViTConfig
 from groupvit_export.demo import DEMO_CHECKPOINT
+from groupvit_export.model import GroupViTModel
 from groupvit_export.verify.material import bundled_scenes
 
 
@@ -140,9 +143,14 @@ def test_a_checkpoint_that_is_gone(
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(
-    demo_bundles: Mapping[str, Path], shared: Path, capsys: pytest.CaptureFixture[str]
+    demo_bundles: Mapping[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = shared / "demo-checkpoint"
+    other = Path(shutil.copytree(DEMO_CHECKPOINT, tmp_path / "other"))
+    config = json.loads((other / "config.json").read_text(encoding="utf-8"))
+    config["vision_config"]["patch_size"] = 8
+    (other / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    weights = GroupViTModel(GroupViTConfig.from_dict(config)).state_dict()
+    save_file({name: value.contiguous() for name, value in weights.items()}, other / "model.safetensors")
     assert main(["verify", str(demo_bundles["onnx"]), "--against", str(other), "--quiet"]) == 1
     error = capsys.readouterr().err
     assert "another architecture" in error and "'patch_size': 8" in error and "Traceback" not in error
