@@ -24,10 +24,27 @@ from groupvit_export.model.vision import VisionStage
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass: `apply` changes the encoder in place; `summary` is what `groupvit inspect` prints."""
+    """One pass.
+
+    Attributes:
+        apply: changes the encoder in place.
+        changes: what it does, in words.
+        ulp: how far what it replaces may move in float64, in units in the last place of that output's largest
+            value: 0 where the same products and sums are formed in the same order; a number, measured, where
+            the products are the same and the library chooses the order of their sum; None where products
+            themselves are others.
+    """
 
     apply: Callable[[ImageEncoder], None]
-    summary: str
+    changes: str
+    ulp: int | None
+
+    @property
+    def summary(self) -> str:
+        """What `groupvit inspect` prints."""
+        if self.ulp is None:
+            return f"{self.changes}; reassociates"
+        return f"{self.changes}; " + (f"within {self.ulp} ulp" if self.ulp else "exact")
 
 
 def _fold_projections(encoder: ImageEncoder) -> None:
@@ -127,37 +144,45 @@ PASSES: Final[Mapping[str, Pass]] = MappingProxyType(
     {
         "fold_projections": Pass(
             _fold_projections,
-            "k_proj folded into q_proj and v_proj into proj of the grouping attention; reassociates",
+            "k_proj folded into q_proj and v_proj into proj of the grouping attention",
+            ulp=None,
         ),
         "fold_layer_norm": Pass(
             _fold_layer_norm,
-            "weight and bias of a LayerNorm that one linear layer reads folded into that layer; reassociates",
+            "weight and bias of a LayerNorm that one linear layer reads folded into that layer",
+            ulp=None,
         ),
         "fold_batch_norm": Pass(
             _fold_batch_norm,
-            "BatchNorm of the projection folded into the linear layer before it; reassociates",
+            "BatchNorm of the projection folded into the linear layer before it",
+            ulp=None,
         ),
         "fuse_qkv": Pass(
             _fuse_qkv,
             "query, key and value by one product, key and value where groups look at tokens; the scale of "
-            "the attention in the query's weights; exact where the scale is a power of two",
+            "the attention in the query's weights",
+            ulp=None,
         ),
         "fold_mixer_transposes": Pass(
             _fold_mixer_transposes,
-            "token mixers multiply from the left instead of transposing before and after; exact",
+            "token mixers multiply from the left instead of transposing before and after",
+            ulp=8,
         ),
         "fold_positions": Pass(
             _fold_positions,
-            "bias of the patches' LayerNorm added to the position embedding; reassociates",
+            "bias of the patches' LayerNorm added to the position embedding",
+            ulp=None,
         ),
         "precompute_start": Pass(
             _precompute_start,
             "positions and the first stage's group tokens as one constant that is added, instead of tokens "
-            "that are repeated for every picture and joined to the patches; exact",
+            "that are repeated for every picture and joined to the patches",
+            ulp=0,
         ),
         "project_jointly": Pass(
             _project_jointly,
-            "the picture's embedding and its groups' by one projection instead of two; exact",
+            "the picture's embedding and its groups' by one projection instead of two",
+            ulp=32,
         ),
     }
 )

@@ -126,11 +126,13 @@ def test_it_labels_as_pytorch_and_as_the_runtime(
 
 
 def test_the_lowest_class_wins_a_tie(run: Run) -> None:
-    inputs = feeds(0, 2, 3, (31, 17))
-    inputs["text_embeds"] = np.repeat(inputs["text_embeds"][:1], 3, axis=0)
+    # A class is one group, so that its score is one product: no order of a sum can undo the tie.
+    axes = np.eye(GROUPS, WIDTH, dtype=np.float32)
+    inputs = feeds(0, 2, 3, (31, 17)) | {"group_embeds_in": np.stack([axes, axes])}
+    inputs["text_embeds"] = np.repeat(axes[:1], 3, axis=0)
     assert (run(inputs) == 0).all()
     # The best class, once more behind itself.
-    inputs = feeds(1, 1, 2, (20, 20))
+    inputs = feeds(1, 1, 2, (20, 20)) | {"group_embeds_in": axes[None], "text_embeds": axes[:2]}
     twice = np.concatenate([inputs["text_embeds"], inputs["text_embeds"]])
     assert np.array_equal(run(inputs | {"text_embeds": twice}), run(inputs))
 

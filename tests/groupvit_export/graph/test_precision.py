@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from margins import clear_tokens
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
@@ -184,7 +185,7 @@ def test_onnx_own_evaluator_computes_the_same_float16() -> None:
     """The typed graph as it is, by somebody else: the twin is as far from float32 as that, and near it."""
     encoder = ImageEncoder(build_model(load_checkpoint(DEMO_CHECKPOINT)), (32, 32))
     graph = capture_image_encoder(encoder)
-    feeds = {"pixel_values": np.random.default_rng(0).normal(size=(1, 3, 32, 32)).astype(np.float32)}
+    feeds = {"pixel_values": np.random.default_rng(32).normal(size=(1, 3, 32, 32)).astype(np.float32)}
     whole = in_precision(graph, "fp16")
     # Captured without passes, so that BatchNorms are there.
     kinds = {node.op_type for node in graph.graph.node if node.name in whole.kept}
@@ -193,6 +194,8 @@ def test_onnx_own_evaluator_computes_the_same_float16() -> None:
     names = [output.name for output in graph.graph.output]
     theirs = dict(zip(names, ReferenceEvaluator(typed).run(None, feeds), strict=True))
     ours, truth = run(rounded_twin(typed), feeds), run(inlined(graph), feeds)
+    # Each sums in an order of its own: no token may stand where that decides.
+    assert all(clear_tokens(truth[n], margin=0.05).all() for n in ("soft_map_1", "soft_map_2"))
     assert all(np.array_equal(ours[n], theirs[n]) for n in ("assignment_1", "assignment_2"))
     for name in ("soft_map_1", "group_embeds", "image_embeds", "masks"):
         noise = np.abs(theirs[name] - truth[name]).max()
