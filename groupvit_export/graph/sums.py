@@ -64,28 +64,32 @@ def _sum(
     def constant(name: str, *values: int) -> onnx.TensorProto:
         return numpy_helper.from_array(np.array(values, np.int64), f"{product}.{name}")
 
-    sizes = [min(GROUPS_AT_ONCE, groups - start) for start in range(0, groups, GROUPS_AT_ONCE)]
-    columns, rows, channels, split = (
-        constant("columns", 2),
-        constant("rows", 1),
-        constant("channels", -1),
-        constant("sizes", *sizes),
-    )
-    parts = [f"{product}.query_{index}" for index in range(len(sizes))]
+    columns, rows, channels = constant("columns", 2), constant("rows", 1), constant("channels", -1)
+    constants = [columns, rows, channels]
+    query_column, token_row = f"{product}.query", f"{product}.tokens"
     nodes = [
-        helper.make_node("Unsqueeze", [query, columns.name], [f"{product}.query"]),
-        helper.make_node("Unsqueeze", [tokens, rows.name], [f"{product}.tokens"]),
-        helper.make_node("Split", [f"{product}.query", split.name], parts, axis=1),
+        helper.make_node("Unsqueeze", [query, columns.name], [query_column]),
+        helper.make_node("Unsqueeze", [tokens, rows.name], [token_row]),
     ]
-    sums = []
-    for part in parts:
-        pairs, total = f"{part}.pairs", f"{part}.sum"
-        nodes += [
-            helper.make_node("Mul", [part, f"{product}.tokens"], [pairs]),
-            helper.make_node("ReduceSum", [pairs, channels.name], [total], keepdims=0),
-        ]
-        sums.append(total)
-    nodes.append(helper.make_node("Concat", sums, [product], axis=1))
+
+    def add_sum(part: str, total: str) -> None:
+        pairs = f"{part}.pairs"
+        nodes.append(helper.make_node("Mul", [part, token_row], [pairs]))
+        nodes.append(helper.make_node("ReduceSum", [pairs, channels.name], [total], keepdims=0))
+
+    if groups <= GROUPS_AT_ONCE:
+        # OpenVINO removes a Concat of one part, and with it the name that the product is looked for by.
+        add_sum(query_column, product)
+    else:
+        sizes = [min(GROUPS_AT_ONCE, groups - start) for start in range(0, groups, GROUPS_AT_ONCE)]
+        split = constant("sizes", *sizes)
+        constants.append(split)
+        parts = [f"{query_column}_{index}" for index in range(len(sizes))]
+        sums = [f"{part}.sum" for part in parts]
+        nodes.append(helper.make_node("Split", [query_column, split.name], parts, axis=1))
+        for part, total in zip(parts, sums, strict=True):
+            add_sum(part, total)
+        nodes.append(helper.make_node("Concat", sums, [product], axis=1))
     for node in nodes:
         node.name = node.output[0]
-    return nodes, [columns, rows, channels, split]
+    return nodes, constants
