@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from groupvit_export.config import GroupViTConfig
+from groupvit_export.config import GroupViTConfig, GroupViTTextConfig, GroupViTVisionConfig
 from groupvit_export.model import GroupViTModel
 
 # fmt: off
@@ -21,11 +22,37 @@ VOC = [
 """21 class names, the twenty of PASCAL VOC in one word each and background."""
 
 
-def write_full_size_checkpoint(folder: Path, seed: int = 0) -> Path:
-    """Write a Hugging Face folder: weights, config, and a word-level tokenizer with CLIP's special ids."""
+def shallow(
+    num_group_tokens: Sequence[int] = (64, 8, 0), num_output_groups: Sequence[int] = (64, 8, 8)
+) -> GroupViTConfig:
+    """The published architecture with one layer a stage: widths, heads, patches and words stay as published.
+
+    Args:
+        num_group_tokens, num_output_groups: of every stage; as published, if nothing is said.
+    """
+    depths = (1,) * len(num_group_tokens)
+    return GroupViTConfig(
+        text_config=GroupViTTextConfig(num_hidden_layers=1),
+        vision_config=GroupViTVisionConfig(
+            depths=depths,
+            num_hidden_layers=len(depths),
+            num_group_tokens=tuple(num_group_tokens),
+            num_output_groups=tuple(num_output_groups),
+        ),
+    )
+
+
+def write_full_size_checkpoint(folder: Path, seed: int = 0, config: GroupViTConfig | None = None) -> Path:
+    """Write a Hugging Face folder: weights, config, and a word-level tokenizer with CLIP's special ids.
+
+    Args:
+        folder: to write to; it is made.
+        seed: of the weights.
+        config: None for the published one; see `shallow`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    model = GroupViTModel(GroupViTConfig())
+    model = GroupViTModel(config or GroupViTConfig())
     # They start at zero, and zeros would leave the interpolation nothing to do.
     torch.nn.init.normal_(model.vision_model.embeddings.position_embeddings, std=0.02)
     weights = {name: value.contiguous() for name, value in model.state_dict().items()}

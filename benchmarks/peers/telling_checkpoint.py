@@ -13,12 +13,15 @@ from tokenizers import Tokenizer
 
 from benchmarks.checkpoint import VOC, write_full_size_checkpoint
 from groupvit_export.checkpoint import build_model, load_checkpoint
+from groupvit_export.config import GroupViTConfig
 from groupvit_export.model import GroupViTModel
 
 _SHARPEN: Final = 16.0
 
 
-def write_telling_checkpoint(folder: Path, pixel_values: NDArray[np.float32]) -> Path:
+def write_telling_checkpoint(
+    folder: Path, pixel_values: NDArray[np.float32], config: GroupViTConfig | None = None
+) -> Path:
     """Write the full-size checkpoint, changed so that several classes share the label map.
 
     Random groups are so alike that one class takes the whole picture: any two programs would agree on that,
@@ -29,8 +32,9 @@ def write_telling_checkpoint(folder: Path, pixel_values: NDArray[np.float32]) ->
     Args:
         folder: to write.
         pixel_values: float32 [pictures, 3, 224, 224], two or more, for the statistics.
+        config: None for the published one.
     """
-    write_full_size_checkpoint(folder)
+    write_full_size_checkpoint(folder, config=config)
     path = folder / "model.safetensors"
     weights = load_file(path)
     for name in weights:

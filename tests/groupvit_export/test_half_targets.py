@@ -12,6 +12,7 @@ import onnx
 import onnxruntime
 import openvino as ov
 import pytest
+from bf16 import has_bf16
 from planted import in_half
 
 import groupvit_export.targets.openvino as openvino_target
@@ -28,14 +29,6 @@ from groupvit_runtime.errors import EngineError
 from groupvit_runtime.manifest import read_manifest
 
 STAGES = 2
-
-
-def has_bf16() -> bool:
-    """Whether OpenVINO takes the hint here; it emulates bf16 on a CPU with AVX-512 alone."""
-    one = ov.opset13.parameter([1], np.float32)
-    model = ov.Model([ov.opset13.relu(one)], [one])
-    compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": ov.Type.bf16})
-    return compiled.get_property("INFERENCE_PRECISION_HINT") == ov.Type.bf16
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,196 @@
+"""Every target and precision at the published size: 384 channels, 64 and 8 groups, 77 tokens of 49,408.
+
+Weights are random, and such that several classes share a label map: with plain random weights one class takes
+the whole picture, and any two engines agree on that. The fast tests have one layer a stage; nothing else is
+smaller.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from bf16 import has_bf16, missing_layers
+
+from benchmarks.checkpoint import VOC, shallow
+from benchmarks.peers.material import SIZE, pictures_for_statistics, write_picture
+from benchmarks.peers.telling_checkpoint import write_telling_checkpoint
+from groupvit_export.config import GroupViTConfig
+from groupvit_export.demo import DEMO_SAMPLE
+from groupvit_export.graph.capture import capture_image_encoder
+from groupvit_export.graph.encoders import ImageEncoder
+from groupvit_export.graph.passes import PASSES, apply_passes
+from groupvit_export.model import GroupViTModel
+from groupvit_export.pipeline import ExportOptions, export_bundle
+from groupvit_export.quality.budget import LabelBudget
+from groupvit_export.quantization.options import QuantizationOptions
+from groupvit_export.targets import TARGETS
+from groupvit_export.trt.options import TrtOptions
+from groupvit_export.verification import VerifyOptions, verify_bundle
+from groupvit_runtime import Segmenter
+from groupvit_runtime.manifest import Manifest
+
+INT8_BUDGET = LabelBudget(max_miou_drop=100.0, min_agreement=85.0)
+"""With all layers in int8 some 97 % of the pixels keep their class, for random weights amplify its rounding.
+
+The usual budget of 99 % would give most layers back, and then it is not int8 that is tested. Mean IoU decides
+nothing: without masks a class of a few pixels weighs as much as any other.
+"""
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Groups of a model that is published otherwise: tokens in and groups out of every stage."""
+
+    num_group_tokens: tuple[int, ...]
+    num_output_groups: tuple[int, ...]
+
+    @property
+    def config(self) -> GroupViTConfig:
+        return shallow(self.num_group_tokens, self.num_output_groups)
+
+
+STAGES: Mapping[str, Stages] = {
+    "one": Stages((64,), (8,)),
+    "two": Stages((64, 8, 0), (64, 8, 8)),
+    "three": Stages((64, 16, 8, 0), (64, 16, 8, 8)),
+}
+"""By the number of grouping blocks; the first ends with one, as the paper's model of one stage does."""
+
+SHAPES = {"square": (224, 224), "large": (448, 448), "wide": (224, 448), "tall": (448, 224)}
+
+
+def write_checkpoint(folder: Path, config: GroupViTConfig | None) -> Path:
+    picture = write_picture(folder / "picture.jpg", SIZE)
+    return write_telling_checkpoint(folder / "checkpoint", pictures_for_statistics(picture), config)
+
+
+@pytest.fixture(scope="module")
+def full_size(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_checkpoint(tmp_path_factory.mktemp("full"), None)
+
+
+@pytest.fixture(scope="module")
+def one_layer_a_stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_checkpoint(tmp_path_factory.mktemp("shallow"), shallow())
+
+
+def skip_what_cannot_be_exported_here(target: str, precision: str) -> None:
+    if (target, precision) == ("openvino", "bf16") and not has_bf16():
+        pytest.skip("OpenVINO does not compute in bf16 on this CPU; its graph is checked by another test")
+    if target == "trt":
+        pytest.importorskip("tensorrt_rtx")
+    if precision == "int8":
+        pytest.importorskip("nncf")
+
+
+def export_verified(checkpoint: Path, folder: Path, target: str, precision: str) -> None:
+    """Export, and look at what is recorded: the verdict, what was run, and that something was told apart."""
+    options = ExportOptions(
+        target=target,
+        precision=precision,
+        checkpoint=str(checkpoint),
+        output=folder / "bundle",
+        quantization=QuantizationOptions(budget=INT8_BUDGET),
+        trt=TrtOptions(flavor="rtx") if target == "trt" else TrtOptions(),
+    )
+    result = export_bundle(options)
+    manifest = result.manifest
+    assert manifest.engine("image").precision == precision
+    assert [len(item) for item in (manifest.model.groups, manifest.engine("image").outputs)] == [2, 7]
+    check_verdict(manifest)
+    if target == "openvino" or (target == "onnx" and precision in ("fp32", "int8")):
+        assert manifest.parity is not None and manifest.parity.stand_in is None
+        labels = Segmenter.load(result.path)(DEMO_SAMPLE, VOC).labels
+        assert len(np.unique(labels)) > 1
+    if precision != "fp32":
+        check_precisions(manifest)
+
+
+def check_verdict(manifest: Manifest) -> None:
+    assert manifest.parity is not None and manifest.parity.verdict == "PASS", manifest.parity
+    rows = {row.name: row for row in manifest.parity.rows}
+    for stage in range(1, len(manifest.model.groups) + 1):
+        assert rows[f"grouping {stage} alone: decisions"].verdict == "PASS"
+        assert rows[f"stage {stage} self-consistency"].verdict == "PASS"
+        if manifest.engine("image").precision != "int8":
+            assert rows[f"stage {stage} safe flips"].verdict == "PASS"
+
+
+def check_precisions(manifest: Manifest) -> None:
+    """A lower precision is seen in the label maps, and is close to float32's."""
+    fp32, lower = manifest.precisions
+    assert fp32.verdict == lower.verdict == "PASS" and fp32.agreement == 100
+    assert lower.agreement is not None and INT8_BUDGET.min_agreement <= lower.agreement < 100
+    layers = manifest.engine("image").quantization
+    if layers is not None:
+        assert all(layer.quantized for layer in layers.layers)
+
+
+def captured(config: GroupViTConfig, size: tuple[int, int]) -> onnx.ModelProto:
+    torch.manual_seed(0)
+    encoder = ImageEncoder(GroupViTModel(config).eval(), size)
+    apply_passes(encoder, tuple(PASSES))
+    return capture_image_encoder(encoder)
+
+
+def test_bf16_for_openvino(one_layer_a_stage: Path, tmp_path: Path) -> None:
+    """The export where the processor has bf16; elsewhere, where it is refused, the graph that it writes."""
+    if has_bf16():
+        export_verified(one_layer_a_stage, tmp_path, "openvino", "bf16")
+    else:
+        assert missing_layers(captured(shallow(), SHAPES["square"])) == set()
+
+
+def test_int8(one_layer_a_stage: Path, tmp_path: Path) -> None:
+    pytest.importorskip("nncf")
+    export_verified(one_layer_a_stage, tmp_path, "onnx", "int8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("target", "precision"), [(name, p) for name, kind in TARGETS.items() for p in kind.precisions]
+)
+def test_every_target_and_precision(full_size: Path, tmp_path: Path, target: str, precision: str) -> None:
+    skip_what_cannot_be_exported_here(target, precision)
+    export_verified(full_size, tmp_path, target, precision)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("stages", STAGES)
+def test_layers_that_decide_are_layers_in_bf16(stages: str, shape: str) -> None:
+    assert missing_layers(captured(STAGES[stages].config, SHAPES[shape])) == set()
+
+
+def phrases(count: int) -> Sequence[str]:
+    """So many names, no two of which are read alike."""
+    return [*VOC, *(" ".join(pair) for pair in itertools.permutations(VOC, 2))][:count]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["onnx", "openvino"])
+@pytest.mark.parametrize("shape", ["square", "wide", "tall"])
+@pytest.mark.parametrize("stages", STAGES)
+def test_stages_shapes_and_words(tmp_path: Path, stages: str, shape: str, target: str) -> None:
+    checkpoint = write_checkpoint(tmp_path, STAGES[stages].config)
+    result = export_bundle(
+        ExportOptions(
+            target=target, checkpoint=str(checkpoint), image_size=SHAPES[shape], output=tmp_path / "bundle"
+        )
+    )
+    assert len(result.manifest.model.groups) == list(STAGES).index(stages) + 1
+    check_verdict(result.manifest)
+    segmenter = Segmenter.load(result.path)
+    for count in (1, 150):
+        names = tuple(phrases(count))
+        labels = segmenter(DEMO_SAMPLE, names).labels
+        assert labels.max() < count and (count == 1 or len(np.unique(labels)) > 1)
+        report = verify_bundle(result.path, VerifyOptions(labels=names, limit=1)).report
+        assert report.verdict == "PASS", report.findings
