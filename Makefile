@@ -17,7 +17,7 @@ AGAIN := $(if $(ASKED),$(if $(findstring [$(ASKED)],[$(shell cat $(VENV)/.asked 
 .PHONY: help demo test test-slow lint resolve bench clean again system-packages optional-packages
 
 help:
-	@echo "make demo       export the demo checkpoint and segment a picture it never saw"
+	@echo "make demo       export the demo checkpoint and segment an image it never saw"
 	@echo "make test       everything that CI runs except the lints"
 	@echo "make system-packages  what the tests of compiled code need, by apt-get; the tests do so where they may"
 	@echo "make test-slow  the tests that take long"

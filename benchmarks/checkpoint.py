@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from groupvit_export.config import GroupViTConfig, GroupViTTextConfig, GroupViTVisionConfig
 from groupvit_export.model import GroupViTModel
+from groupvit_export.model.config import GroupViTConfig, GroupViTTextConfig, GroupViTVisionConfig
 
 # fmt: off
 VOC = [

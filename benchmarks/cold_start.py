@@ -1,8 +1,8 @@
 """One cold start, measured from inside a fresh process: import, load, first mask, peak memory.
 
-Usage: python -m benchmarks.cold_start stored BUNDLE PICTURE VOCABULARY
-       python -m benchmarks.cold_start words BUNDLE PICTURE LABELS
-       python -m benchmarks.cold_start transformers CHECKPOINT PICTURE LABELS
+Usage: python -m benchmarks.cold_start stored BUNDLE IMAGE VOCABULARY
+       python -m benchmarks.cold_start words BUNDLE IMAGE LABELS
+       python -m benchmarks.cold_start transformers CHECKPOINT IMAGE LABELS
 `words` is a bundle that encodes the words itself, as transformers does. Prints one JSON line.
 """
 
@@ -14,15 +14,15 @@ import json  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 
-from groupvit_export.benching.memory import peak_resident_mb  # noqa: E402
+from groupvit_export.benchmark.memory import peak_resident_mb  # noqa: E402
 
-kind, source, picture, words = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
+kind, source, image, words = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
 # Imported only where it is measured: whichever is not is no part of the start.
 if kind == "transformers":
     from benchmarks.peers.hugging_face import HuggingFace
 
     _imported = time.perf_counter()
-    model = HuggingFace(source, picture, words.split(","))
+    model = HuggingFace(source, image, words.split(","))
     _loaded = time.perf_counter()
     model.as_users_call_it()
 else:
@@ -31,7 +31,7 @@ else:
     _imported = time.perf_counter()
     segmenter = Segmenter.load(source)
     _loaded = time.perf_counter()
-    segmenter(picture, Vocabulary.load(Path(words)) if kind == "stored" else words.split(","))
+    segmenter(image, Vocabulary.load(Path(words)) if kind == "stored" else words.split(","))
 _masked = time.perf_counter()
 
 print(

@@ -1,4 +1,4 @@
-"""The C++ runtime beside the Python one: picture to mask, cold start, size. Full-size model, OpenVINO.
+"""The C++ runtime beside the Python one: image to mask, cold start, size. Full-size model, OpenVINO.
 
 The two take turns call by call in one process (the C++ library through ctypes), and cold starts process by
 process. The third that takes turns is the image engine alone, and OpenVINO alone at the start, which compiles
@@ -28,7 +28,7 @@ from PIL import Image
 from benchmarks.checkpoint import VOC, write_full_size_checkpoint
 from benchmarks.machine import machine
 from benchmarks.timing import Timing, interleaved, ratio
-from groupvit_export.demo import DEMO_SAMPLE
+from groupvit_export.data.bundled import DEMO_SAMPLE
 from groupvit_runtime import Segmenter, Vocabulary
 from groupvit_runtime.contract import IMAGE_INPUT
 from groupvit_runtime.engines import EngineOptions, load_engine
@@ -36,7 +36,7 @@ from groupvit_runtime.manifest import read_manifest
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 RESULTS: Final = Path(__file__).parent / "results"
-GOALS: Final = {"picture_to_mask_ratio": 0.9, "cold_start_ratio": 0.5, "library_bytes": 1_000_000}
+GOALS: Final = {"image_to_mask_ratio": 0.9, "cold_start_ratio": 0.5, "library_bytes": 1_000_000}
 
 # The bindings that the tests use.
 sys.path.insert(0, str(REPOSITORY / "tests" / "support"))
@@ -63,16 +63,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         bundle: Path = arguments.bundle or _export(folder)
-        picture = folder / "picture.png"
-        Image.open(DEMO_SAMPLE).convert("RGB").resize((640, 480)).save(picture)
+        image = folder / "image.png"
+        Image.open(DEMO_SAMPLE).convert("RGB").resize((640, 480)).save(image)
         words = folder / "words.safetensors"
         vocab = ["vocab", str(bundle), "--labels", ",".join(VOC), "-o", str(words), "--json"]
         _run([sys.executable, "-m", "groupvit_export.cli", *vocab])
         report = {
             "machine": machine(),
             "goals": GOALS,
-            "picture_640x480": _picture_to_mask(build, bundle, picture, words, arguments.rounds),
-            "cold_start": _cold_starts(build, bundle, picture, words, arguments.cold),
+            "image_640x480": _image_to_mask(build, bundle, image, words, arguments.rounds),
+            "cold_start": _cold_starts(build, bundle, image, words, arguments.cold),
             "library_without_engines_bytes": _library_bytes(folder),
         }
     RESULTS.mkdir(exist_ok=True)
@@ -109,10 +109,10 @@ def _export(folder: Path) -> Path:
     return bundle
 
 
-def _picture_to_mask(build: Path, bundle: Path, picture: Path, words: Path, rounds: int) -> dict[str, Any]:
+def _image_to_mask(build: Path, bundle: Path, image: Path, words: Path, rounds: int) -> dict[str, Any]:
     from cpp_runtime import CppSegmenter, Library
 
-    rgb = np.asarray(Image.open(picture))
+    rgb = np.asarray(Image.open(image))
     cpp = CppSegmenter(Library(build / "libgroupvit.so"), bundle)
     cpp_words = cpp.open_file(words)
     python, python_words = Segmenter.load(bundle), Vocabulary.load(words)
@@ -144,12 +144,12 @@ def _picture_to_mask(build: Path, bundle: Path, picture: Path, words: Path, roun
     }
 
 
-def _cold_starts(build: Path, bundle: Path, picture: Path, words: Path, processes: int) -> dict[str, Any]:
+def _cold_starts(build: Path, bundle: Path, image: Path, words: Path, processes: int) -> dict[str, Any]:
     """Milliseconds from starting a process to its first mask, the three taking turns."""
-    fresh = ["--picture", str(picture), "--vocab", str(words), "--fresh"]
+    fresh = ["--image", str(image), "--vocab", str(words), "--fresh"]
     commands = {
         "bare_openvino": [str(_bare_openvino(build)), str(bundle / "image.xml")],
-        "python": [sys.executable, "-c", _PYTHON_START, str(bundle), str(picture), str(words)],
+        "python": [sys.executable, "-c", _PYTHON_START, str(bundle), str(image), str(words)],
         "cpp": [str(build / "groupvit-bench-cpp"), str(bundle), *fresh],
     }
     found: dict[str, list[float]] = {name: [] for name in commands}

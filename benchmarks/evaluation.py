@@ -19,11 +19,11 @@ from benchmarks.machine import machine
 from benchmarks.timing import ratio
 from examples.shapes.scenes import TEST_SEED, write_scenes
 from examples.shapes.world import VOCABULARIES
-from groupvit_export.pipeline import ExportOptions, export_bundle
+from groupvit_export.pipeline.api import ExportOptions, export_bundle
 
 RESULTS = Path(__file__).parent / "results"
 _TARGETS = ("onnx", "openvino")
-# (workers, threads of the engine): one picture on all cores, and a core a picture.
+# (workers, threads of the engine): one image on all cores, and a core an image.
 _ARRANGEMENTS = ((1, 2), (2, 1), (2, 2), (4, 1))
 _MANY = 2000
 
@@ -75,7 +75,7 @@ def _table(bundles: dict[str, Path], scenes: Path, count: int) -> dict[str, Any]
 
 
 def _speed(bundles: dict[str, Path], scenes: Path, rounds: int) -> dict[str, Any]:
-    """Pictures a second, whole process but for its start, all sides in turn."""
+    """Images a second, whole process but for its start, all sides in turn."""
     sides = {
         f"{target}, {workers} workers, {threads} threads": (bundle, workers, threads)
         for target, bundle in bundles.items()
@@ -85,10 +85,10 @@ def _speed(bundles: dict[str, Path], scenes: Path, rounds: int) -> dict[str, Any
     for _ in range(rounds):
         for side, (bundle, workers, threads) in sides.items():
             options = ("--workers", str(workers), "--threads", str(threads))
-            rates[side].append(_evaluate(bundle, scenes, 400, *options)[0]["speed"]["pictures_per_second"])
+            rates[side].append(_evaluate(bundle, scenes, 400, *options)[0]["speed"]["images_per_second"])
     one, core = (f"onnx, {workers} workers, {threads} threads" for workers, threads in _ARRANGEMENTS[:2])
     return {
-        "pictures_per_second": {side: round(statistics.median(found), 1) for side, found in rates.items()},
+        "images_per_second": {side: round(statistics.median(found), 1) for side, found in rates.items()},
         "all": {side: [round(value, 1) for value in found] for side, found in rates.items()},
         "onnx_two_workers_over_one": asdict(ratio(rates[core], rates[one])),
     }

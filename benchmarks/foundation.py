@@ -1,4 +1,4 @@
-"""What the foundation promises, measured on the full-size model: export, cold start, picture to mask.
+"""What the foundation promises, measured on the full-size model: export, cold start, image to mask.
 
 Usage: python -m benchmarks.foundation [--rounds N]; writes benchmarks/results/foundation.json.
 """
@@ -22,7 +22,7 @@ from PIL import Image
 from benchmarks.checkpoint import VOC, write_full_size_checkpoint
 from benchmarks.machine import machine
 from benchmarks.timing import Timing, interleaved, ratio
-from groupvit_export.verify.pictures import synthetic_pictures
+from groupvit_export.verification.synthetic_images import synthetic_images
 from groupvit_runtime import Segmenter, Vocabulary
 from groupvit_runtime.decode import hf_decode
 from groupvit_runtime.preprocess import prepare_whole, prepare_windows
@@ -40,26 +40,26 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         checkpoint = write_full_size_checkpoint(folder / "full-size")
-        picture = _picture(folder / "picture.jpg", (480, 640))
-        large = _picture(folder / "large.jpg", (720, 1280))
+        image = _image(folder / "image.jpg", (480, 640))
+        large = _image(folder / "large.jpg", (720, 1280))
         for target in ("onnx", "openvino"):
             bundle = folder / target
             report[target] = {"export": _export(checkpoint, bundle, target)}
             words = _vocabulary(bundle, folder / f"{target}.safetensors")
-            report[target]["cold_start"] = _cold_starts(bundle, picture, words)
-            report[target]["picture_640x480"] = _picture_to_mask(bundle, picture, words, rounds)
+            report[target]["cold_start"] = _cold_starts(bundle, image, words)
+            report[target]["image_640x480"] = _image_to_mask(bundle, image, words, rounds)
         paper = folder / "openvino-448"
         report["openvino_448"] = {
             "export": _export(checkpoint, paper, "openvino", "--image-size", "448", "--decode", "paper")
         }
-        report["openvino_448"]["picture_1280x720"] = _windows_to_mask(paper, large, max(3, rounds // 8))
+        report["openvino_448"]["image_1280x720"] = _windows_to_mask(paper, large, max(3, rounds // 8))
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "foundation.json").write_text(json.dumps(report, indent=2) + "\n")
     print(json.dumps(report, indent=2))
 
 
-def _picture(path: Path, size: tuple[int, int]) -> Path:
-    Image.fromarray(synthetic_pictures(7, 1, size)[0]).save(path, quality=92)
+def _image(path: Path, size: tuple[int, int]) -> Path:
+    Image.fromarray(synthetic_images(7, 1, size)[0]).save(path, quality=92)
     return path
 
 
@@ -91,8 +91,8 @@ def _vocabulary(bundle: Path, path: Path) -> Path:
     return path
 
 
-def _cold_starts(bundle: Path, picture: Path, words: Path, count: int = 7) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.cold_start", "stored", str(bundle), str(picture), str(words)]
+def _cold_starts(bundle: Path, image: Path, words: Path, count: int = 7) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.cold_start", "stored", str(bundle), str(image), str(words)]
     runs = [
         json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
         for _ in range(count)
@@ -102,9 +102,9 @@ def _cold_starts(bundle: Path, picture: Path, words: Path, count: int = 7) -> di
     return {**medians, "total_s_max": max(run["total_s"] for run in runs), "runs": count}
 
 
-def _picture_to_mask(bundle: Path, picture: Path, words: Path, rounds: int) -> dict[str, Any]:
+def _image_to_mask(bundle: Path, image: Path, words: Path, rounds: int) -> dict[str, Any]:
     segmenter, vocabulary = Segmenter.load(bundle), Vocabulary.load(words)
-    rgb = np.asarray(Image.open(picture))
+    rgb = np.asarray(Image.open(image))
     manifest = segmenter.manifest
     pixels = prepare_whole(rgb, manifest.model.image_size, manifest.preprocessing.hf)[None]
     random = np.random.default_rng(0)
@@ -114,7 +114,7 @@ def _picture_to_mask(bundle: Path, picture: Path, words: Path, rounds: int) -> d
         {
             "engine": lambda: segmenter._image.run(pixels),
             "array_to_labels": lambda: segmenter(rgb, vocabulary).labels,
-            "jpeg_file_to_labels": lambda: segmenter(picture, vocabulary).labels,
+            "jpeg_file_to_labels": lambda: segmenter(image, vocabulary).labels,
             "preprocess": lambda: prepare_whole(rgb, manifest.model.image_size, manifest.preprocessing.hf),
             # Random weights rarely dispute a pixel; here every pixel is disputed by 21 classes.
             "decode_disputed": lambda: hf_decode(masks, groups, classes, (224, 224), (480, 640)),
@@ -135,10 +135,10 @@ def _picture_to_mask(bundle: Path, picture: Path, words: Path, rounds: int) -> d
     }
 
 
-def _windows_to_mask(bundle: Path, picture: Path, rounds: int) -> dict[str, Any]:
+def _windows_to_mask(bundle: Path, image: Path, rounds: int) -> dict[str, Any]:
     segmenter = Segmenter.load(bundle)
     words = segmenter.vocabulary(VOC[:-1])
-    rgb = np.asarray(Image.open(picture))
+    rgb = np.asarray(Image.open(image))
     manifest = segmenter.manifest
     plan = plan_windows((rgb.shape[0], rgb.shape[1]), manifest.decode.paper.window)
     pixel_values = prepare_windows(rgb, manifest.preprocessing.paper, plan)

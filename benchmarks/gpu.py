@@ -27,16 +27,16 @@ from benchmarks.checkpoint import write_full_size_checkpoint
 from benchmarks.machine import machine
 from benchmarks.timing import Timing, interleaved, ratio
 from groupvit_export.errors import EngineError, GroupViTError
-from groupvit_export.pipeline import ExportOptions, export_bundle
-from groupvit_export.quality.budget import LabelBudget
+from groupvit_export.metrics.budget import LabelBudget
+from groupvit_export.pipeline.api import ExportOptions, export_bundle
 from groupvit_export.quantization.options import QuantizationOptions
-from groupvit_export.targets import TARGETS
-from groupvit_export.trt.choose import choose_flavor
-from groupvit_export.trt.options import Bounds, TrtOptions
+from groupvit_export.targets.registry import TARGETS
+from groupvit_export.targets.tensorrt.choose import choose_flavor
+from groupvit_export.targets.tensorrt.options import Bounds, TrtOptions
 from groupvit_runtime.contract import IMAGE_INPUT
 from groupvit_runtime.engines import EngineOptions, load_engine
 from groupvit_runtime.engines.cuda import DeviceInfo, open_cuda
-from groupvit_runtime.opening import open_bundle
+from groupvit_runtime.open_bundle import open_bundle
 from groupvit_runtime.serialize import to_json
 
 RESULTS = Path(__file__).parent / "results"
@@ -101,12 +101,12 @@ def _measure(request: ExportOptions, rounds: int) -> dict[str, Any]:
         "export_s": result.seconds,
         "bytes": sizes,
         "parity": to_json(bundle.manifest.parity),
-        "first_pictures": _first_pictures(result.path),
+        "first_images": _first_images(result.path),
         "latency": {str(batch): _latency(info, bundle.root, batch, rounds) for batch in BATCHES},
     }
 
 
-def _first_pictures(bundle: Path) -> dict[str, Any]:
+def _first_images(bundle: Path) -> dict[str, Any]:
     """Two processes with one cache between them: the first finds it empty."""
     with tempfile.TemporaryDirectory() as cache:
         environment = {**os.environ, "XDG_CACHE_HOME": cache}
@@ -135,7 +135,7 @@ def _latency(info: Any, root: Path, batch: int, rounds: int) -> dict[str, Any]:
     return {
         "milliseconds": {name: asdict(Timing.of(values)) for name, values in times.items()},
         "plain_over_graph": asdict(ratio(times["plain"], times["graph"])),
-        "pictures_per_s": round(1000 * batch / Timing.of(times["graph"]).median, 1),
+        "images_per_s": round(1000 * batch / Timing.of(times["graph"]).median, 1),
     }
 
 

@@ -1,4 +1,4 @@
-"""The first pictures of a fresh process on a GPU.
+"""The first images of a fresh process on a GPU.
 
 Usage: python -m benchmarks.gpu_first BUNDLE; prints one JSON line.
 """
@@ -14,7 +14,7 @@ import numpy as np  # noqa: E402
 
 from groupvit_runtime.contract import IMAGE_INPUT  # noqa: E402
 from groupvit_runtime.engines import EngineOptions, load_engine  # noqa: E402
-from groupvit_runtime.opening import open_bundle  # noqa: E402
+from groupvit_runtime.open_bundle import open_bundle  # noqa: E402
 
 _imported = time.perf_counter()
 

@@ -1,8 +1,8 @@
 """How far half precision is from float64: PyTorch's own, the typed graph, and typed graphs of other tools.
 
-Every column is what `groupvit verify` shows of a backend, on the scenes that the package ships. Typed graphs
-are computed as `groupvit_export.graph.rounded` says. Those of others are given as files, such as ModelOpt
-AutoCast writes of an inlined image.onnx:
+Every column is what `groupvit verify` shows of a backend, on the scenes that the package ships. Typed
+graphs are computed as `groupvit_export.graph.half_rounding` says. Those of others are given as files, such
+as ModelOpt AutoCast writes of an inlined image.onnx:
 
     convert_to_mixed_precision(onnx_path=..., low_precision_type="fp16", keep_io_types=True)
 
@@ -21,20 +21,20 @@ import numpy as np
 import onnx
 
 from benchmarks.machine import machine
-from groupvit_export.bundle import model_info
-from groupvit_export.checkpoint import build_model, load_checkpoint
-from groupvit_export.demo import DEMO_CHECKPOINT
+from groupvit_export.build.manifest_parts import model_info
+from groupvit_export.checkpoint.load import build_model, load_checkpoint
+from groupvit_export.checkpoint.preprocessor import paper_constants, preprocessings
+from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_export.graph.capture import capture_image_encoder, capture_text_encoder
 from groupvit_export.graph.encoders import ImageEncoder, TextEncoder
 from groupvit_export.graph.function import inlined
+from groupvit_export.graph.half_rounding import emulate_half_rounding
 from groupvit_export.graph.passes import PASSES, apply_passes
 from groupvit_export.graph.precision import HALVES, in_precision
-from groupvit_export.graph.rounded import rounded_twin
-from groupvit_export.preprocessor import paper_decode, preprocessings
-from groupvit_export.verify.backends import Backend, eager
-from groupvit_export.verify.examine import Candidate, examine, label_plan
-from groupvit_export.verify.material import bundled_scenes, class_words
-from groupvit_export.verify.subject import Subject
+from groupvit_export.verification.backends import Backend, eager
+from groupvit_export.verification.examine import Candidate, examine, label_plan
+from groupvit_export.verification.inputs import bundled_scenes, class_words
+from groupvit_export.verification.specification import VerificationSpec
 from groupvit_runtime.prompts import resolve_templates
 from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
 
@@ -48,7 +48,7 @@ def main() -> None:
     others = dict(item.split("=", 1) for item in parser.parse_args().other)
     checkpoint = load_checkpoint(str(DEMO_CHECKPOINT))
     model = build_model(checkpoint)
-    subject = Subject(model, SIZE, preprocessings(checkpoint.folder), paper_decode(SIZE))
+    subject = VerificationSpec(model, SIZE, preprocessings(checkpoint.folder), paper_constants(SIZE))
     tokenizer = DEMO_CHECKPOINT / "tokenizer.json"
     words = class_words(tokenizer, model_info(model, SIZE, tokenizer), resolve_templates("simple"))
     plan = label_plan(subject, words, bundled_scenes())
@@ -58,11 +58,11 @@ def main() -> None:
     text = capture_text_encoder(TextEncoder(model), model.config.text_config.max_position_embeddings)
     report: dict[str, Any] = {"machine": machine()}
     for precision in HALVES:
-        typed_text = rounded_twin(in_precision(text, precision).model)
+        typed_text = emulate_half_rounding(in_precision(text, precision).model)
         grouping = eager(model, precision).grouping
-        columns = {"typed graph": rounded_twin(in_precision(image, precision).model)}
+        columns = {"typed graph": emulate_half_rounding(in_precision(image, precision).model)}
         if precision in others:
-            columns["other"] = rounded_twin(onnx.load(others[precision]))
+            columns["other"] = emulate_half_rounding(onnx.load(others[precision]))
         candidates = [
             Candidate(eager(model, precision)),
             *(Candidate(_backend(n, graph, typed_text, grouping)) for n, graph in columns.items()),
@@ -93,11 +93,11 @@ def main() -> None:
 
 
 def _backend(name: str, image: onnx.ModelProto, text: onnx.ModelProto, grouping: Any) -> Backend:
-    pictures, words = _session(image), _session(text)
-    names = [output.name for output in pictures.get_outputs()]
+    images, words = _session(image), _session(text)
+    names = [output.name for output in images.get_outputs()]
 
     def run(pixel_values: np.ndarray) -> dict[str, np.ndarray]:
-        return dict(zip(names, pictures.run(names, {"pixel_values": pixel_values}), strict=True))
+        return dict(zip(names, images.run(names, {"pixel_values": pixel_values}), strict=True))
 
     return Backend(name, name, run, lambda ids: words.run(None, {"input_ids": ids})[0], grouping)
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.int8_instruction_sets
 
-quantises the demo and the full-size architecture (random weights) with weights of 8 bits and of 7, and writes
+quantizes the demo and the full-size architecture (random weights) with weights of 8 bits and of 7, and writes
 `benchmarks/results/int8-instruction-sets.json`. OpenVINO runs them as this processor does by itself, and in
 processes where `ONEDNN_MAX_CPU_ISA` takes VNNI away. ONNX Runtime has no such switch, and runs as it is.
 """
@@ -25,21 +25,21 @@ import onnx
 from numpy.typing import NDArray
 
 from benchmarks.machine import machine
-from benchmarks.peers.material import SIZE, pictures_for_statistics, write_picture
-from benchmarks.peers.telling_checkpoint import write_telling_checkpoint
+from benchmarks.peers.inputs import SIZE, images_for_statistics, write_image
+from benchmarks.peers.synthetic_checkpoint import write_telling_checkpoint
 from benchmarks.timing import Timing, interleaved, ratio
-from groupvit_export.bundle import model_info
-from groupvit_export.exporting.engines import EngineBuilder
-from groupvit_export.exporting.graphs import capture_graphs
-from groupvit_export.exporting.int8 import Speech
-from groupvit_export.exporting.options import ExportOptions
-from groupvit_export.exporting.source import load_source
+from groupvit_export.build.engines import EngineBuilder
+from groupvit_export.build.graphs import capture_graphs
+from groupvit_export.build.int8 import TextPipeline
+from groupvit_export.build.manifest_parts import model_info
+from groupvit_export.build.source import load_source
 from groupvit_export.graph.precision import TypedGraph
-from groupvit_export.quality.judge import Judge, LabelMaps
-from groupvit_export.quality.pictures import bundled_pictures
+from groupvit_export.metrics.images import bundled_images
+from groupvit_export.metrics.judge import Judge, LabelMaps
+from groupvit_export.pipeline.options import ExportOptions
 from groupvit_export.quantization.calibrate import quantize
 from groupvit_export.quantization.image import kept_in_float
-from groupvit_export.targets import load_target
+from groupvit_export.targets.registry import load_target
 from groupvit_runtime.contract import IMAGE_INPUT
 from groupvit_runtime.engines import EngineOptions, load_engine
 from groupvit_runtime.manifest import EngineInfo
@@ -69,7 +69,7 @@ def make(folder: Path, checkpoint: Path | None) -> tuple[Judge, NDArray[np.float
     facts = model_info(source.model, source.image_size, tokenizer)
     graphs = capture_graphs(source, options, lambda line: None)
     plain = graphs.float32["image"].model
-    pictures = bundled_pictures(with_truth=source.is_demo)
+    images = bundled_images(with_truth=source.is_demo)
     infos: dict[str, Any] = {}
 
     builders = {
@@ -91,11 +91,11 @@ def make(folder: Path, checkpoint: Path | None) -> tuple[Judge, NDArray[np.float
             infos[place.name] = to_json(builder.engine("image", precision, TypedGraph(graph, {}), place))
 
     text = builders["openvino"].engine("text", "fp32", graphs.typed["text"], folder)
-    speech = Speech(tokenizer, facts, source.templates, text, folder)
-    classes = pictures.classes or speech.names()
-    calibration, held_out = (Judge(source.decoding, half, classes) for half in pictures.halves())
+    speech = TextPipeline(tokenizer, facts, source.templates, text, folder)
+    classes = images.classes or speech.names()
+    calibration, held_out = (Judge(source.decoding, half, classes) for half in images.halves())
     inputs = [
-        np.concatenate([judge.decoding.inputs(rgb) for rgb in judge.judged.pictures.values()])
+        np.concatenate([judge.decoding.inputs(rgb) for rgb in judge.judged.images.values()])
         for judge in (calibration, held_out)
     ]
     np.save(folder / _INPUTS, inputs[1])
@@ -149,7 +149,7 @@ def run_as(folder: Path, target: str, instruction_set: str, rounds: int) -> tupl
 
 
 def label_maps(judge: Judge, embeddings: NDArray[np.float32], outputs: Mapping[str, Any]) -> LabelMaps:
-    """Of outputs that were computed elsewhere, in the order of the pictures."""
+    """Of outputs that were computed elsewhere, in the order of the images."""
     count = iter(range(len(outputs)))
 
     def run(pixel_values: NDArray[np.float32]) -> Mapping[str, NDArray[Any]]:
@@ -238,8 +238,8 @@ def main() -> None:
             folder.mkdir()
             checkpoint = None
             if model != "demo":
-                pictures = pictures_for_statistics(write_picture(folder / "picture.jpg", SIZE))
-                checkpoint = write_telling_checkpoint(folder / "checkpoint", pictures)
+                images = images_for_statistics(write_image(folder / "image.jpg", SIZE))
+                checkpoint = write_telling_checkpoint(folder / "checkpoint", images)
             records += measure(model, folder, checkpoint, arguments.rounds)
             text = json.dumps(
                 {"machine": machine(), "rounds": arguments.rounds, "records": records}, indent=1

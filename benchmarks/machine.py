@@ -6,7 +6,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any, Final
 
-from groupvit_export.benching.machine import installed, this_machine
+from groupvit_export.benchmark.machine import installed, this_machine
 
 _MORE: Final = ("onnx", "transformers")
 """Packages that have a part in what is measured here, beyond those of a deployment."""

@@ -24,24 +24,24 @@ from onnx import numpy_helper
 
 from benchmarks.checkpoint import write_full_size_checkpoint
 from benchmarks.machine import machine
-from groupvit_export.checkpoint import build_model, load_checkpoint
-from groupvit_export.config import GroupViTConfig
-from groupvit_export.demo import DEMO_CHECKPOINT
+from groupvit_export.checkpoint.load import build_model, load_checkpoint
+from groupvit_export.checkpoint.preprocessor import paper_constants, preprocessings
+from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_export.graph.capture import capture_image_encoder, capture_text_encoder
 from groupvit_export.graph.encoders import ImageEncoder, TextEncoder
 from groupvit_export.graph.passes import PASSES, apply_passes
+from groupvit_export.model.config import GroupViTConfig
 from groupvit_export.model.groupvit import GroupViTModel
-from groupvit_export.pipeline import ExportOptions, export_bundle
-from groupvit_export.preprocessor import paper_decode, preprocessings
-from groupvit_export.targets import BuildRequest, load_target
-from groupvit_export.trt.options import TrtOptions
-from groupvit_export.verification import VerifyOptions, verify_bundle
-from groupvit_export.verify.backends import DTYPES, eager
-from groupvit_export.verify.engines import load_backend
-from groupvit_export.verify.examine import Candidate, examine, synthetic_plan
-from groupvit_export.verify.reference import Reference
-from groupvit_export.verify.report import Report
-from groupvit_export.verify.subject import Subject, measure_noise
+from groupvit_export.pipeline.api import ExportOptions, export_bundle
+from groupvit_export.targets.registry import BuildRequest, load_target
+from groupvit_export.targets.tensorrt.options import TrtOptions
+from groupvit_export.verification.api import VerifyOptions, verify_bundle
+from groupvit_export.verification.backends import DTYPES, eager
+from groupvit_export.verification.engines import load_backend
+from groupvit_export.verification.examine import Candidate, examine, synthetic_plan
+from groupvit_export.verification.reference import Reference
+from groupvit_export.verification.report import Report
+from groupvit_export.verification.specification import VerificationSpec, measure_noise
 from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.manifest import EngineInfo, FileInfo, Role, TensorInfo
 
@@ -126,10 +126,10 @@ def _seeds(count: int, folder: Path) -> dict[str, Any]:
 def _add_noise(noise: dict[str, dict[str, float]], model: GroupViTModel) -> None:
     subject = _subject(model)
     plan = synthetic_plan(subject)
-    pictures = [case for case in plan.image if case.kind == "picture"]
+    images = [case for case in plan.image if case.kind == "image"]
     reference = Reference(model)
     for precision in DTYPES:
-        found = measure_noise(eager(model, precision), reference, pictures, plan.text)
+        found = measure_noise(eager(model, precision), reference, images, plan.text)
         for (_, quantity), error in found.items():
             noise[precision][quantity] = max(noise[precision].get(quantity, 0.0), error)
 
@@ -145,9 +145,9 @@ def _random_model(config: GroupViTConfig, seed: int) -> GroupViTModel:
     return model
 
 
-def _subject(model: GroupViTModel) -> Subject:
+def _subject(model: GroupViTModel) -> VerificationSpec:
     size = (224, 224)
-    return Subject(model, size, preprocessings(DEMO_CHECKPOINT), paper_decode(size))
+    return VerificationSpec(model, size, preprocessings(DEMO_CHECKPOINT), paper_constants(size))
 
 
 class _Exporter:

@@ -18,8 +18,8 @@ from typing import Any
 
 from benchmarks.machine import machine
 from groupvit_export.errors import EngineError, MissingDependencyError
-from groupvit_export.pipeline import ExportOptions, export_bundle
-from groupvit_export.targets import TARGETS
+from groupvit_export.pipeline.api import ExportOptions, export_bundle
+from groupvit_export.targets.registry import TARGETS
 from groupvit_runtime.manifest import Manifest
 from groupvit_runtime.serialize import to_json
 
@@ -48,7 +48,7 @@ def facts(manifest: Manifest) -> dict[str, Any]:
     """What a record keeps of a manifest."""
     parity = manifest.parity
     assert parity is not None  # an export records it
-    return {"rows": to_json(manifest.precisions), "stand_in": parity.stand_in}
+    return {"rows": to_json(manifest.precisions), "substitute": parity.substitute}
 
 
 def markdown(records: Sequence[dict[str, Any]]) -> str:
@@ -63,7 +63,7 @@ def markdown(records: Sequence[dict[str, Any]]) -> str:
             lines.append(f"{name}| not exported: {record['not_exported']} | | | | |")
             continue
         fp32, own = record["rows"]
-        verdict = own["verdict"] + (" (stand-in)" if record["stand_in"] else "")
+        verdict = own["verdict"] + (" (stand-in)" if record["substitute"] else "")
         latency = "not measured"
         if own["latency_ms"] is not None and fp32["latency_ms"] is not None:
             latency = f"{own['latency_ms'] / fp32['latency_ms']:.2f}"

@@ -25,14 +25,14 @@ import onnx
 import torch
 
 from benchmarks.machine import machine
-from groupvit_export.config import GroupViTConfig
 from groupvit_export.graph.capture import capture_image_encoder
 from groupvit_export.graph.encoders import ImageEncoder
 from groupvit_export.graph.function import inlined
 from groupvit_export.graph.passes import PASSES, apply_passes, select_passes
 from groupvit_export.model import GroupViTModel
+from groupvit_export.model.config import GroupViTConfig
 from groupvit_runtime.contract import IMAGE_INPUT
-from groupvit_runtime.opening import open_bundle
+from groupvit_runtime.open_bundle import open_bundle
 from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
 from groupvit_runtime.without_telemetry.openvino import openvino as ov
 

@@ -44,15 +44,15 @@ def render(peers: Record, roofline: Record, throughput: Record, windows: Record,
         *_cautions(peers),
         "## Targets",
         _targets(peers),
-        "## Picture in, label map out",
-        _times(peers, "picture"),
+        "## Image in, label map out",
+        _times(peers, "image"),
         "## Image engine only",
         _times(peers, "engine"),
         "## Do they compute the same?",
         _agreements(peers),
         "## Memory and cold start",
         _fresh(peers),
-        "## Pictures a second",
+        "## Images a second",
         *_throughput(throughput),
         "## Sliding windows",
         *_windows(windows),
@@ -136,7 +136,7 @@ def _fresh(peers: Record) -> str:
 
 def _throughput(throughput: Record) -> list[str]:
     rows = [
-        [_number(row["batch"]), _number(row["streams"]), _number(row["pictures_per_s"])]
+        [_number(row["batch"]), _number(row["streams"]), _number(row["images_per_s"])]
         for row in throughput.get("chosen_from", [])
     ]
     best = throughput.get("best", {})
@@ -144,17 +144,17 @@ def _throughput(throughput: Record) -> list[str]:
         [
             f"batch {_number(best['batch'])}, streams: {_number(best['streams'])}",
             f"≥ {_number(throughput['goal'])}×",
-            ", ".join(_number(row["pictures_per_s"]) for row in throughput["measured"]),
+            ", ".join(_number(row["images_per_s"]) for row in throughput["measured"]),
             _interval(throughput["over_alone"], "×"),
             throughput["verdict"],
         ]
         for _ in throughput.get("measured", [])[:1]
     ]
     return [
-        _table(["batch", "streams", "pictures a second"], rows),
+        _table(["batch", "streams", "images a second"], rows),
         "The image engine of the OpenVINO bundle in float32. Every combination ran in turn; the fastest was "
-        "then measured anew beside one picture after the other with all threads.",
-        _table(["fastest", "goal", "pictures a second: one after the other, fastest", "ratio", ""], target),
+        "then measured anew beside one image after the other with all threads.",
+        _table(["fastest", "goal", "images a second: one after the other, fastest", "ratio", ""], target),
     ]
 
 
@@ -171,9 +171,9 @@ def _windows(windows: Record) -> list[str]:
         for _ in list(median)[:1]
     ]
     setting = windows.get("setting", {})
-    size = setting.get("picture_px", {})
+    size = setting.get("image_px", {})
     measured = (
-        f"A picture of {_number(size.get('width'))} × {_number(size.get('height'))} pixels by the paper's "
+        f"An image of {_number(size.get('width'))} × {_number(size.get('height'))} pixels by the paper's "
         f"protocol, {_number(setting.get('windows'))} windows of {_number(setting.get('window_px'))} pixels, "
         "file in, label map out, words encoded beforehand on both sides. The peer is our reference model in "
         "float32: transformers' cannot run at this size."
@@ -186,7 +186,7 @@ def _windows(windows: Record) -> list[str]:
 
 
 def _cpp(cpp: Record) -> list[str]:
-    picture, cold, goals = (cpp.get(name, {}) for name in ("picture_640x480", "cold_start", "goals"))
+    image, cold, goals = (cpp.get(name, {}) for name in ("image_640x480", "cold_start", "goals"))
     rows = []
     if cpp:
         rows = [
@@ -198,7 +198,7 @@ def _cpp(cpp: Record) -> list[str]:
                 _spread(found[f"{alone}_over_python"]),
             ]
             for what, found, alone, goal in (
-                ("640×480 pixels to label map", picture, "engine", "picture_to_mask_ratio"),
+                ("640×480 pixels to label map", image, "engine", "image_to_mask_ratio"),
                 ("start to first label map", cold, "bare_openvino", "cold_start_ratio"),
             )
         ]
@@ -249,14 +249,14 @@ def _how(peers: Record) -> list[str]:
     if not peers:
         return [NOT_RUN]
     setting, machine, versions = peers["setting"], peers["machine"], peers["versions"]
-    picture, load = setting["picture_px"], peers["load_average"]
+    image, load = setting["image_px"], peers["load_average"]
     threads = setting["threads"]
     return [
         f"{machine['cpu']}, {_number(machine['usable_cores'])} of {_number(machine['cores'])} cores, "
         f"{', '.join(machine['flags'])}; "
         + ", ".join(f"{name} {number}" for name, number in versions.items())
         + f". Load average before the start {_number(load['before'])}.",
-        f"- {setting['weights']}; a JPEG of {_number(picture['width'])}×{_number(picture['height'])}, "
+        f"- {setting['weights']}; a JPEG of {_number(image['width'])}×{_number(image['height'])}, "
         f"{_number(setting['classes'])} classes of which {_number(setting['labels_in_the_map'])} "
         f"are in the label map, input of {_number(setting['input_px'])} pixels, "
         f"batch {_number(setting['batch'])}. {setting['text']}.\n"

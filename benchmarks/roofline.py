@@ -20,11 +20,11 @@ import onnx
 import torch
 
 from benchmarks.machine import versions
-from benchmarks.peers.material import INPUT, make_material
+from benchmarks.peers.inputs import INPUT, make_material
 from benchmarks.peers.sides import OURS, SIDES
-from benchmarks.peers.timing import in_turn
+from benchmarks.peers.timing import interleaved
 from benchmarks.rounds import read_rounds
-from groupvit_export.benching.machine import load_average, this_machine
+from groupvit_export.benchmark.machine import load_average, this_machine
 from groupvit_export.graph.function import inlined
 from groupvit_runtime import Segmenter
 from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
@@ -118,7 +118,7 @@ def _shapes(
     observed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(names - known - {""}))
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    # Optimised away, a tensor would have no shape.
+    # Optimized away, a tensor would have no shape.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(
         observed.SerializeToString(), options, providers=["CPUExecutionProvider"]
@@ -215,7 +215,7 @@ def main() -> None:
         for batch in BATCHES:
             pixels = np.random.default_rng(0).normal(size=(batch, 3, INPUT, INPUT)).astype(np.float32)
             calls = {name: partial(engine.run, pixels) for name, engine in engines.items()}
-            times[batch] = in_turn(calls, arguments.rounds)
+            times[batch] = interleaved(calls, arguments.rounds)
     peaks = {name: matmul_peak(getattr(torch, name)) for name in ("float32", "bfloat16")}
     memory = bandwidth()
     ceiling = Ceiling(peaks["float32"]["tflop_per_s"] * 1e12, memory["best_gb_per_s"] * 1e9)

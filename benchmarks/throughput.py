@@ -1,6 +1,6 @@
-"""Pictures a second of the image engine over batches and streams, beside one picture after the other.
+"""Images a second of the image engine over batches and streams, beside one image after the other.
 
-First every combination runs a few rounds, in turn; then the fastest and one picture after the other alone, so
+First every combination runs a few rounds, in turn; then the fastest and one image after the other alone, so
 that the one that was chosen is measured anew.
 
 Usage: python -m benchmarks.throughput [--rounds N] [--threads N]
@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from benchmarks.checkpoint import write_full_size_checkpoint
 from benchmarks.machine import versions
 from benchmarks.peers.targets import judged
-from benchmarks.peers.timing import in_turn, rounded_interval
+from benchmarks.peers.timing import interleaved, rounded_interval
 from benchmarks.rounds import read_rounds
-from groupvit_export.benching.machine import load_average, this_machine
-from groupvit_export.pipeline import ExportOptions, export_bundle
+from groupvit_export.benchmark.machine import load_average, this_machine
+from groupvit_export.pipeline.api import ExportOptions, export_bundle
 from groupvit_runtime import Segmenter
 
 RESULTS: Final = Path(__file__).parent / "results"
@@ -42,7 +42,7 @@ Run = Callable[[NDArray[np.float32]], object]
 
 @dataclass(frozen=True)
 class Combination:
-    """Pictures of a call, and calls at once; one stream has all threads."""
+    """Images of a call, and calls at once; one stream has all threads."""
 
     batch: int
     streams: int
@@ -60,16 +60,16 @@ def combinations(cores: int) -> list[Combination]:
     return [Combination(*pair) for pair in itertools.product(BATCHES, sorted({*powers, cores}))]
 
 
-def pictures_of(tried: Sequence[Combination]) -> int:
-    """So many pictures a round that every combination makes whole calls of them, as many on each stream."""
+def images_of(tried: Sequence[Combination]) -> int:
+    """So many images a round that every combination makes whole calls of them, as many on each stream."""
     return int(np.lcm.reduce([one.batch * one.streams for one in tried]))
 
 
-def player(run: Run, combination: Combination, pictures: int, stack: ExitStack) -> Callable[[], None]:
-    """A round: `pictures` random pictures through the engine, from as many threads as there are streams."""
+def player(run: Run, combination: Combination, images: int, stack: ExitStack) -> Callable[[], None]:
+    """A round: `images` random images through the engine, from as many threads as there are streams."""
     shape = (combination.batch, 3, INPUT, INPUT)
     pixels = np.random.default_rng(0).standard_normal(shape, np.float32)
-    calls = pictures // combination.batch
+    calls = images // combination.batch
     if combination.streams == 1:
 
         def in_a_row() -> None:
@@ -87,10 +87,10 @@ def player(run: Run, combination: Combination, pictures: int, stack: ExitStack) 
     return at_once
 
 
-def rates(times: Mapping[Combination, Sequence[float]], pictures: int) -> list[dict[str, Any]]:
-    """Pictures a second by combination, the median of its rounds of `pictures`, given in milliseconds."""
+def rates(times: Mapping[Combination, Sequence[float]], images: int) -> list[dict[str, Any]]:
+    """Images a second by combination, the median of its rounds of `images`, given in milliseconds."""
     return [
-        {**asdict(one), "pictures_per_s": round(1000 * pictures / float(np.median(values)), 2)}
+        {**asdict(one), "images_per_s": round(1000 * images / float(np.median(values)), 2)}
         for one, values in times.items()
     ]
 
@@ -109,17 +109,17 @@ def measure(bundle: Path, rounds: int, threads: int | None) -> dict[str, Any]:
         threads: of the engine, over all streams; None for its own choice.
     """
     tried = combinations(threads or this_machine().usable_cores)
-    pictures = pictures_of(tried)
+    images = images_of(tried)
     with ExitStack() as stack:
         runs: dict[int, Run] = {}
         for streams in {one.streams for one in tried}:
             own = Segmenter.load(bundle, threads=threads, streams=None if streams == 1 else streams)
             runs[streams] = own._image.run
-        plays = {one: player(runs[one.streams], one, pictures, stack) for one in tried}
+        plays = {one: player(runs[one.streams], one, images, stack) for one in tried}
         named = {str(one): one for one in tried}
 
         def timed(ones: Sequence[Combination], count: int) -> dict[Combination, list[float]]:
-            found = in_turn({str(one): plays[one] for one in ones}, count)
+            found = interleaved({str(one): plays[one] for one in ones}, count)
             return {named[name]: values for name, values in found.items()}
 
         chosen = timed(tried, min(CHOOSING_ROUNDS, rounds))
@@ -128,10 +128,10 @@ def measure(bundle: Path, rounds: int, threads: int | None) -> dict[str, Any]:
     alone, ours = (np.asarray(measured[one])[:, None] for one in (ALONE, best))
     over = rounded_interval(ours, alone)
     return {
-        "pictures_of_a_round": pictures,
-        "chosen_from": rates(chosen, pictures),
+        "images_of_a_round": images,
+        "chosen_from": rates(chosen, images),
         "best": asdict(best),
-        "measured": rates(measured, pictures),
+        "measured": rates(measured, images),
         "over_alone": over,
         "goal": GOAL,
         "verdict": judged(over, GOAL),

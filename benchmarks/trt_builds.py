@@ -18,16 +18,16 @@ import onnx
 from benchmarks.checkpoint import write_full_size_checkpoint
 from benchmarks.machine import machine
 from benchmarks.timing import Timing
-from groupvit_export.checkpoint import Checkpoint, build_model, load_checkpoint
-from groupvit_export.demo import DEMO_CHECKPOINT
+from groupvit_export.checkpoint.load import Checkpoint, build_model, load_checkpoint
+from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_export.graph.capture import capture_image_encoder, capture_text_encoder
 from groupvit_export.graph.encoders import ImageEncoder, TextEncoder
 from groupvit_export.graph.passes import PASSES, apply_passes
 from groupvit_export.graph.precision import HALVES, TypedGraph, in_precision
-from groupvit_export.trt.build import build_plan, profiles_of
-from groupvit_export.trt.choose import Choice, choose_flavor
-from groupvit_export.trt.network import network_facts, parse
-from groupvit_export.trt.options import Bounds, TrtOptions
+from groupvit_export.targets.tensorrt.choose import Choice, choose_flavor
+from groupvit_export.targets.tensorrt.network import network_facts, parse
+from groupvit_export.targets.tensorrt.options import Bounds, TrtOptions
+from groupvit_export.targets.tensorrt.plan import build_plan, profiles_of
 from groupvit_runtime.engines.tensorrt_flavors import logger_of
 
 RESULTS = Path(__file__).parent / "results"

@@ -1,4 +1,4 @@
-"""A 1280x720 picture by the paper's sliding windows: all windows in one batch, beside one after the other.
+"""A 1280x720 image by the paper's sliding windows: all windows in one batch, beside one after the other.
 
 The peer is what the published code does, written plainly in PyTorch: eager, one window at a time through our
 reference model (transformers' cannot run at 448 px), float32, with the words encoded beforehand as ours are.
@@ -23,16 +23,16 @@ from torch.nn import functional as F
 from benchmarks.checkpoint import VOC
 from benchmarks.machine import versions
 from benchmarks.peers.agreement import LEAST_AGREEMENT, check_telling
-from benchmarks.peers.material import pictures_for_statistics, write_picture
+from benchmarks.peers.inputs import images_for_statistics, write_image
+from benchmarks.peers.synthetic_checkpoint import write_telling_checkpoint
 from benchmarks.peers.targets import judged
-from benchmarks.peers.telling_checkpoint import write_telling_checkpoint
-from benchmarks.peers.timing import in_turn, rounded_interval
+from benchmarks.peers.timing import interleaved, rounded_interval
 from benchmarks.rounds import read_rounds
-from groupvit_export.benching.machine import load_average, this_machine
-from groupvit_export.checkpoint import build_model, load_checkpoint
+from groupvit_export.benchmark.machine import load_average, this_machine
+from groupvit_export.checkpoint.load import build_model, load_checkpoint
 from groupvit_export.model.groupvit import GroupViTModel
-from groupvit_export.pipeline import ExportOptions, export_bundle
-from groupvit_export.verify.reference import image_outputs
+from groupvit_export.pipeline.api import ExportOptions, export_bundle
+from groupvit_export.verification.reference import image_outputs
 from groupvit_runtime import Segmenter
 from groupvit_runtime.contract import PaperDecode
 from groupvit_runtime.manifest import Manifest
@@ -49,7 +49,7 @@ PEER: Final = "eager PyTorch, one window at a time"
 
 
 def eager_windows(
-    model: GroupViTModel, manifest: Manifest, words: NDArray[np.float32], picture: Path
+    model: GroupViTModel, manifest: Manifest, words: NDArray[np.float32], image: Path
 ) -> NDArray[np.int64]:
     """The label map, int64 [H, W], window by window.
 
@@ -57,7 +57,7 @@ def eager_windows(
         model: the reference, float32.
         manifest: of the bundle that is the peer's peer: preprocessing and constants of the decode.
         words: float32 [K, P], unit vectors.
-        picture: a file.
+        image: a file.
 
     Raises:
         ValueError: the engine is not square.
@@ -65,7 +65,7 @@ def eager_windows(
     if manifest.decode.paper is None:
         raise ValueError(f"{manifest.model.image_size} is not square")
     decode = manifest.decode.paper
-    rgb = read_image(picture)
+    rgb = read_image(image)
     plan = plan_windows((rgb.shape[0], rgb.shape[1]), decode.window)
     windows = prepare_windows(rgb, manifest.preprocessing.paper, plan)
     text = torch.tensor(words)
@@ -101,7 +101,7 @@ def window_scores(
     return table.T[:, planes.argmax(dim=0)]
 
 
-def measure(segmenter: Segmenter, model: GroupViTModel, picture: Path, rounds: int) -> dict[str, Any]:
+def measure(segmenter: Segmenter, model: GroupViTModel, image: Path, rounds: int) -> dict[str, Any]:
     """Check that both give the same label map, then time them in turn.
 
     Raises:
@@ -110,17 +110,17 @@ def measure(segmenter: Segmenter, model: GroupViTModel, picture: Path, rounds: i
     words = segmenter.vocabulary(VOC)
 
     def ours() -> NDArray[Any]:
-        return segmenter(picture, words, decode="paper").labels
+        return segmenter(image, words, decode="paper").labels
 
     def peer() -> NDArray[Any]:
-        return eager_windows(model, segmenter.manifest, words.embeddings, picture)
+        return eager_windows(model, segmenter.manifest, words.embeddings, image)
 
     labels = ours()
     classes = check_telling(labels)
     agreement = 100 * float((peer() == labels).mean())
     if agreement < LEAST_AGREEMENT:
         raise ValueError(f"the label maps agree on {agreement:.2f} % of the pixels, not {LEAST_AGREEMENT} %")
-    times = in_turn({OURS: ours, PEER: peer}, rounds)
+    times = interleaved({OURS: ours, PEER: peer}, rounds)
     arrays = {name: np.asarray(values)[:, None] for name, values in times.items()}
     over = rounded_interval(arrays[OURS], arrays[PEER])
     return {
@@ -140,8 +140,8 @@ def main() -> None:
     before = load_average()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        picture = write_picture(folder / "picture.jpg", SIZE)
-        checkpoint = str(write_telling_checkpoint(folder / "checkpoint", pictures_for_statistics(picture)))
+        image = write_image(folder / "image.jpg", SIZE)
+        checkpoint = str(write_telling_checkpoint(folder / "checkpoint", images_for_statistics(image)))
         options = ExportOptions(
             "openvino",
             checkpoint=checkpoint,
@@ -151,7 +151,7 @@ def main() -> None:
         )
         segmenter = Segmenter.load(export_bundle(options).path, threads=arguments.threads)
         model = build_model(load_checkpoint(checkpoint)).eval()
-        found = measure(segmenter, model, picture, arguments.rounds)
+        found = measure(segmenter, model, image, arguments.rounds)
         runs = segmenter.engine_description
         paper = segmenter.manifest.decode.paper
         count = 0 if paper is None else len(plan_windows(SIZE, paper.window).boxes)
@@ -162,7 +162,7 @@ def main() -> None:
         "setting": {
             "rounds": arguments.rounds,
             "threads": arguments.threads,
-            "picture_px": {"width": SIZE[1], "height": SIZE[0]},
+            "image_px": {"width": SIZE[1], "height": SIZE[0]},
             "window_px": SIDE,
             "windows": count,
             "classes": len(VOC),

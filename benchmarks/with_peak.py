@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from groupvit_export.benching.memory import peak_resident_mb
+from groupvit_export.benchmark.memory import peak_resident_mb
 from groupvit_export.cli import main
 
 if __name__ == "__main__":

@@ -24,12 +24,12 @@ import hypothesis
 import pytest
 
 from examples.shapes.scenes import TEST_SEED, write_scenes
-from groupvit_export.demo import DEMO_LABELS, DEMO_SCENES
+from groupvit_export.data.bundled import DEMO_LABELS, DEMO_SCENES
 from groupvit_export.graph.precision import HALVES
-from groupvit_export.pipeline import ExportOptions, export_bundle
-from groupvit_export.targets import TARGETS
-from groupvit_export.torch_package.toolchain import compiler_name, has_compiler
-from groupvit_export.trt.options import TrtOptions
+from groupvit_export.pipeline.api import ExportOptions, export_bundle
+from groupvit_export.targets.aotinductor.toolchain import compiler_name, has_compiler
+from groupvit_export.targets.registry import TARGETS
+from groupvit_export.targets.tensorrt.options import TrtOptions
 from groupvit_runtime.engines import ENGINES
 
 # Examples differ from run to run at home and are the same in CI; a busy machine is no failure.
@@ -74,12 +74,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True)
 class Scenes:
-    """Pictures with ground truth, none of which the model was trained on."""
+    """Images with ground truth, none of which the model was trained on."""
 
     root: Path
     entries: tuple[dict[str, Any], ...]
 
-    def picture(self, index: int) -> Path:
+    def image(self, index: int) -> Path:
         return self.root / "images" / self.entries[index]["file"]
 
     def mask(self, index: int) -> Path:
@@ -111,7 +111,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Scenes:
 
 @pytest.fixture(scope="session")
 def shared_scenes(shared: Path) -> Scenes:
-    """Coloured shapes, for the checkpoint that lies beside them."""
+    """Colored shapes, for the checkpoint that lies beside them."""
     root = shared / "scenes"
     return Scenes(root, tuple(json.loads((root / "scenes.json").read_text())["scenes"]))
 

@@ -14,10 +14,10 @@ from sklearn.metrics import jaccard_score
 from tokenizers import Tokenizer
 
 from examples.shapes.world import TEMPLATE, VOCABULARIES
-from groupvit_export.checkpoint import build_model, load_checkpoint
-from groupvit_export.demo import DEMO_CHECKPOINT
-from groupvit_export.pipeline import ExportOptions, export_bundle
-from groupvit_export.preprocessor import preprocessings
+from groupvit_export.checkpoint.load import build_model, load_checkpoint
+from groupvit_export.checkpoint.preprocessor import preprocessings
+from groupvit_export.data.bundled import DEMO_CHECKPOINT
+from groupvit_export.pipeline.api import ExportOptions, export_bundle
 from groupvit_runtime import Segmenter
 from groupvit_runtime.preprocess import prepare_whole
 from groupvit_runtime.read_image import read_image
@@ -34,7 +34,7 @@ def mean_iou(scenes, segment: SegmentPath, label_of_value: NDArray[np.int_] = LA
     truth, found = [], []
     for index in range(len(scenes.entries)):
         truth.append(label_of_value[np.asarray(Image.open(scenes.mask(index)))].ravel())
-        found.append(segment(scenes.picture(index)).ravel())
+        found.append(segment(scenes.image(index)).ravel())
     return 100 * float(jaccard_score(np.concatenate(truth), np.concatenate(found), average="macro"))
 
 
@@ -77,9 +77,7 @@ def test_every_target_is_as_good_as_pytorch(
         assert miou == pytest.approx(pytorch_miou, abs=0.1), target
 
 
-def test_wrong_colours_would_be_noticed(
-    demo_bundles: Mapping[str, Path], scenes, pytorch_miou: float
-) -> None:
+def test_wrong_colors_would_be_noticed(demo_bundles: Mapping[str, Path], scenes, pytorch_miou: float) -> None:
     segmenter = Segmenter.load(demo_bundles["openvino"])
     swapped = mean_iou(
         scenes,
@@ -91,10 +89,10 @@ def test_wrong_colours_would_be_noticed(
 @pytest.mark.slow
 def test_another_trained_model_of_another_geometry(shared_scenes, shared: Path, tmp_path: Path) -> None:
     """112 px, patches of 8, and words that the demo does not know."""
-    colours = ("red", "green", "blue", "yellow", "purple", "orange")
-    labels = ("background", *(f"a {colour} shape" for colour in colours))
-    # Ground truth is 0 for background, else 1 + 6 * shape + colour.
-    label_of_value = np.array([0, *(1 + index % len(colours) for index in range(255))])
+    colors = ("red", "green", "blue", "yellow", "purple", "orange")
+    labels = ("background", *(f"a {color} shape" for color in colors))
+    # Ground truth is 0 for background, else 1 + 6 * shape + color.
+    label_of_value = np.array([0, *(1 + index % len(colors) for index in range(255))])
     checkpoint, template = shared / "demo-checkpoint", "a photo of {}"
     expected = mean_iou(shared_scenes, pytorch_segment(checkpoint, labels, template), label_of_value)
     assert expected > 80

@@ -51,7 +51,7 @@ def succeed(root: FreshRoot, command: str, log: Path) -> str:
     return printed
 
 
-def test_the_first_command_segments_a_picture(root: FreshRoot, torch: str, tmp_path: Path) -> None:
+def test_the_first_command_segments_a_image(root: FreshRoot, torch: str, tmp_path: Path) -> None:
     first = commands()[0]
     assert first == "make demo"
     succeed(root, f"{first} {torch}", tmp_path / "demo.log")

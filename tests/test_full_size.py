@@ -14,10 +14,10 @@ import skimage.data
 import torch
 from safetensors.torch import save_file
 
-from groupvit_export.config import GroupViTConfig
+from groupvit_export.checkpoint.tokenizer import from_clip_table
 from groupvit_export.model import GroupViTModel
-from groupvit_export.pipeline import ExportOptions, export_bundle
-from groupvit_export.tokenizers import from_clip_table
+from groupvit_export.model.config import GroupViTConfig
+from groupvit_export.pipeline.api import ExportOptions, export_bundle
 from groupvit_runtime import Segmenter
 from groupvit_runtime.manifest import Manifest
 

@@ -1,7 +1,7 @@
 """Every target and precision at the published size: 384 channels, 64 and 8 groups, 77 tokens of 49,408.
 
 Weights are random, and such that several classes share a label map: with plain random weights one class takes
-the whole picture, and any two engines agree on that. The fast tests have one layer a stage; nothing else is
+the whole image, and any two engines agree on that. The fast tests have one layer a stage; nothing else is
 smaller.
 """
 
@@ -19,20 +19,20 @@ import torch
 from bf16 import has_bf16, missing_layers
 
 from benchmarks.checkpoint import VOC, shallow
-from benchmarks.peers.material import SIZE, pictures_for_statistics, write_picture
-from benchmarks.peers.telling_checkpoint import write_telling_checkpoint
-from groupvit_export.config import GroupViTConfig
-from groupvit_export.demo import DEMO_SAMPLE
+from benchmarks.peers.inputs import SIZE, images_for_statistics, write_image
+from benchmarks.peers.synthetic_checkpoint import write_telling_checkpoint
+from groupvit_export.data.bundled import DEMO_SAMPLE
 from groupvit_export.graph.capture import capture_image_encoder
 from groupvit_export.graph.encoders import ImageEncoder
 from groupvit_export.graph.passes import PASSES, apply_passes
+from groupvit_export.metrics.budget import LabelBudget
 from groupvit_export.model import GroupViTModel
-from groupvit_export.pipeline import ExportOptions, export_bundle
-from groupvit_export.quality.budget import LabelBudget
+from groupvit_export.model.config import GroupViTConfig
+from groupvit_export.pipeline.api import ExportOptions, export_bundle
 from groupvit_export.quantization.options import QuantizationOptions
-from groupvit_export.targets import TARGETS
-from groupvit_export.trt.options import TrtOptions
-from groupvit_export.verification import VerifyOptions, verify_bundle
+from groupvit_export.targets.registry import TARGETS
+from groupvit_export.targets.tensorrt.options import TrtOptions
+from groupvit_export.verification.api import VerifyOptions, verify_bundle
 from groupvit_runtime import Segmenter
 from groupvit_runtime.manifest import Manifest
 
@@ -67,8 +67,8 @@ SHAPES = {"square": (224, 224), "large": (448, 448), "wide": (224, 448), "tall":
 
 
 def write_checkpoint(folder: Path, config: GroupViTConfig | None) -> Path:
-    picture = write_picture(folder / "picture.jpg", SIZE)
-    return write_telling_checkpoint(folder / "checkpoint", pictures_for_statistics(picture), config)
+    image = write_image(folder / "image.jpg", SIZE)
+    return write_telling_checkpoint(folder / "checkpoint", images_for_statistics(image), config)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def export_verified(checkpoint: Path, folder: Path, target: str, precision: str)
     assert [len(item) for item in (manifest.model.groups, manifest.engine("image").outputs)] == [2, 7]
     check_verdict(manifest)
     if target == "openvino" or (target == "onnx" and precision in ("fp32", "int8")):
-        assert manifest.parity is not None and manifest.parity.stand_in is None
+        assert manifest.parity is not None and manifest.parity.substitute is None
         labels = Segmenter.load(result.path)(DEMO_SAMPLE, VOC).labels
         assert len(np.unique(labels)) > 1
     if precision != "fp32":

@@ -36,16 +36,16 @@ from benchmarks.peers.agreement import (
 )
 from benchmarks.peers.fresh import commands, measure_fresh
 from benchmarks.peers.hugging_face import PREPROCESSING, HuggingFace
-from benchmarks.peers.material import INPUT, SIZE, Material, make_material
+from benchmarks.peers.inputs import INPUT, SIZE, Material, make_material
 from benchmarks.peers.ours import our_side
 from benchmarks.peers.plain import export_plain, in_onnxruntime, in_openvino
 from benchmarks.peers.sides import BUNDLES, OURS, SIDES, Side, chosen
-from benchmarks.peers.targets import held_against
-from benchmarks.peers.timing import SETTLE_S, WARM_UP, in_turn, table
-from groupvit_export.benching.bootstrap import CONFIDENCE, RESAMPLES
-from groupvit_export.benching.compare import MIN_COMPARED
-from groupvit_export.benching.machine import load_average, this_machine
-from groupvit_export.benching.steadiness import LOAD_LIMIT
+from benchmarks.peers.targets import evaluate_targets
+from benchmarks.peers.timing import SETTLE_S, WARM_UP, interleaved, table
+from groupvit_export.benchmark.bootstrap import CONFIDENCE, RESAMPLES
+from groupvit_export.benchmark.compare import MIN_COMPARED
+from groupvit_export.benchmark.machine import load_average, this_machine
+from groupvit_export.benchmark.steadiness import LOAD_LIMIT
 from groupvit_runtime import Vocabulary
 
 RESULTS = Path(__file__).parent.parent / "results"
@@ -100,9 +100,9 @@ def _run(
     _say("check that all compute the same")
     agreements, labels = _agreements(sides)
     _say(f"time {len(sides)} sides, {arguments.rounds} rounds")
-    pictures = in_turn({name: side.picture for name, side in sides.items()}, arguments.rounds)
+    images = interleaved({name: side.image for name, side in sides.items()}, arguments.rounds)
     engines = {name: side.engine for name, side in sides.items() if side.engine is not None}
-    engine_times = in_turn(engines, arguments.rounds)
+    engine_times = interleaved(engines, arguments.rounds)
     _say("fresh processes")
     starts = commands(material, ",".join(VOC))
     record: dict[str, Any] = {
@@ -118,7 +118,7 @@ def _run(
             "torchvision": "installed" if _installed("torchvision") else "not installed",
             "batch": 1,
             "input_px": INPUT,
-            "picture_px": {"width": SIZE[1], "height": SIZE[0]},
+            "image_px": {"width": SIZE[1], "height": SIZE[0]},
             "classes": len(VOC),
             "labels_in_the_map": labels,
             "interval_percent": round(100 * CONFIDENCE),
@@ -131,25 +131,25 @@ def _run(
             "bundles": CACHED,
         },
         "sides": _described(sides, reasons, agreements),
-        "picture": table(pictures),
+        "image": table(images),
         "engine": table(engine_times),
         "fresh": measure_fresh(starts, arguments.fresh),
     }
-    record["targets"] = held_against(record)
+    record["targets"] = evaluate_targets(record)
     record["cautions"] = _cautions(load_before, arguments.rounds)
     return record
 
 
 def _set_up(names: list[str], material: Material, plain: Path, threads: int | None) -> dict[str, Side]:
-    eager = HuggingFace(material.checkpoint, material.picture, VOC)
-    half = HuggingFace(material.checkpoint, material.picture, VOC, torch.bfloat16)
+    eager = HuggingFace(material.checkpoint, material.image, VOC)
+    half = HuggingFace(material.checkpoint, material.image, VOC, torch.bfloat16)
     pixels = eager.read()[0].numpy()
     if any(name.startswith("plain-") for name in names):
         export_plain(eager, plain)
 
     def ours(name: str) -> Side:
         words = Vocabulary.load(material.vocabularies[name])
-        return our_side(material.bundles[name], material.picture, words, pixels, threads)
+        return our_side(material.bundles[name], material.image, words, pixels, threads)
 
     # What OpenVINO would choose by itself for what NNCF leaves as it is.
     rest = "bf16" if _has_bf16() else "f32"
@@ -174,11 +174,11 @@ def _set_up(names: list[str], material: Material, plain: Path, threads: int | No
 
 def _agreements(sides: Mapping[str, Side]) -> tuple[dict[str, Agreement], int]:
     reference = sides[OURS[0]]
-    labels = reference.picture()
+    labels = reference.image()
     count = check_telling(labels)
     expected = reference.outputs() if reference.outputs else None
     found = {
-        name: agreement(side.picture(), labels, side.outputs() if side.outputs else None, expected)
+        name: agreement(side.image(), labels, side.outputs() if side.outputs else None, expected)
         for name, side in sides.items()
     }
     check_agreement(found)

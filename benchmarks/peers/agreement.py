@@ -15,7 +15,7 @@ LEAST_AGREEMENT: Final = 99.5
 
 
 class DisagreementError(Exception):
-    """A side computes something else, or the picture cannot tell."""
+    """A side computes something else, or the image cannot tell."""
 
 
 @dataclass(frozen=True)

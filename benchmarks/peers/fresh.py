@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-from benchmarks.peers.material import Material
+from benchmarks.peers.inputs import Material
 from benchmarks.peers.sides import OURS
-from groupvit_export.benching.sampling import order
+from groupvit_export.benchmark.sampling import order
 
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -32,9 +32,9 @@ def commands(material: Material, labels: str) -> dict[str, list[str]]:
     for name in OURS:
         bundle = material.bundles[name]
         stored = str(material.vocabularies[name])
-        found[name] = [*cold, "stored", str(bundle), str(material.picture), stored]
-        found[f"{name}-words"] = [*cold, "words", str(bundle), str(material.picture), labels]
-    found["transformers"] = [*cold, "transformers", str(material.checkpoint), str(material.picture), labels]
+        found[name] = [*cold, "stored", str(bundle), str(material.image), stored]
+        found[f"{name}-words"] = [*cold, "words", str(bundle), str(material.image), labels]
+    found["transformers"] = [*cold, "transformers", str(material.checkpoint), str(material.image), labels]
     return found
 
 

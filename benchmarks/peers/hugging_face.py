@@ -18,7 +18,7 @@ from benchmarks.peers.sides import ENGINE_OUTPUTS, LabelMap, Outputs, Side
 
 PREPROCESSING = (
     "transformers' CLIPImageProcessorPil, the class that transformers lists for groupvit without "
-    "torchvision; whole picture to 224x224, no centre crop, as the bundles do it"
+    "torchvision; whole image to 224x224, no center crop, as the bundles do it"
 )
 
 
@@ -51,18 +51,18 @@ class HuggingFace:
 
     Args:
         folder: of the checkpoint.
-        picture: a JPEG file.
+        image: a JPEG file.
         labels: class names, put into "a photo of a {}.".
         dtype: of weights and activations.
     """
 
     def __init__(
-        self, folder: Path, picture: Path, labels: list[str], dtype: torch.dtype = torch.float32
+        self, folder: Path, image: Path, labels: list[str], dtype: torch.dtype = torch.float32
     ) -> None:
         self.model = GroupViTModel.from_pretrained(folder, dtype=dtype).eval()
         self.path = ImagePath(self.model).eval()
         self._dtype = dtype
-        self._picture = picture
+        self._image = image
         self._prompts = [f"a photo of a {label}." for label in labels]
         self._tokenizer = PreTrainedTokenizerFast(
             tokenizer_file=str(folder / "tokenizer.json"), pad_token="<|endoftext|>"
@@ -70,14 +70,14 @@ class HuggingFace:
         self._processor = CLIPImageProcessorPil(size={"height": 224, "width": 224}, do_center_crop=False)
 
     def read(self) -> tuple[torch.Tensor, tuple[int, int]]:
-        """Pixel values float [1, 3, 224, 224] of the file, and the picture's (height, width)."""
-        image = Image.open(self._picture).convert("RGB")
+        """Pixel values float [1, 3, 224, 224] of the file, and the image's (height, width)."""
+        image = Image.open(self._image).convert("RGB")
         pixels = self._processor(images=image, return_tensors="pt")["pixel_values"].to(self._dtype)
         return pixels, (image.height, image.width)
 
     @torch.inference_mode()
     def text_embeds(self) -> torch.Tensor:
-        """float [K, P], normalised."""
+        """float [K, P], normalized."""
         text = self._tokenizer(self._prompts, padding=True, return_tensors="pt")
         pooled = self.model.text_model(
             input_ids=text["input_ids"], attention_mask=text["attention_mask"]
@@ -104,7 +104,7 @@ class HuggingFace:
         pixels, _ = self.read()
 
         @torch.inference_mode()
-        def picture() -> LabelMap:
+        def image() -> LabelMap:
             fresh, size = self.read()
             _, groups, masks = path(fresh)
             return label_map(masks, groups, texts, scale, size)
@@ -116,7 +116,7 @@ class HuggingFace:
         def outputs() -> Outputs:
             return dict(zip(ENGINE_OUTPUTS, (v.float().numpy() for v in engine()), strict=True))  # type: ignore[attr-defined]
 
-        return Side(picture, engine, outputs, self.described(what), setup_s)
+        return Side(image, engine, outputs, self.described(what), setup_s)
 
     def compiled(self) -> Side:
         """With torch.compile; the first call compiles."""
@@ -139,13 +139,13 @@ def label_map(
     scale: torch.Tensor,
     size: tuple[int, int],
 ) -> LabelMap:
-    """What transformers' forward does behind the image path, and the resize to the picture.
+    """What transformers' forward does behind the image path, and the resize to the image.
 
     Args:
         masks: float [1, G, 14, 14].
-        group_embeds, text_embeds: float [1, G, P] and [K, P], normalised.
+        group_embeds, text_embeds: float [1, G, P] and [K, P], normalized.
         scale: exp of the checkpoint's logit_scale.
-        size: (height, width) of the picture.
+        size: (height, width) of the image.
     """
     grouping = torch.nn.functional.interpolate(masks, size=(224, 224), mode="bilinear")
     logits = (group_embeds @ text_embeds.t() * scale).transpose(1, 2)

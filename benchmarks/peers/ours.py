@@ -13,13 +13,13 @@ from groupvit_runtime import Segmenter, Vocabulary
 
 
 def our_side(
-    bundle: Path, picture: Path, words: Vocabulary, pixels: NDArray[np.float32], threads: int | None
+    bundle: Path, image: Path, words: Vocabulary, pixels: NDArray[np.float32], threads: int | None
 ) -> Side:
     """The bundle with a cached vocabulary.
 
     Args:
         bundle: its folder.
-        picture: a JPEG file.
+        image: a JPEG file.
         words: class names, encoded.
         pixels: float32 [1, 3, 224, 224], for the engine alone.
         threads: of the engine; None for its own choice.
@@ -30,8 +30,8 @@ def our_side(
     # The engine alone is no part of the public interface: nobody but a benchmark wants it.
     run = segmenter._image.run
 
-    def label_picture() -> LabelMap:
-        return segmenter(picture, words).labels
+    def label_image() -> LabelMap:
+        return segmenter(image, words).labels
 
     def engine() -> object:
         return run(pixels)
@@ -40,4 +40,4 @@ def our_side(
         found = run(pixels)
         return {name: found[name].astype(np.float32) for name in ENGINE_OUTPUTS}
 
-    return Side(label_picture, engine, outputs, segmenter.engine_description, setup_s)
+    return Side(label_image, engine, outputs, segmenter.engine_description, setup_s)

@@ -99,7 +99,7 @@ def _side(hugging_face: HuggingFace, run: _Run, runs: str, setup_s: float) -> Si
     pixels = hugging_face.read()[0].numpy()
 
     @torch.inference_mode()
-    def picture() -> LabelMap:
+    def image() -> LabelMap:
         fresh, size = hugging_face.read()
         _, groups, masks = run(fresh.numpy())
         return label_map(torch.from_numpy(masks), torch.from_numpy(groups), texts, scale, size)
@@ -110,4 +110,4 @@ def _side(hugging_face: HuggingFace, run: _Run, runs: str, setup_s: float) -> Si
     def outputs() -> Outputs:
         return dict(zip(ENGINE_OUTPUTS, run(pixels), strict=True))
 
-    return Side(picture, engine, outputs, runs, setup_s)
+    return Side(image, engine, outputs, runs, setup_s)

@@ -77,14 +77,14 @@ class Side:
     """A side that is ready to be timed.
 
     Attributes:
-        picture: the JPEG file in, the label map at the picture's size out.
+        image: the JPEG file in, the label map at the image's size out.
         engine: pixel values in, what the engine's own library returns out; None where the row has no engine.
         outputs: the same as arrays by the names of `ENGINE_OUTPUTS`, for the check, not for the clock.
         runs: library, version and precision that are really in use.
         setup_s: seconds that compiling or converting took.
     """
 
-    picture: Callable[[], LabelMap]
+    image: Callable[[], LabelMap]
     engine: Callable[[], object] | None
     outputs: Callable[[], Outputs] | None
     runs: str

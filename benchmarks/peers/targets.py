@@ -17,7 +17,7 @@ class Ratio:
     """Their median time over ours, at least `goal`.
 
     Attributes:
-        table: "picture" or "engine".
+        table: "image" or "engine".
         ours: names of bundles.
     """
 
@@ -41,15 +41,15 @@ _DEPLOYED: Final = (*OURS, "ours-openvino-int8", "ours-onnxruntime-int8")
 
 RATIOS: Final = (
     Ratio(
-        "picture to label map against transformers as users call it",
-        "picture",
+        "image to label map against transformers as users call it",
+        "image",
         "transformers",
         20.0,
         _DEPLOYED,
     ),
     Ratio(
-        "picture to label map against transformers with cached text",
-        "picture",
+        "image to label map against transformers with cached text",
+        "image",
         "transformers-cached",
         4.0,
         _DEPLOYED,
@@ -86,7 +86,7 @@ SHARES: Final = (
 )
 
 
-def held_against(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+def evaluate_targets(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Every target beside what was reached; `reached` is None and `verdict` says so where nothing was run.
 
     A ratio is reached, or not, where its whole interval lies on that side of the goal.

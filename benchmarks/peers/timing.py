@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.peers.sides import BUNDLES
-from groupvit_export.benching.bootstrap import ratio_of_medians
-from groupvit_export.benching.sampling import order
+from groupvit_export.benchmark.bootstrap import ratio_of_medians
+from groupvit_export.benchmark.sampling import order
 
 SETTLE_S: Final = 0.01
 """Pause before every call: worker threads of the side before spin on for a while after their work."""
@@ -27,7 +27,7 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
 
 
-def in_turn(
+def interleaved(
     calls: Mapping[str, Callable[[], object]], rounds: int, clock: Clock | None = None
 ) -> dict[str, list[float]]:
     """Milliseconds of `rounds` calls of each side; the order of every round is `order`'s.

@@ -1,4 +1,4 @@
-"""Writes the pictures that the package ships: ``python -m examples.shapes.bundled``.
+"""Writes the images that the package ships: ``python -m examples.shapes.bundled``.
 
 They are drawn from a seed that neither trained the demo checkpoint nor tests it, and lie as a data set of the
 layout `folder` does, with the vocabulary ``kinds``.
@@ -16,7 +16,7 @@ from PIL import Image
 
 from examples.shapes.draw import Scene, draw_scene
 from examples.shapes.world import VOCABULARIES
-from groupvit_export.demo import DEMO_SAMPLE, DEMO_SCENES
+from groupvit_export.data.bundled import DEMO_SAMPLE, DEMO_SCENES
 from groupvit_runtime.render import label_png
 
 _SCENES_SEED, _SCENES = 40_000, 19
@@ -40,9 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for index in range(_SCENES):
         scene = _draw(_SCENES_SEED, index)
         name = f"scene-{index:02}"
-        Image.fromarray(scene.picture).save(images / f"{name}.jpg", quality=_QUALITY)
+        Image.fromarray(scene.image).save(images / f"{name}.jpg", quality=_QUALITY)
         label_png(class_of_value[scene.mask], masks / f"{name}.png", len(kinds.classes))
-    Image.fromarray(_draw(_SAMPLE_SEED, _SAMPLE).picture).save(arguments.sample, optimize=True)
+    Image.fromarray(_draw(_SAMPLE_SEED, _SAMPLE).image).save(arguments.sample, optimize=True)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The size of things: pictures are drawn at twice their size."""
+"""The size of things: images are drawn at twice their size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training scenes in memory: pictures, and which part of every quarter patch each mask value covers."""
+"""Training scenes in memory: images, and which part of every quarter patch each mask value covers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from examples.shapes.canvas import SIZE
 from examples.shapes.draw import draw_scene
-from examples.shapes.world import COLOURS, STUFF, THINGS, UNTOLD, stuff_value, thing_value
+from examples.shapes.world import COLORS, STUFF, THINGS, UNTOLD, stuff_value, thing_value
 
 PATCH = 16
 GRID = SIZE // PATCH
@@ -24,7 +24,7 @@ CELLS = SIZE // CELL
 
 VALUES = (
     *(stuff_value(stuff) for stuff in STUFF),
-    *(thing_value(thing, colour) for thing in THINGS for colour in COLOURS),
+    *(thing_value(thing, color) for thing in THINGS for color in COLORS),
     *UNTOLD,
 )
 """Every mask value, in the order of the columns of `Scenes.cover`."""
@@ -38,12 +38,12 @@ class Scenes:
     """Scenes in memory.
 
     Attributes:
-        pictures: uint8 [N, 224, 224, 3].
+        images: uint8 [N, 224, 224, 3].
         cover: uint8 [N, 784 cells, 48 values], in 255ths of a cell; a patch has four cells.
         phrases: what each scene shows, largest first.
     """
 
-    pictures: Tensor
+    images: Tensor
     cover: Tensor
     phrases: tuple[tuple[str, ...], ...]
 
@@ -53,20 +53,20 @@ def make_scenes(count: int, seed: int, *, untold: float, workers: int) -> Scenes
 
     Scene ``i`` of a seed is the same whatever the count and the number of workers.
     """
-    pictures = torch.empty((count, SIZE, SIZE, 3), dtype=torch.uint8)
+    images = torch.empty((count, SIZE, SIZE, 3), dtype=torch.uint8)
     cover = torch.empty((count, CELLS * CELLS, len(VALUES)), dtype=torch.uint8)
     phrases = []
     start = time.monotonic()
     # Spawned: a forked child would inherit PyTorch's threads in an unknown state.
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
         made = pool.imap(partial(_make, seed=seed, untold=untold), range(count), chunksize=50)
-        for i, (picture, covered, seen) in enumerate(made):
-            pictures[i], cover[i] = torch.from_numpy(picture), torch.from_numpy(covered)
+        for i, (image, covered, seen) in enumerate(made):
+            images[i], cover[i] = torch.from_numpy(image), torch.from_numpy(covered)
             phrases.append(seen)
             if (i + 1) % 2000 == 0 or i + 1 == count:
                 seconds = time.monotonic() - start
                 print(f"drawn {i + 1} of {count} scenes in {seconds:.0f} s", file=sys.stderr, flush=True)
-    return Scenes(pictures, cover, tuple(phrases))
+    return Scenes(images, cover, tuple(phrases))
 
 
 def _make(index: int, seed: int, untold: float) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
@@ -75,4 +75,4 @@ def _make(index: int, seed: int, untold: float) -> tuple[np.ndarray, np.ndarray,
     cells = columns.reshape(CELLS, CELL, CELLS, CELL).swapaxes(1, 2).reshape(CELLS * CELLS, -1)
     flat = cells + np.arange(CELLS * CELLS)[:, None] * len(VALUES)
     counts = np.bincount(flat.ravel(), minlength=CELLS * CELLS * len(VALUES)).reshape(CELLS * CELLS, -1)
-    return scene.picture, np.round(counts * (255 / CELL**2)).astype(np.uint8), scene.phrases
+    return scene.image, np.round(counts * (255 / CELL**2)).astype(np.uint8), scene.phrases

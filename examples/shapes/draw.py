@@ -14,7 +14,7 @@ from examples.shapes.landscape import ground, mountains, sky, tree
 from examples.shapes.layout import Box, Layout, Placed, place
 from examples.shapes.things import DRAWERS
 from examples.shapes.world import (
-    COLOURS,
+    COLORS,
     HELD_OUT,
     STUFF,
     THINGS,
@@ -27,15 +27,15 @@ from examples.shapes.world import (
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture that explains itself.
+    """An image that explains itself.
 
     Attributes:
-        picture: uint8 [224, 224, 3], RGB.
+        image: uint8 [224, 224, 3], RGB.
         mask: uint8 [224, 224], values of `world.stuff_value` and `world.thing_value`.
         phrases: what can be seen, largest first: "water", "red house".
     """
 
-    picture: NDArray[np.uint8]
+    image: NDArray[np.uint8]
     mask: NDArray[np.uint8]
     phrases: tuple[str, ...]
 
@@ -52,8 +52,8 @@ def draw_scene(rng: np.random.Generator, *, held_out: bool, untold: float = 0.0)
         rng: where all chance comes from.
         held_out: whether the compositions of `world.HELD_OUT` may appear under their names; in training
             they may not.
-        untold: of how many of the things only half is told: the kind of a thing of any colour, or the
-            colour of any thing; 0 to 1.
+        untold: of how many of the things only half is told: the kind of a thing of any color, or the
+            color of any thing; 0 to 1.
     """
     brush = Brush(rng)
     layout = Layout.draw(rng)
@@ -63,7 +63,7 @@ def draw_scene(rng: np.random.Generator, *, held_out: bool, untold: float = 0.0)
     ground(brush, layout)
     boxes: list[Box] = []
     placements = [place(rng, kind, layout, boxes) for kind in _choose_kinds(rng, layout)]
-    # What stands further down the picture is nearer, and hides what is behind it.
+    # What stands further down the image is nearer, and hides what is behind it.
     for placed in sorted((p for p in placements if p is not None), key=lambda p: p.base):
         if placed.kind == "tree":
             tree(brush, placed, snow=layout.ground == "snow")
@@ -71,19 +71,19 @@ def draw_scene(rng: np.random.Generator, *, held_out: bool, untold: float = 0.0)
         if untold and rng.random() < untold:
             _draw_half_told(brush, placed)
             continue
-        colour = _choose_colour(rng, placed.kind, held_out=held_out)
-        brush.value = thing_value(placed.kind, colour)
-        DRAWERS[placed.kind](brush, placed, shade(rng, COLOURS[colour]))
-    picture, mask = brush.finish()
-    return Scene(picture, mask, _phrases(mask))
+        color = _choose_color(rng, placed.kind, held_out=held_out)
+        brush.value = thing_value(placed.kind, color)
+        DRAWERS[placed.kind](brush, placed, shade(rng, COLORS[color]))
+    image, mask = brush.finish()
+    return Scene(image, mask, _phrases(mask))
 
 
 def _phrases(mask: NDArray[np.uint8]) -> tuple[str, ...]:
     counts = np.bincount(mask.ravel(), minlength=256)
     names = {stuff_value(stuff): stuff for stuff in STUFF}
-    names |= {thing_value(thing, colour): f"{colour} {thing}" for thing in THINGS for colour in COLOURS}
+    names |= {thing_value(thing, color): f"{color} {thing}" for thing in THINGS for color in COLORS}
     names |= {nameless_value(thing): thing for thing in THINGS}
-    names |= {kindless_value(colour): f"{colour} thing" for colour in COLOURS}
+    names |= {kindless_value(color): f"{color} thing" for color in COLORS}
     seen = sorted((value for value in names if counts[value] >= 60), key=lambda value: -counts[value])
     return tuple(names[value] for value in seen)
 
@@ -98,8 +98,8 @@ def _choose_kinds(rng: np.random.Generator, layout: Layout) -> list[str]:
     return kinds + ["tree"] * int(rng.integers(0, 4))
 
 
-def _choose_colour(rng: np.random.Generator, kind: str, *, held_out: bool) -> str:
-    allowed = [colour for colour in COLOURS if held_out or (kind, colour) not in HELD_OUT]
+def _choose_color(rng: np.random.Generator, kind: str, *, held_out: bool) -> str:
+    allowed = [color for color in COLORS if held_out or (kind, color) not in HELD_OUT]
     return str(rng.choice(allowed))
 
 
@@ -108,15 +108,15 @@ def _draw_half_told(brush: Brush, placed: Placed) -> None:
     if rng.random() < 0.5:
         brush.value = nameless_value(placed.kind)
         known = rng.random() < 0.5
-        colour = shade(rng, COLOURS[str(rng.choice(list(COLOURS)))]) if known else _any_colour(rng)
-        DRAWERS[placed.kind](brush, placed, colour)
+        color = shade(rng, COLORS[str(rng.choice(list(COLORS)))]) if known else _any_color(rng)
+        DRAWERS[placed.kind](brush, placed, color)
     else:
-        name = str(rng.choice(list(COLOURS)))
+        name = str(rng.choice(list(COLORS)))
         brush.value = kindless_value(name)
-        DRAWERS[placed.kind](brush, placed, shade(rng, COLOURS[name]))
+        DRAWERS[placed.kind](brush, placed, shade(rng, COLORS[name]))
 
 
-def _any_colour(rng: np.random.Generator) -> Rgb:
+def _any_color(rng: np.random.Generator) -> Rgb:
     hue, saturation, value = rng.uniform(0, 1), rng.uniform(0.05, 1), rng.uniform(0.25, 1)
     red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
     return round(red * 255), round(green * 255), round(blue * 255)

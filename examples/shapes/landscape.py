@@ -23,7 +23,7 @@ _SKIES = (
 def sky(brush: Brush, layout: Layout) -> None:
     """A gradient, with clouds."""
     rng = brush.rng
-    top, bottom = (np.array(colour, np.float32) for colour in _SKIES[rng.integers(len(_SKIES))])
+    top, bottom = (np.array(color, np.float32) for color in _SKIES[rng.integers(len(_SKIES))])
     down = np.linspace(0, CANVAS / layout.horizon, CANVAS, dtype=np.float32).clip(0, 1)[:, None, None]
     clear = np.broadcast_to(top + (bottom - top) * down, (CANVAS, CANVAS, 3))
     cover = (noise(rng, "clouds") - rng.uniform(0.1, 0.9)).clip(0, 0.7)[..., None]
@@ -124,8 +124,8 @@ def tree(brush: Brush, placed: Placed, *, snow: bool) -> None:
     for _ in range(14):
         angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.17) * s
         radius = rng.uniform(0.12, 0.2) * s
-        centre = (x + reach * np.cos(angle), y - 0.64 * s + reach * np.sin(angle))
-        brush.ellipse(*centre, radius, radius, lighter(leaf, float(rng.uniform(0.8, 1.2))))
+        center = (x + reach * np.cos(angle), y - 0.64 * s + reach * np.sin(angle))
+        brush.ellipse(*center, radius, radius, lighter(leaf, float(rng.uniform(0.8, 1.2))))
 
 
 def _band(top: float, bottom: float) -> list[Point]:
@@ -145,5 +145,5 @@ def _below(rng: np.random.Generator, y: float, roughness: float) -> list[Point]:
     return [*line, (CANVAS, CANVAS), (0, CANVAS)]
 
 
-def _bytes(colours: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.clip(colours, 0, 255).astype(np.uint8)
+def _bytes(colors: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.clip(colors, 0, 255).astype(np.uint8)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from examples.shapes.data import VALUES
 from examples.shapes.world import (
-    COLOURS,
+    COLORS,
     HELD_OUT,
     THINGS,
     VOCABULARIES,
@@ -21,7 +21,7 @@ from examples.shapes.world import (
 )
 
 _SMALL = 1e-6
-_COMPOSITIONS = {thing_value(thing, colour): (thing, colour) for thing in THINGS for colour in COLOURS}
+_COMPOSITIONS = {thing_value(thing, color): (thing, color) for thing in THINGS for color in COLORS}
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class TrainingVocabulary:
 
 def training_vocabularies() -> tuple[TrainingVocabulary, ...]:
     """Each vocabulary of the world; those with a background a second time, without it."""
-    held_out_values = {thing_value(thing, colour) for thing, colour in HELD_OUT}
+    held_out_values = {thing_value(thing, color) for thing, color in HELD_OUT}
     made = []
     for vocabulary in VOCABULARIES.values():
         # A composition that never shows would be learnt as a phrase that is never true.
@@ -63,7 +63,7 @@ def training_vocabularies() -> tuple[TrainingVocabulary, ...]:
             columns = torch.tensor([[float(value in values) for _, values in chosen] for value in VALUES])
             known = torch.ones(len(VALUES))
             halves = {nameless_value(thing): thing for thing in THINGS}
-            halves |= {kindless_value(colour): f"{colour} thing" for colour in COLOURS}
+            halves |= {kindless_value(color): f"{color} thing" for color in COLORS}
             for value, name in halves.items():
                 row = VALUES.index(value)
                 if name in names:
@@ -78,28 +78,28 @@ def training_vocabularies() -> tuple[TrainingVocabulary, ...]:
 
 
 @cache
-def kind_and_colour_tables() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """`columns` and `unjudged` of all kinds, and of all colours without a background."""
-    kinds, colours = (
+def kind_and_color_tables() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """`columns` and `unjudged` of all kinds, and of all colors without a background."""
+    kinds, colors = (
         next(v for v in training_vocabularies() if v.names[0] == first) for first in ("sky", "red thing")
     )
-    return (kinds.columns, kinds.unjudged), (colours.columns, colours.unjudged)
+    return (kinds.columns, kinds.unjudged), (colors.columns, colors.unjudged)
 
 
 def _is_unjudged(value: int, values: tuple[int, ...]) -> float:
     """Whether a class, given as its values, must not be counted against a value.
 
-    It must not where the class's thing is held out in the value's colour, or the class's colour for the
+    It must not where the class's thing is held out in the value's color, or the class's color for the
     value's thing.
     """
     if value in values or value not in _COMPOSITIONS or not set(values) <= set(_COMPOSITIONS):
         return 0.0
-    thing, colour = _COMPOSITIONS[value]
+    thing, color = _COMPOSITIONS[value]
     class_things = {_COMPOSITIONS[other][0] for other in values}
-    class_colours = {_COMPOSITIONS[other][1] for other in values}
+    class_colors = {_COMPOSITIONS[other][1] for other in values}
     return float(
-        (len(class_things) == 1 and (class_things.pop(), colour) in HELD_OUT)
-        or (len(class_colours) == 1 and (thing, class_colours.pop()) in HELD_OUT)
+        (len(class_things) == 1 and (class_things.pop(), color) in HELD_OUT)
+        or (len(class_colors) == 1 and (thing, class_colors.pop()) in HELD_OUT)
     )
 
 
@@ -143,7 +143,7 @@ def cross_entropy(target: Tensor, named: Tensor) -> Tensor:
 def grouping_loss(soft: Tensor, region: Tensor, pure: Tensor) -> tuple[Tensor, Tensor]:
     """Whether two patches are in one group, against whether they show the same.
 
-    Every region of a picture weighs the same, be it a lake or a tent.
+    Every region of an image weighs the same, be it a lake or a tent.
 
     Args:
         soft: [B, G, N].
@@ -164,7 +164,7 @@ def grouping_loss(soft: Tensor, region: Tensor, pure: Tensor) -> tuple[Tensor, T
 
 
 def presence_loss(image_similarity: Tensor, target: Tensor) -> Tensor:
-    """Cross entropy of the whole picture against the classes it shows, all alike.
+    """Cross entropy of the whole image against the classes it shows, all alike.
 
     Args:
         image_similarity: [B, K], scaled.
@@ -178,11 +178,11 @@ def presence_loss(image_similarity: Tensor, target: Tensor) -> Tensor:
 
 
 def caption_loss(similarity: Tensor, true: Tensor) -> Tensor:
-    """Symmetric contrast of B pictures and B captions.
+    """Symmetric contrast of B images and B captions.
 
     Args:
-        similarity: [B, B], scaled, pictures in rows; the diagonal belongs together.
-        true: bool [B, B], whether the caption is true of the picture. Other pictures that a caption is
+        similarity: [B, B], scaled, images in rows; the diagonal belongs together.
+        true: bool [B, B], whether the caption is true of the image. Other images that a caption is
             true of are no negatives of it.
     """
     own = torch.arange(len(similarity), device=similarity.device)
@@ -192,17 +192,17 @@ def caption_loss(similarity: Tensor, true: Tensor) -> Tensor:
     return (F.cross_entropy(contrast, own) + F.cross_entropy(contrast.T, own)) / 2
 
 
-def composition_loss(whole: Tensor, colour: Tensor, noun: Tensor) -> Tensor:
+def composition_loss(whole: Tensor, color: Tensor, noun: Tensor) -> Tensor:
     """How far phrases are from the sum of their words, as 1 - cosine.
 
     Without it the text tower learns every phrase by heart, and a composition that it never heard lies
-    on top of its neighbour.
+    on top of its neighbor.
 
     Args:
         whole: [M, P], of "red house", unit vectors.
-        colour, noun: [M, P], of "red thing" and "house".
+        color, noun: [M, P], of "red thing" and "house".
     """
-    return 1 - F.cosine_similarity(whole, colour + noun, dim=-1).mean()
+    return 1 - F.cosine_similarity(whole, color + noun, dim=-1).mean()
 
 
 def balance_loss(soft: Tensor) -> Tensor:

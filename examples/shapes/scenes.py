@@ -81,7 +81,7 @@ def _vocabularies() -> dict[str, object]:
 def _write(index: int, folder: Path, seed: int) -> tuple[str, str]:
     scene = draw_scene(np.random.default_rng([seed, index]), held_out=True)
     file = f"{index:06}.png"
-    Image.fromarray(scene.picture).save(folder / "images" / file)
+    Image.fromarray(scene.image).save(folder / "images" / file)
     Image.fromarray(scene.mask).save(folder / "masks" / file)
     return file, scene.caption
 

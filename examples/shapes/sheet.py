@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for index in range(arguments.columns * arguments.rows):
         scene = draw_scene(np.random.default_rng([arguments.seed, index]), held_out=True)
         row, column = divmod(index, arguments.columns)
-        sheet.paste(Image.fromarray(scene.picture), (column * step, row * step))
+        sheet.paste(Image.fromarray(scene.image), (column * step, row * step))
     sheet.save(arguments.output, quality=90)
     return 0
 

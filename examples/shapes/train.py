@@ -21,8 +21,8 @@ from examples.shapes import losses
 from examples.shapes.canvas import SIZE
 from examples.shapes.data import CELLS, GRID, PATCH, Scenes, make_scenes
 from examples.shapes.words import BOS, EOS, MAX_TOKENS, PAD, PROMPTS, VOCABULARY_SIZE, make_tokenizer
-from examples.shapes.world import COLOURS, HELD_OUT, STUFF, THINGS, UNTOLD
-from groupvit_export.config import GroupViTConfig, GroupViTTextConfig, GroupViTVisionConfig
+from examples.shapes.world import COLORS, HELD_OUT, STUFF, THINGS, UNTOLD
+from groupvit_export.model.config import GroupViTConfig, GroupViTTextConfig, GroupViTVisionConfig
 from groupvit_export.model.groupvit import GroupViTModel
 from groupvit_export.model.vision import VisionTransformer
 
@@ -86,7 +86,7 @@ class _Seen:
 
     Attributes:
         patches: [B, 196, C], before they are grouped.
-        early, groups: [B, 24, C] and [B, 12, C], normalised as the tower's last tokens are.
+        early, groups: [B, 24, C] and [B, 12, C], normalized as the tower's last tokens are.
         first, second: [B, 24, 196] and [B, 12, 24], the soft maps.
     """
 
@@ -116,7 +116,7 @@ def _see(tower: VisionTransformer, pixels: Tensor) -> _Seen:
 
 
 class Trainer:
-    """The model, its optimiser and the order in which it sees the scenes."""
+    """The model, its optimizer and the order in which it sees the scenes."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
@@ -128,13 +128,13 @@ class Trainer:
         torch.manual_seed(arguments.seed)
         self.random = random.Random(arguments.seed)
         self.model = GroupViTModel(CONFIG).to(self.device).train()
-        # Their statistics would mix tokens, groups and pictures, which follow different distributions.
+        # Their statistics would mix tokens, groups and images, which follow different distributions.
         for module in self.model.modules():
             if isinstance(module, nn.BatchNorm1d):
                 module.eval()
         # Only for training: a patch that knows what it shows is grouped with its like.
         width = CONFIG.vision_config.hidden_size
-        self.patch_head = nn.Linear(width, len(STUFF) + len(THINGS) + len(COLOURS)).to(self.device)
+        self.patch_head = nn.Linear(width, len(STUFF) + len(THINGS) + len(COLORS)).to(self.device)
         self.tokenizer = make_tokenizer()
         self.vocabularies = losses.training_vocabularies()
         self.phrases = tuple(dict.fromkeys(name for v in self.vocabularies for name in v.names))
@@ -272,7 +272,7 @@ class Trainer:
 
     def _batch(self, scenes: Scenes, chosen: Tensor) -> tuple[Tensor, Tensor]:
         # In place: a new array of this size costs more than the arithmetic.
-        pixels = scenes.pictures[chosen].to(self.device).permute(0, 3, 1, 2).float().contiguous()
+        pixels = scenes.images[chosen].to(self.device).permute(0, 3, 1, 2).float().contiguous()
         cover = scenes.cover[chosen].to(self.device).float()
         cover /= cover.sum(dim=-1, keepdim=True)
         mirrored = torch.rand(len(chosen), device=self.device) < 0.5
@@ -301,21 +301,21 @@ class Trainer:
         return [self.random.choice(PROMPTS).format(phrase) for phrase in phrases]
 
     def _composition(self, words: Tensor) -> Tensor:
-        """The composition term for some colours of some nouns, never of those that are held out.
+        """The composition term for some colors of some nouns, never of those that are held out.
 
         Args:
             words: unit vectors of `self.phrases`.
         """
         chosen = self.random.sample(_COMPOSABLE, _COMPOSED_A_STEP)
-        ids = self._ids(self._prompted([f"{colour} {noun}" for noun, colour in chosen])).to(self.device)
+        ids = self._ids(self._prompted([f"{color} {noun}" for noun, color in chosen])).to(self.device)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             features = self.model.get_text_features(ids)
         whole = nn.functional.normalize(features.float(), dim=-1)
-        colours, nouns = (
+        colors, nouns = (
             words[[self.phrase_index[phrase] for phrase in phrases]]
-            for phrases in ([f"{colour} thing" for _, colour in chosen], [noun for noun, _ in chosen])
+            for phrases in ([f"{color} thing" for _, color in chosen], [noun for noun, _ in chosen])
         )
-        return losses.composition_loss(whole, colours, nouns)
+        return losses.composition_loss(whole, colors, nouns)
 
     def _ids(self, sentences: list[str]) -> Tensor:
         encoded = [self.tokenizer.encode(sentence).ids for sentence in sentences]
@@ -368,7 +368,7 @@ _COMPARED = 98
 _COMPOSED_A_STEP = 24
 # Nobody ever saw a purple sky; the words may be put together all the same.
 _COMPOSABLE = tuple(
-    (noun, colour) for noun in (*STUFF, *THINGS) for colour in COLOURS if (noun, colour) not in HELD_OUT
+    (noun, color) for noun in (*STUFF, *THINGS) for color in COLORS if (noun, color) not in HELD_OUT
 )
 
 _WEIGHTS = {
@@ -388,8 +388,8 @@ _WEIGHTS = {
 
 def _implied(phrase: str) -> tuple[str, ...]:
     """Where a red house is, a house is, and a red thing."""
-    *colour, noun = phrase.split()
-    return (phrase, noun, f"{colour[0]} thing") if colour else (phrase,)
+    *color, noun = phrase.split()
+    return (phrase, noun, f"{color[0]} thing") if color else (phrase,)
 
 
 def _twice(soft: Tensor) -> Tensor:
@@ -399,16 +399,16 @@ def _twice(soft: Tensor) -> Tensor:
 
 
 def _patch_loss(logits: Tensor, cover: Tensor) -> Tensor:
-    """Kind and colour of each patch, read off the tokens before they are grouped."""
-    kinds, colours = (
+    """Kind and color of each patch, read off the tokens before they are grouped."""
+    kinds, colors = (
         (cover @ columns.to(cover.device), cover @ unjudged.to(cover.device))
-        for columns, unjudged in losses.kind_and_colour_tables()
+        for columns, unjudged in losses.kind_and_color_tables()
     )
-    kind_logits, colour_logits = logits.split([kinds[0].shape[-1], len(COLOURS)], dim=-1)
+    kind_logits, color_logits = logits.split([kinds[0].shape[-1], len(COLORS)], dim=-1)
     kind_loss = losses.cross_entropy(kinds[0], losses.judged_log_softmax(kind_logits, *kinds)).mean()
-    named = losses.judged_log_softmax(colour_logits, *colours)
-    colour_loss = losses.cross_entropy(colours[0], named).sum() / colours[0].sum().clamp(min=1)
-    return kind_loss + colour_loss
+    named = losses.judged_log_softmax(color_logits, *colors)
+    color_loss = losses.cross_entropy(colors[0], named).sum() / colors[0].sum().clamp(min=1)
+    return kind_loss + color_loss
 
 
 def _parameter_groups(modules: Sequence[nn.Module]) -> list[dict[str, object]]:

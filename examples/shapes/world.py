@@ -8,12 +8,12 @@ from types import MappingProxyType
 from typing import Final
 
 STUFF: Final = ("sky", "mountain", "grass", "sand", "snow", "water", "tree")
-"""What has no colour of its own; mask values 1 to 7."""
+"""What has no color of its own; mask values 1 to 7."""
 
 THINGS: Final = ("house", "car", "tent", "boat", "balloon")
-"""What comes in every colour; mask values 10 + 6 * thing + colour."""
+"""What comes in every color; mask values 10 + 6 * thing + color."""
 
-COLOURS: Final[Mapping[str, tuple[int, int, int]]] = MappingProxyType(
+COLORS: Final[Mapping[str, tuple[int, int, int]]] = MappingProxyType(
     {
         "red": (206, 44, 40),
         "yellow": (244, 202, 44),
@@ -28,7 +28,7 @@ HELD_OUT: Final = frozenset(
     {("house", "purple"), ("car", "green"), ("tent", "blue"), ("boat", "yellow"), ("balloon", "white")}
 )
 """Compositions that no training phrase names. They show among the things of which only half is told
-(`UNTOLD`). Every thing and every colour is named together with others."""
+(`UNTOLD`). Every thing and every color is named together with others."""
 
 _FIRST_STUFF = 1
 _FIRST_THING = 10
@@ -37,28 +37,28 @@ _FIRST_KINDLESS = 60
 
 
 def stuff_value(stuff: str) -> int:
-    """Mask value of something without a colour."""
+    """Mask value of something without a color."""
     return _FIRST_STUFF + STUFF.index(stuff)
 
 
-def thing_value(thing: str, colour: str) -> int:
-    """Mask value of a thing in a colour."""
-    return _FIRST_THING + len(COLOURS) * THINGS.index(thing) + list(COLOURS).index(colour)
+def thing_value(thing: str, color: str) -> int:
+    """Mask value of a thing in a color."""
+    return _FIRST_THING + len(COLORS) * THINGS.index(thing) + list(COLORS).index(color)
 
 
 def nameless_value(thing: str) -> int:
-    """Mask value of a thing whose colour is any and is not told; such things are in training scenes only."""
+    """Mask value of a thing whose color is any and is not told; such things are in training scenes only."""
     return _FIRST_NAMELESS + THINGS.index(thing)
 
 
-def kindless_value(colour: str) -> int:
-    """Mask value of something that is not told in a colour that is; in training scenes only."""
-    return _FIRST_KINDLESS + list(COLOURS).index(colour)
+def kindless_value(color: str) -> int:
+    """Mask value of something that is not told in a color that is; in training scenes only."""
+    return _FIRST_KINDLESS + list(COLORS).index(color)
 
 
 UNTOLD: Final = (
     *(nameless_value(thing) for thing in THINGS),
-    *(kindless_value(colour) for colour in COLOURS),
+    *(kindless_value(color) for color in COLORS),
 )
 """Mask values of things of which only half is told."""
 
@@ -85,30 +85,29 @@ class WorldVocabulary:
 
 _STUFF_VALUES = tuple((stuff_value(stuff),) for stuff in STUFF)
 _ALL_STUFF = tuple(stuff_value(stuff) for stuff in STUFF)
-_PAIRS = tuple((thing, colour) for thing in THINGS for colour in COLOURS)
-_PAIR_NAMES = tuple(f"{colour} {thing}" for thing, colour in _PAIRS)
-_PAIR_VALUES = tuple((thing_value(thing, colour),) for thing, colour in _PAIRS)
-_HELD_OUT_NAMES = tuple(f"{colour} {thing}" for thing, colour in _PAIRS if (thing, colour) in HELD_OUT)
+_PAIRS = tuple((thing, color) for thing in THINGS for color in COLORS)
+_PAIR_NAMES = tuple(f"{color} {thing}" for thing, color in _PAIRS)
+_PAIR_VALUES = tuple((thing_value(thing, color),) for thing, color in _PAIRS)
+_HELD_OUT_NAMES = tuple(f"{color} {thing}" for thing, color in _PAIRS if (thing, color) in HELD_OUT)
 _NO_SUBSETS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 VOCABULARIES: Final[Mapping[str, WorldVocabulary]] = MappingProxyType(
     {
-        # Everything in the picture has a name: no background.
+        # Everything in the image has a name: no background.
         "kinds": WorldVocabulary(
             STUFF + THINGS,
-            _STUFF_VALUES
-            + tuple(tuple(thing_value(thing, colour) for colour in COLOURS) for thing in THINGS),
+            _STUFF_VALUES + tuple(tuple(thing_value(thing, color) for color in COLORS) for thing in THINGS),
             _NO_SUBSETS,
         ),
         # Things only, as in PASCAL VOC: the landscape is background.
         "things": WorldVocabulary(
             ("background", *THINGS),
-            (_ALL_STUFF, *(tuple(thing_value(thing, colour) for colour in COLOURS) for thing in THINGS)),
+            (_ALL_STUFF, *(tuple(thing_value(thing, color) for color in COLORS) for thing in THINGS)),
             _NO_SUBSETS,
         ),
-        "colours": WorldVocabulary(
-            ("background", *(f"{colour} thing" for colour in COLOURS)),
-            (_ALL_STUFF, *(tuple(thing_value(thing, colour) for thing in THINGS) for colour in COLOURS)),
+        "colors": WorldVocabulary(
+            ("background", *(f"{color} thing" for color in COLORS)),
+            (_ALL_STUFF, *(tuple(thing_value(thing, color) for thing in THINGS) for color in COLORS)),
             _NO_SUBSETS,
         ),
         # The compositions, among them those that training never named.

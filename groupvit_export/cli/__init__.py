@@ -23,7 +23,7 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "export": "turn a checkpoint into a bundle for a target",
         "verify": "hold a bundle against the PyTorch reference: outputs, decisions, pixels",
-        "segment": "segment pictures with a bundle",
+        "segment": "segment images with a bundle",
         "bench": "measure how fast bundles are here, and compare them",
         "eval": "measure a bundle's masks on a data set with ground truth",
         "vocab": "encode class names once and keep them",
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = _Parser(
         prog="groupvit",
-        description="Export a trained GroupViT, prove it equal, and segment pictures without PyTorch.",
+        description="Export a trained GroupViT, prove it equal, and segment images without PyTorch.",
         epilog="groupvit VERB --help explains a verb; groupvit-export is groupvit export.",
         allow_abbrev=False,
     )

@@ -22,13 +22,13 @@ from groupvit_export.errors import UsageError
 from groupvit_runtime.files import write_atomically
 
 if TYPE_CHECKING:
-    from groupvit_export.benching.compare import Comparison
-    from groupvit_export.benching.settings import Effort
+    from groupvit_export.benchmark.compare import Comparison
+    from groupvit_export.benchmark.settings import SamplingBudget
     from groupvit_runtime.segmenter import Labels
 
 _OWN_SIZE = "own"
 _MEASURING = (
-    *("threads", "batch", "streams", "rate", "rounds", "seconds", "warm_up", "cold", "picture", "size"),
+    *("threads", "batch", "streams", "rate", "rounds", "seconds", "warm_up", "cold", "image", "size"),
     *("labels", "labels_file", "vocab", "templates", "decode", "device", "accuracy", "records"),
 )
 """Options that mean nothing when two files are compared."""
@@ -45,8 +45,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "bundles", nargs="+", metavar="BUNDLE", help="bundles; with --compare also two files of --json"
     )
     what = parser.add_argument_group("what is segmented")
-    what.add_argument("--picture", type=Path, metavar="FILE", help="default: the sample of the package")
-    what.add_argument("--size", metavar="HxW", help='resize the picture (default: 480x640); "own" does not')
+    what.add_argument("--image", type=Path, metavar="FILE", help="default: the sample of the package")
+    what.add_argument("--size", metavar="HxW", help='resize the image (default: 480x640); "own" does not')
     labels = add_labels(parser, required=False)
     labels.add_argument("--vocab", metavar="V", help="a vocabulary in every bundle, or a file")
     add_templates(parser)
@@ -54,7 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("settings: every combination is measured")
     how.add_argument("--device", help="cpu or cuda; default cpu where the target has it; no fallback")
     how.add_argument("--threads", metavar="N,...", help="threads of the engine; default: its own choice")
-    how.add_argument("--batch", metavar="N,...", help="pictures of a call (default: 1)")
+    how.add_argument("--batch", metavar="N,...", help="images of a call (default: 1)")
     how.add_argument(
         "--streams",
         metavar="N,...",
@@ -139,9 +139,9 @@ def _is_measurement(path: str) -> bool:
 
 
 def _compare_files(arguments: argparse.Namespace, files: Sequence[str]) -> int:
-    from groupvit_export.benching.compare import compare_records, left_out, told_apart
-    from groupvit_export.benching.html import html_report
-    from groupvit_export.benching.records import read_records
+    from groupvit_export.benchmark.compare import compare_records, count_unmatched, disambiguate_names
+    from groupvit_export.benchmark.html import html_report
+    from groupvit_export.benchmark.records import read_records
 
     if not arguments.compare or len(files) != 2:
         raise UsageError(
@@ -159,26 +159,26 @@ def _compare_files(arguments: argparse.Namespace, files: Sequence[str]) -> int:
     first, second = (read_records(Path(file)) for file in files)
     compared = compare_records(first, second, arguments.max_regression)
     if arguments.html is not None:
-        ours, theirs = told_apart(first, second)
+        ours, theirs = disambiguate_names(first, second)
         write_atomically(arguments.html, html_report([*ours, *theirs], compared).encode())
-    if missing := left_out(first, second, compared):
+    if missing := count_unmatched(first, second, compared):
         note(f"groupvit: warning: {missing} measurements have no counterpart in the other file")
     return _tell(arguments, compared)
 
 
 def _measure(arguments: argparse.Namespace) -> int:
     # Imported here, so that a mistyped number is told at once.
-    from groupvit_export.benching.accuracy import read_accuracies, split_accuracy
-    from groupvit_export.benching.compare import compare_records
-    from groupvit_export.benching.html import html_report
-    from groupvit_export.benching.machine import load_average
-    from groupvit_export.benching.measure import Plan, measure
-    from groupvit_export.benching.progress import Progress
-    from groupvit_export.benching.records import write_records
-    from groupvit_export.benching.settings import Fixed, sweep
-    from groupvit_export.benching.subject import open_subjects
-    from groupvit_export.benching.text import records_text
-    from groupvit_export.demo import DEMO_SAMPLE
+    from groupvit_export.benchmark.accuracy import read_accuracies, split_accuracy
+    from groupvit_export.benchmark.bench_target import open_subjects
+    from groupvit_export.benchmark.compare import compare_records
+    from groupvit_export.benchmark.html import html_report
+    from groupvit_export.benchmark.machine import load_average
+    from groupvit_export.benchmark.measure import Plan, measure
+    from groupvit_export.benchmark.progress import Progress
+    from groupvit_export.benchmark.records import write_records
+    from groupvit_export.benchmark.settings import RunConfig, sweep
+    from groupvit_export.benchmark.text import records_text
+    from groupvit_export.data.bundled import DEMO_SAMPLE
     from groupvit_runtime.engines import EngineOptions
     from groupvit_runtime.manifest import check_decode
 
@@ -189,7 +189,7 @@ def _measure(arguments: argparse.Namespace) -> int:
         arguments.rate,
     )
     effort = _effort(arguments)
-    fixed = Fixed(
+    fixed = RunConfig(
         device=EngineOptions(device=arguments.device).device,
         decode=None if arguments.decode is None else check_decode(arguments.decode),
     )
@@ -204,7 +204,7 @@ def _measure(arguments: argparse.Namespace) -> int:
         settings=settings,
         fixed=fixed,
         effort=effort,
-        picture=arguments.picture or DEMO_SAMPLE,
+        image=arguments.image or DEMO_SAMPLE,
         size=size,
         accuracies=read_accuracies(reports, subjects, fixed),
         command=arguments.command,
@@ -232,8 +232,8 @@ def _measure(arguments: argparse.Namespace) -> int:
 
 
 def _tell(arguments: argparse.Namespace, compared: Sequence[Comparison]) -> int:
-    from groupvit_export.benching.compare import EXIT_REGRESSION
-    from groupvit_export.benching.text import comparisons_text
+    from groupvit_export.benchmark.compare import EXIT_REGRESSION
+    from groupvit_export.benchmark.text import comparisons_text
 
     if compared:
         print(comparisons_text(compared, arguments.max_regression), flush=True)
@@ -243,15 +243,15 @@ def _tell(arguments: argparse.Namespace, compared: Sequence[Comparison]) -> int:
     return EXIT_REGRESSION if any(comparison.regressed for comparison in compared) else 0
 
 
-def _effort(arguments: argparse.Namespace) -> Effort:
-    from groupvit_export.benching.compare import MIN_COMPARED
-    from groupvit_export.benching.paced import CALLS_A_ROUND
-    from groupvit_export.benching.settings import (
+def _effort(arguments: argparse.Namespace) -> SamplingBudget:
+    from groupvit_export.benchmark.compare import MIN_COMPARED
+    from groupvit_export.benchmark.paced import CALLS_A_ROUND
+    from groupvit_export.benchmark.settings import (
         DEFAULT_COLD,
         DEFAULT_ROUNDS,
         DEFAULT_WARM_UP,
         MIN_ROUNDS,
-        Effort,
+        SamplingBudget,
     )
 
     least = MIN_ROUNDS
@@ -267,7 +267,7 @@ def _effort(arguments: argparse.Namespace) -> Effort:
         )
     if rounds is None:
         rounds = DEFAULT_ROUNDS if arguments.seconds is None else least
-    return Effort(
+    return SamplingBudget(
         rounds=rounds,
         seconds=arguments.seconds,
         warm_up=DEFAULT_WARM_UP if arguments.warm_up is None else arguments.warm_up,
@@ -276,7 +276,7 @@ def _effort(arguments: argparse.Namespace) -> Effort:
 
 
 def _size(text: str | None) -> tuple[int, int] | None:
-    from groupvit_export.benching.picture import DEFAULT_SIZE
+    from groupvit_export.benchmark.image import DEFAULT_SIZE
 
     if text is None:
         return DEFAULT_SIZE
@@ -284,7 +284,7 @@ def _size(text: str | None) -> tuple[int, int] | None:
         return None
     size = read_size(text)
     if size is not None and min(size) < 1:
-        raise UsageError("a picture has at least one pixel", got=text, expected="HEIGHTxWIDTH in pixels")
+        raise UsageError("an image has at least one pixel", got=text, expected="HEIGHTxWIDTH in pixels")
     return size
 
 

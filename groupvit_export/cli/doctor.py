@@ -11,11 +11,11 @@ from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Final
 
-from groupvit_export.benching.machine import this_machine
+from groupvit_export.benchmark.machine import this_machine
 from groupvit_export.cli.output import print_json, table
 from groupvit_export.errors import EngineError
-from groupvit_export.targets import TARGETS
-from groupvit_export.torch_package.toolchain import compiler_name, has_compiler
+from groupvit_export.targets.aotinductor.toolchain import compiler_name, has_compiler
+from groupvit_export.targets.registry import TARGETS
 from groupvit_runtime.engines import ENGINES
 from groupvit_runtime.engines.cuda import DeviceInfo, open_cuda
 from groupvit_runtime.engines.tensorrt_flavors import FLAVORS, Flavor, is_installed

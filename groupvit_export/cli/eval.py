@@ -10,12 +10,12 @@ from groupvit_export.cli.arguments import add_engine_options, add_templates, rea
 from groupvit_export.cli.output import note, print_json
 from groupvit_export.errors import UsageError
 
-_EXIT_FAILED_PICTURES = 1
+_EXIT_FAILED_IMAGES = 1
 _EXIT_INTERRUPTED = 130
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    from groupvit_export.evaluation.datasets import DATASETS
+    from groupvit_export.evaluate.datasets import DATASETS
 
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "data sets:\n" + "\n".join(
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--vocabulary", metavar="V", help="shapes: which of its vocabularies")
     data.add_argument("--classes", type=Path, metavar="FILE", help="folder: a class name a line")
     data.add_argument("--ignore-index", type=int, metavar="N", help="folder: mask value that counts nowhere")
-    data.add_argument("--limit", type=int, metavar="N", help="only the first N pictures")
+    data.add_argument("--limit", type=int, metavar="N", help="only the first N images")
     how = parser.add_argument_group("segmentation")
     how.add_argument("--decode", metavar="D", help="hf or paper; default: the bundle's")
     how.add_argument(
@@ -45,15 +45,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="pictures at once (default: 1); for ONNX Runtime on a CPU, --threads 1 and a worker a core",
+        help="images at once (default: 1); for ONNX Runtime on a CPU, --threads 1 and a worker a core",
     )
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("evaluated"), metavar="DIR", help="default: evaluated"
     )
     parser.add_argument(
-        "--worst", type=int, default=8, metavar="N", help="draw the N worst pictures (default: 8, 0 for none)"
+        "--worst", type=int, default=8, metavar="N", help="draw the N worst images (default: 8, 0 for none)"
     )
-    parser.add_argument("--strict", action="store_true", help="stop at the first picture that fails")
+    parser.add_argument("--strict", action="store_true", help="stop at the first image that fails")
     parser.add_argument("--force", action="store_true", help="discard an evaluation in the output folder")
     parser.add_argument("--json", action="store_true", help="print the report as one line of JSON")
     parser.add_argument("--quiet", action="store_true", help="say nothing of the progress")
@@ -62,15 +62,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     # Imported here, so that a mistyped number is told at once.
-    from groupvit_export.evaluation.datasets import DatasetOptions, load_dataset
-    from groupvit_export.evaluation.identity import identify
-    from groupvit_export.evaluation.journal import Journal
-    from groupvit_export.evaluation.progress import Progress
-    from groupvit_export.evaluation.report import make_report
-    from groupvit_export.evaluation.report_text import report_text
-    from groupvit_export.evaluation.runner import RunOptions, evaluate
-    from groupvit_export.evaluation.setting import bind, check_threshold, choose_setting
-    from groupvit_export.evaluation.worst import clear_worst, draw_worst
+    from groupvit_export.evaluate.datasets import DatasetOptions, load_dataset
+    from groupvit_export.evaluate.identity import identify
+    from groupvit_export.evaluate.journal import Journal
+    from groupvit_export.evaluate.progress import Progress
+    from groupvit_export.evaluate.report import make_report
+    from groupvit_export.evaluate.report_text import report_text
+    from groupvit_export.evaluate.runner import RunOptions, evaluate
+    from groupvit_export.evaluate.setting import bind, check_threshold, choose_setting
+    from groupvit_export.evaluate.worst import clear_worst, draw_worst
     from groupvit_runtime.manifest import check_decode
     from groupvit_runtime.segmenter import Segmenter
     from groupvit_runtime.serialize import to_json
@@ -128,7 +128,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(to_json(report))
     else:
         print(f"{report_text(report)}\n\n{path}")
-    return _EXIT_FAILED_PICTURES if report.failed else 0
+    return _EXIT_FAILED_IMAGES if report.failed else 0
 
 
 def _check(arguments: argparse.Namespace) -> None:

@@ -14,8 +14,9 @@ from groupvit_export.cli.parity import parity_table
 from groupvit_export.cli.precisions import precision_table
 from groupvit_export.cli.quantization_arguments import add_quantization_options, read_quantization_options
 from groupvit_export.cli.trt_arguments import add_trt_options, read_trt_options
-from groupvit_export.demo import DEMO_LABELS, DEMO_SAMPLE
-from groupvit_export.targets import (
+from groupvit_export.data.bundled import DEMO_LABELS, DEMO_SAMPLE
+from groupvit_export.targets.aotinductor.toolchain import check_toolchain
+from groupvit_export.targets.registry import (
     INPUTS,
     TARGETS,
     check_decode_in_graph,
@@ -24,9 +25,8 @@ from groupvit_export.targets import (
     check_target,
     check_trt_options,
 )
+from groupvit_export.targets.tensorrt.choose import choose_flavor
 from groupvit_export.terminal import ShareLine
-from groupvit_export.torch_package.toolchain import check_toolchain
-from groupvit_export.trt.choose import choose_flavor
 from groupvit_runtime.manifest import check_decode
 from groupvit_runtime.prompts import resolve_templates
 from groupvit_runtime.serialize import to_json
@@ -57,8 +57,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--input",
         default=INPUTS[0],
         metavar="TYPE",
-        help="what the image engine takes: float32, normalised pictures (default); uint8, pixels "
-        "[B, H, W, 3] in RGB, which it normalises itself as the default decode does",
+        help="what the image engine takes: float32, normalized images (default); uint8, pixels "
+        "[B, H, W, 3] in RGB, which it normalizes itself as the default decode does",
     )
     parser.add_argument(
         "--decode-in-graph",
@@ -106,9 +106,9 @@ def run(arguments: argparse.Namespace) -> int:
         check_toolchain(arguments.device or "cpu")
 
     if arguments.precision == "int8":
-        require_packages(("nncf", "onnxruntime"), "quantising")
+        require_packages(("nncf", "onnxruntime"), "quantizing")
     from groupvit_export.graph.passes import select_passes
-    from groupvit_export.pipeline import ExportOptions, export_bundle
+    from groupvit_export.pipeline.api import ExportOptions, export_bundle
 
     options = ExportOptions(
         target=arguments.target,
@@ -146,12 +146,12 @@ def run(arguments: argparse.Namespace) -> int:
     print(kept_table(result.manifest))
     print(parity_table(result.manifest))
     print(precision_table(result.manifest))
-    picture, labels = ("PICTURE", "a cat,a dog")
+    image, labels = ("IMAGE", "a cat,a dog")
     if options.checkpoint is None:
-        picture, labels = str(DEMO_SAMPLE), ",".join(DEMO_LABELS)
+        image, labels = str(DEMO_SAMPLE), ",".join(DEMO_LABELS)
     print(
         f"\n{result.path} is ready ({sum(result.seconds.values()):.1f} s). Next:\n"
-        f'  groupvit segment {result.path} {picture} --labels "{labels}"\n'
+        f'  groupvit segment {result.path} {image} --labels "{labels}"\n'
         f"  groupvit verify {result.path} --html report.html\n"
         f"  groupvit inspect {result.path}"
     )

@@ -12,7 +12,7 @@ from groupvit_export.cli.parity import parity_table
 from groupvit_export.cli.precisions import precision_table
 from groupvit_runtime.contract import LABELS_OUTPUT, PaperDecode
 from groupvit_runtime.manifest import EngineInfo, Manifest, ProfileInfo, TensorInfo
-from groupvit_runtime.opening import OpenBundle, open_bundle
+from groupvit_runtime.open_bundle import OpenBundle, open_bundle
 from groupvit_runtime.serialize import to_json
 
 
@@ -67,7 +67,7 @@ def _head(manifest: Manifest) -> str:
         "command": manifest.command,
         "checkpoint": f"{manifest.checkpoint.source} ({manifest.checkpoint.format})",
         "fingerprint": manifest.checkpoint.fingerprint,
-        "pictures": f"{_by(model.image_size)} px, patches of {model.patch_size}, grid {_by(model.grid)}",
+        "images": f"{_by(model.image_size)} px, patches of {model.patch_size}, grid {_by(model.grid)}",
         "groups": " then ".join(map(str, model.groups)),
         "embeddings": f"{model.projection_dim} values, logit scale exp({model.logit_scale:.4f})",
         "text": f"at most {model.text_max_length} tokens",
@@ -103,7 +103,7 @@ def _engines(manifest: Manifest) -> str:
         tensors = [["in", *_tensor(item)] for item in engine.inputs]
         tensors += [["out", *_tensor(item)] for item in engine.outputs]
         tensors += [["profile", item.name, "", _profile(item)] for item in _profiles(engine)]
-        inside = [] if engine.normalizes is None else [f"normalises pixels as {engine.normalizes}"]
+        inside = [] if engine.normalizes is None else [f"normalizes pixels as {engine.normalizes}"]
         inside += ["decodes label maps"] if LABELS_OUTPUT in (t.name for t in engine.outputs) else []
         blocks.append(
             f"{engine.role} engine: {engine.target} {engine.precision}, for {engine.hardware}\n"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from groupvit_export.cli.output import table
-from groupvit_export.verify.report import number
+from groupvit_export.verification.report import number
 
 if TYPE_CHECKING:
-    from groupvit_export.verification import Verification
-    from groupvit_export.verify.report import Cell, Report
+    from groupvit_export.verification.api import Verification
+    from groupvit_export.verification.report import Cell, Report
 
 
 def matrix(report: Report) -> str:
@@ -35,8 +35,8 @@ def verdict_lines(found: Verification) -> list[str]:
     for finding in report.findings:
         verdict = report.column_verdict(finding.column)
         lines.append(f"  {verdict} first in {finding}")
-    for column, culprit in found.culprits.items():
-        lines.append(f"  bisect {column}: {culprit or 'every value of the graph is within its budget'}")
+    for column, divergence in found.divergences.items():
+        lines.append(f"  bisect {column}: {divergence or 'every value of the graph is within its budget'}")
     return lines
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from groupvit_export.cli.output import table
-from groupvit_export.verify.report import number
+from groupvit_export.verification.report import number
 from groupvit_runtime.manifest import Manifest, ParityRow
 
 
@@ -15,8 +15,8 @@ def parity_table(manifest: Manifest) -> str:
     head = f"parity with the reference (float64): {parity.verdict}"
     if parity.first is not None:
         head += f", first in {parity.first}"
-    if parity.stand_in is not None:
-        head += f"\n{parity.stand_in}"
+    if parity.substitute is not None:
+        head += f"\n{parity.substitute}"
     rows = [_row(row) for row in parity.rows]
     return f"{head}\n" + table(["", "measured", "at most", "verdict", ""], rows)
 

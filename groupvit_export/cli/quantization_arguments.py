@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from groupvit_export.errors import UsageError
-from groupvit_export.quality.budget import LabelBudget
+from groupvit_export.metrics.budget import LabelBudget
 from groupvit_export.quantization.options import QuantizationOptions
 
 
@@ -16,7 +16,7 @@ def add_quantization_options(parser: argparse.ArgumentParser) -> None:
         "--calibration",
         type=Path,
         metavar="DIR",
-        help="with --precision int8: pictures of what the model will see, or a folder with images/, masks/ "
+        help="with --precision int8: images of what the model will see, or a folder with images/, masks/ "
         "and classes.txt; without it the drawn scenes of the package are taken",
     )
     parser.add_argument(

@@ -18,7 +18,7 @@ from groupvit_export.cli.arguments import (
 from groupvit_export.cli.output import note, print_json
 from groupvit_runtime.errors import GroupViTError, ImageError, UsageError
 from groupvit_runtime.files import write_atomically
-from groupvit_runtime.read_image import list_pictures
+from groupvit_runtime.read_image import list_images
 from groupvit_runtime.result import Segmentation
 from groupvit_runtime.segmenter import Labels, Segmenter
 from groupvit_runtime.vocabulary import Vocabulary
@@ -26,7 +26,7 @@ from groupvit_runtime.vocabulary import Vocabulary
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", metavar="BUNDLE")
-    parser.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help="files, or folders of them")
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="files, or folders of them")
     add_labels(parser, required=True).add_argument(
         "--vocab", metavar="V", help="a vocabulary inside the bundle, or a file that groupvit vocab wrote"
     )
@@ -34,13 +34,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("segmented"), metavar="DIR", help="default: segmented"
     )
-    parser.add_argument("--force", action="store_true", help="overwrite pictures in the output folder")
+    parser.add_argument("--force", action="store_true", help="overwrite images in the output folder")
     parser.add_argument("--decode", help="hf or paper; default: the bundle's")
     parser.add_argument(
         "--background-threshold", type=float, metavar="T", help="paper decode: below it a pixel is background"
     )
     add_engine_options(parser)
-    parser.add_argument("--json", action="store_true", help="print a JSON line a picture")
+    parser.add_argument("--json", action="store_true", help="print a JSON line an image")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     if threshold is not None and not 0 <= threshold <= 1:
         raise UsageError("a background threshold is a probability", got=threshold, expected="0 to 1")
     labels = read_labels(arguments)
-    jobs = list(_jobs(arguments.pictures, arguments.output, force=arguments.force))
+    jobs = list(_jobs(arguments.images, arguments.output, force=arguments.force))
     segmenter = Segmenter.load(
         arguments.bundle, device=arguments.device, threads=arguments.threads, decode=arguments.decode
     )
@@ -57,26 +57,24 @@ def run(arguments: argparse.Namespace) -> int:
         _named_vocabulary(arguments.vocab) if labels is None else labels, templates=read_templates(arguments)
     )
     failed: list[Path] = []
-    for number, (picture, stem) in enumerate(jobs, 1):
+    for number, (image, stem) in enumerate(jobs, 1):
         start = time.perf_counter()
         try:
-            result = segmenter(picture, vocabulary, background_threshold=threshold)
+            result = segmenter(image, vocabulary, background_threshold=threshold)
         except ImageError as error:
-            # One bad picture must not cost the others.
-            failed.append(picture)
+            # One bad image must not cost the others.
+            failed.append(image)
             note(f"groupvit: error: {error}")
             continue
         milliseconds = (time.perf_counter() - start) * 1000
         files = _write(result, arguments.output, stem)
         if arguments.json:
-            print_json(_record(picture, result, files, milliseconds))
+            print_json(_record(image, result, files, milliseconds))
         elif not arguments.quiet:
             shares = ", ".join(f"{name} {share:.0%}" for name, share in result.shares().items())
-            print(
-                f"[{number}/{len(jobs)}] {picture}: {shares}  ({milliseconds:.0f} ms)\n  {files['overlay']}"
-            )
+            print(f"[{number}/{len(jobs)}] {image}: {shares}  ({milliseconds:.0f} ms)\n  {files['overlay']}")
     if failed:
-        note(f"groupvit: {len(failed)} of {len(jobs)} pictures could not be segmented, see above")
+        note(f"groupvit: {len(failed)} of {len(jobs)} images could not be segmented, see above")
         return 1
     return 0
 
@@ -86,14 +84,14 @@ def _named_vocabulary(name: str) -> Labels | str:
     return Vocabulary.load(path) if path.suffix == ".safetensors" or path.is_file() else name
 
 
-def _jobs(pictures: list[Path], folder: Path, *, force: bool) -> Iterator[tuple[Path, str]]:
-    """Every picture with the stem of its results; pictures of the same name get a number."""
+def _jobs(images: list[Path], folder: Path, *, force: bool) -> Iterator[tuple[Path, str]]:
+    """Every image with the stem of its results; images of the same name get a number."""
     used: set[str] = set()
-    for picture in _expanded(pictures):
-        stem, number = picture.stem, 1
+    for image in _expanded(images):
+        stem, number = image.stem, 1
         while stem in used:
             number += 1
-            stem = f"{picture.stem}-{number}"
+            stem = f"{image.stem}-{number}"
         used.add(stem)
         for path in _paths(folder, stem).values():
             if path.exists() and not force:
@@ -103,15 +101,15 @@ def _jobs(pictures: list[Path], folder: Path, *, force: bool) -> Iterator[tuple[
                     expected="a folder without it",
                     fix="choose another folder with -o, or add --force to overwrite",
                 )
-        yield picture, stem
+        yield image, stem
 
 
-def _expanded(pictures: list[Path]) -> Iterator[Path]:
-    for picture in pictures:
-        if picture.is_dir():
-            yield from list_pictures(picture)
+def _expanded(images: list[Path]) -> Iterator[Path]:
+    for image in images:
+        if image.is_dir():
+            yield from list_images(image)
         else:
-            yield picture
+            yield image
 
 
 def _paths(folder: Path, stem: str) -> dict[str, Path]:
@@ -143,11 +141,11 @@ def _write(result: Segmentation, folder: Path, stem: str) -> dict[str, str]:
 
 
 def _record(
-    picture: Path, result: Segmentation, files: dict[str, str], milliseconds: float
+    image: Path, result: Segmentation, files: dict[str, str], milliseconds: float
 ) -> dict[str, object]:
     height, width = result.labels.shape
     return {
-        "picture": str(picture),
+        "image": str(image),
         "width": width,
         "height": height,
         "names": list(result.names),

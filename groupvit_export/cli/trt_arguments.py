@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from groupvit_export.errors import UsageError
-from groupvit_export.trt.options import (
-    OPTIMISATION_LEVELS,
+from groupvit_export.targets.tensorrt.options import (
+    OPTIMIZATION_LEVELS,
     TrtOptions,
     check_hardware_compatibility,
     parse_bounds,
@@ -18,7 +18,7 @@ from groupvit_export.trt.options import (
 def add_trt_options(parser: argparse.ArgumentParser) -> None:
     """Add them as a group; their defaults are those of `TrtOptions`."""
     group = parser.add_argument_group(
-        "TensorRT", "with --target trt only; an option that the flavour would ignore is refused"
+        "TensorRT", "with --target trt only; an option that the flavor would ignore is refused"
     )
     group.add_argument(
         "--trt-flavor",
@@ -26,7 +26,7 @@ def add_trt_options(parser: argparse.ArgumentParser) -> None:
         help="tensorrt or rtx; default: tensorrt where it and a GPU are here, else rtx",
     )
     group.add_argument(
-        "--batch", metavar="MIN:OPT:MAX", help="pictures at once, or one number for all three; default 1:1:8"
+        "--batch", metavar="MIN:OPT:MAX", help="images at once, or one number for all three; default 1:1:8"
     )
     group.add_argument("--text-batch", metavar="MIN:OPT:MAX", help="sentences at once; default 1:16:64")
     group.add_argument("--tf32", action="store_true", help="let float32 products be rounded to 10 bits")
@@ -70,11 +70,11 @@ def read_trt_options(arguments: argparse.Namespace) -> TrtOptions:
     """
     usual = TrtOptions()
     level = arguments.builder_optimization_level
-    if level is not None and level not in OPTIMISATION_LEVELS:
+    if level is not None and level not in OPTIMIZATION_LEVELS:
         raise UsageError(
-            "there is no such optimisation level",
+            "there is no such optimization level",
             got=level,
-            expected=f"{OPTIMISATION_LEVELS[0]} to {OPTIMISATION_LEVELS[-1]}",
+            expected=f"{OPTIMIZATION_LEVELS[0]} to {OPTIMIZATION_LEVELS[-1]}",
         )
     if arguments.workspace is not None and arguments.workspace < 1:
         raise UsageError("the workspace must be positive", got=arguments.workspace, expected="MiB, 1 or more")

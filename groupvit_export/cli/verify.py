@@ -19,10 +19,10 @@ _NEEDED = ("torch", "onnx", "onnxruntime")
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", metavar="BUNDLE")
     parser.add_argument(
-        "--images", type=Path, metavar="DIR", help="a folder of pictures; default: the scenes of the package"
+        "--images", type=Path, metavar="DIR", help="a folder of images; default: the scenes of the package"
     )
     parser.add_argument(
-        "--limit", type=int, default=100, metavar="N", help="at most N pictures of the folder (100)"
+        "--limit", type=int, default=100, metavar="N", help="at most N images of the folder (100)"
     )
     parser.add_argument(
         "--against", metavar="CHECKPOINT", help="folder, hub id or .pth; default: what the manifest names"
@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bisect", action="store_true", help="where it fails, find the first graph node that does"
     )
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write a report with pictures, one file")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a report with images, one file")
     add_engine_options(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress")
@@ -48,7 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     targets = tuple(part.strip() for part in (arguments.targets or "").split(",") if part.strip())
     if arguments.limit < 1:
-        raise UsageError("the number of pictures must be positive", got=arguments.limit, expected="1 or more")
+        raise UsageError("the number of images must be positive", got=arguments.limit, expected="1 or more")
     labels = read_labels(arguments)
     if arguments.html is not None and not arguments.html.parent.is_dir():
         raise UsageError(
@@ -58,9 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
         )
     require_packages(_NEEDED, "verifying")
 
-    from groupvit_export.verification import VerifyOptions, verify_bundle
-    from groupvit_export.verify.html import html_report
-    from groupvit_export.verify.report import EXIT_CODES
+    from groupvit_export.verification.api import VerifyOptions, verify_bundle
+    from groupvit_export.verification.html import html_report
+    from groupvit_export.verification.report import EXIT_CODES
     from groupvit_runtime.prompts import check_labels
 
     found = verify_bundle(
@@ -75,18 +75,18 @@ def run(arguments: argparse.Namespace) -> int:
             threads=arguments.threads,
             device=arguments.device,
         ),
-        find_culprit=arguments.bisect,
+        find_divergence=arguments.bisect,
         progress=_silent if arguments.quiet or arguments.json else note,
     )
     report = found.report
     if arguments.html is not None:
-        write_atomically(arguments.html, html_report(report, found.shown, found.culprits).encode())
+        write_atomically(arguments.html, html_report(report, found.shown, found.divergences).encode())
     if arguments.json:
         print_json(
             {
                 "verdict": report.verdict,
                 "findings": [str(finding) for finding in report.findings],
-                "culprits": {name: to_json(culprit) for name, culprit in found.culprits.items()},
+                "divergences": {name: to_json(divergence) for name, divergence in found.divergences.items()},
                 "report": to_json(report),
             }
         )
@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
         print()
         print("\n".join(verdict_lines(found)))
         if arguments.html is not None:
-            print(f"report with pictures: {arguments.html}")
+            print(f"report with images: {arguments.html}")
     return EXIT_CODES[report.verdict]
 
 

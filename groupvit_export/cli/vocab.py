@@ -14,7 +14,7 @@ from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.errors import GroupViTError, UsageError
 from groupvit_runtime.files import write_atomically
 from groupvit_runtime.manifest import MANIFEST_NAME, FileInfo, VocabularyInfo, read_manifest
-from groupvit_runtime.opening import open_bundle
+from groupvit_runtime.open_bundle import open_bundle
 from groupvit_runtime.prompts import check_labels, resolve_templates
 from groupvit_runtime.text_encoder import TextEncoder
 from groupvit_runtime.vocabulary import Vocabulary
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({"file": str(path), "names": vocabulary.names, "templates": vocabulary.templates})
     else:
         print(f"{len(vocabulary)} classes in {path}. Next:")
-        print(f"  groupvit segment {arguments.bundle} PICTURE --vocab {arguments.add or path}")
+        print(f"  groupvit segment {arguments.bundle} IMAGE --vocab {arguments.add or path}")
     return 0
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from groupvit_export.errors import ExportError
 from groupvit_export.graph import function
 from groupvit_export.graph.encoders import ImageEncoder, TextEncoder
-from groupvit_export.graph.naming import name_grouping_values, name_normalised_pixels
+from groupvit_export.graph.naming import name_grouping_values, name_normalized_pixels
 from groupvit_runtime.contract import TEXT_INPUT, TEXT_OUTPUT
 
 OPSET: Final = 20
@@ -31,10 +31,10 @@ def capture_image_encoder(encoder: ImageEncoder) -> onnx.ModelProto:
     """Capture with a dynamic batch and the encoder's fixed image size."""
     example = encoder.example(_EXAMPLE_BATCH)
     batch = torch.export.Dim("batch", min=1)
-    model = _capture(encoder, example, encoder.input_name, encoder.output_names(), {"picture": {0: batch}})
+    model = _capture(encoder, example, encoder.input_name, encoder.output_names(), {"image": {0: batch}})
     name_grouping_values(model)
-    if encoder.normalisation is not None:
-        name_normalised_pixels(model)
+    if encoder.normalization is not None:
+        name_normalized_pixels(model)
     function.attach(model)
     return model
 

@@ -77,7 +77,7 @@ def attach_decode(model: onnx.ModelProto, pixel_size: tuple[int, int], width: in
 
     Args:
         model: the captured image graph.
-        pixel_size: (H, W) of the engine's pictures, through which the masks are upsampled.
+        pixel_size: (H, W) of the engine's images, through which the masks are upsampled.
         width: P, of the embeddings.
     """
     graph = model.graph

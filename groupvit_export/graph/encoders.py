@@ -1,4 +1,4 @@
-"""The two modules that become engines: picture to groups, and words to embeddings."""
+"""The two modules that become engines: image to groups, and words to embeddings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from groupvit_export.errors import ExportError
 from groupvit_export.graph.assign import RegroupedAssign
 from groupvit_export.graph.embeds import SeparateEmbeds
-from groupvit_export.graph.normalisation import Normalisation
+from groupvit_export.graph.normalization import Normalization
 from groupvit_export.model.grouping import TokenAssign
 from groupvit_export.model.groupvit import GroupViTModel, group_masks
 from groupvit_export.model.vision import VisionStage
@@ -19,7 +19,7 @@ from groupvit_runtime.contract import IMAGE_INPUT, IMAGE_OUTPUTS, PIXELS_INPUT, 
 
 
 class ImageEncoder(nn.Module):
-    """Pictures of one fixed size to group embeddings and masks.
+    """Images of one fixed size to group embeddings and masks.
 
     The position embedding is interpolated here, once, by PyTorch: the bicubic kernel of other
     runtimes is another one, and a graph that resizes at run time is wrong in silence.
@@ -27,14 +27,14 @@ class ImageEncoder(nn.Module):
     Args:
         model: the reference, in evaluation mode; it is copied, not changed.
         image_size: (height, width) in pixels, multiples of the patch size.
-        normalises: takes pixels and normalises them itself, like this; None where they come normalised.
+        normalizes: takes pixels and normalizes them itself, like this; None where they come normalized.
 
     Raises:
-        ExportError: the size does not fit the patches, or the model does not take three colours.
+        ExportError: the size does not fit the patches, or the model does not take three colors.
     """
 
     def __init__(
-        self, model: GroupViTModel, image_size: tuple[int, int], normalises: Preprocessing | None = None
+        self, model: GroupViTModel, image_size: tuple[int, int], normalizes: Preprocessing | None = None
     ) -> None:
         super().__init__()
         patch = model.config.vision_config.patch_size
@@ -46,15 +46,15 @@ class ImageEncoder(nn.Module):
                 fix=f"--image-size {max(patch, round(image_size[0] / patch) * patch)}",
             )
         channels = model.config.vision_config.num_channels
-        if normalises is not None and channels != 3:
+        if normalizes is not None and channels != 3:
             raise ExportError(
-                "pixels have three colours, and the model takes another number of channels",
+                "pixels have three colors, and the model takes another number of channels",
                 got=channels,
                 expected=3,
                 fix="--input float32",
             )
         self.image_size = image_size
-        self.normalisation = None if normalises is None else Normalisation(normalises)
+        self.normalization = None if normalizes is None else Normalization(normalizes)
         self.vision_model = copy.deepcopy(model.vision_model).eval()
         self.visual_projection = copy.deepcopy(model.visual_projection).eval()
         self.embed: nn.Module = SeparateEmbeds()
@@ -77,11 +77,11 @@ class ImageEncoder(nn.Module):
     @property
     def input_name(self) -> str:
         """What it takes, by the name in the contract."""
-        return IMAGE_INPUT if self.normalisation is None else PIXELS_INPUT
+        return IMAGE_INPUT if self.normalization is None else PIXELS_INPUT
 
     def example(self, batch: int) -> Tensor:
         """An input of zeros."""
-        if self.normalisation is not None:
+        if self.normalization is not None:
             return torch.zeros(batch, *self.image_size, 3, dtype=torch.uint8)
         return torch.zeros(batch, self.vision_model.config.num_channels, *self.image_size)
 
@@ -94,25 +94,25 @@ class ImageEncoder(nn.Module):
             *(f"assignment_{stage}" for stage in stages),
         )
 
-    def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
-        """Encode pictures.
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Encode images.
 
         Args:
-            picture: normalised, [B, 3, H, W] float32; or uint8 [B, H, W, 3] where it normalises itself.
+            image: normalized, [B, 3, H, W] float32; or uint8 [B, H, W, 3] where it normalizes itself.
 
         Returns:
             image_embeds [B, P] and group_embeds [B, G, P], unit vectors; masks [B, G, H/p, W/p], the
             product of the soft maps over the stages; then for every stage its soft map [B, G_s, N_s],
             and for every stage its assignment [B, N_s] int64.
         """
-        pixel_values = picture if self.normalisation is None else self.normalisation(picture)
+        pixel_values = image if self.normalization is None else self.normalization(image)
         vision = self.vision_model(pixel_values, output_attentions=True)
         image_embeds, group_embeds = self.embed(
             self.visual_projection, vision.pooler_output, vision.last_hidden_state
         )
         return (
-            _normalise(image_embeds),
-            _normalise(group_embeds),
+            _normalize(image_embeds),
+            _normalize(group_embeds),
             group_masks(vision.attentions, vision.grid),
             *vision.attentions,
             *vision.assignments,
@@ -120,7 +120,7 @@ class ImageEncoder(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """Token ids to text embeddings that are not normalised yet (templates are averaged first).
+    """Token ids to text embeddings that are not normalized yet (templates are averaged first).
 
     No attention mask: attention is causal and the sentence is read off at its end-of-text token,
     so what stands behind that token cannot be seen.
@@ -143,5 +143,5 @@ class TextEncoder(nn.Module):
         return self.text_projection(self.text_model(input_ids).pooler_output)
 
 
-def _normalise(embeds: Tensor) -> Tensor:
+def _normalize(embeds: Tensor) -> Tensor:
     return embeds / torch.linalg.vector_norm(embeds, dim=-1, keepdim=True)

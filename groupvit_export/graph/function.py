@@ -14,7 +14,7 @@ from groupvit_kernels.contract import DOMAIN, OP_NAME, OPSET_VERSION
 
 # ArgMax + Equal rather than Hardmax (no CUDA kernel in ONNX Runtime, another tie rule in OpenVINO)
 # and rather than ReduceMax + Equal (a tied token would join two groups). The casts put half-precision
-# inputs on float32 logits; on float32 they are removed by every optimiser.
+# inputs on float32 logits; on float32 they are removed by every optimizer.
 _BODY = """
 <domain: "{domain}", opset_import: ["" : {opset}]>
 {name} <eps> (query, tokens, bias) => (means, soft, index, count)

@@ -42,9 +42,9 @@ def describe(
 
 
 IMAGE_TENSORS = {
-    "pixels": "uint8 [batch, H, W, 3]: RGB, of the engine's size; normalised inside",
-    "pixel_values": "float32 [batch, 3, H, W]: RGB, scaled and normalised as the manifest says",
-    "image_embeds": "float32 [batch, P]: embedding of the whole picture, unit length",
+    "pixels": "uint8 [batch, H, W, 3]: RGB, of the engine's size; normalized inside",
+    "pixel_values": "float32 [batch, 3, H, W]: RGB, scaled and normalized as the manifest says",
+    "image_embeds": "float32 [batch, P]: embedding of the whole image, unit length",
     "group_embeds": "float32 [batch, G, P]: embedding of every group, unit length",
     "masks": "float32 [batch, G, H/p, W/p]: product of the soft maps; sums to 1 over the groups",
 }
@@ -55,7 +55,7 @@ DECODE_TENSORS = {
 }
 TEXT_TENSORS = {
     "input_ids": "int64 [batch, length]: token ids with start and end; anything may follow the end",
-    "text_embeds": "float32 [batch, P]: embedding of the sentence, not normalised (average templates first)",
+    "text_embeds": "float32 [batch, P]: embedding of the sentence, not normalized (average templates first)",
 }
 
 

@@ -42,7 +42,7 @@ def name_grouping_values(model: onnx.ModelProto) -> None:
     _rename(model, new)
 
 
-def name_normalised_pixels(model: onnx.ModelProto) -> None:
+def name_normalized_pixels(model: onnx.ModelProto) -> None:
     """Call what is made of pixels inside a captured graph as it is called where it comes from outside."""
     convolution = next(node for node in model.graph.node if node.op_type == "Conv")
     _rename(model, {convolution.input[0]: IMAGE_INPUT})

@@ -12,9 +12,9 @@ from torch import nn
 
 from groupvit_export.errors import UsageError
 from groupvit_export.graph.assign import FoldedAssign, RegroupedAssign
-from groupvit_export.graph.attention import FusedCrossAttention, FusedSelfAttention
 from groupvit_export.graph.embeds import JointEmbeds
 from groupvit_export.graph.encoders import ImageEncoder
+from groupvit_export.graph.fused_attention import FusedCrossAttention, FusedSelfAttention
 from groupvit_export.graph.linear import after, constant, linear
 from groupvit_export.graph.mixer import LeftMixer
 from groupvit_export.graph.start import StartingTokens
@@ -176,12 +176,12 @@ PASSES: Final[Mapping[str, Pass]] = MappingProxyType(
         "precompute_start": Pass(
             _precompute_start,
             "positions and the first stage's group tokens as one constant that is added, instead of tokens "
-            "that are repeated for every picture and joined to the patches",
+            "that are repeated for every image and joined to the patches",
             ulp=0,
         ),
         "project_jointly": Pass(
             _project_jointly,
-            "the picture's embedding and its groups' by one projection instead of two",
+            "the image's embedding and its groups' by one projection instead of two",
             ulp=32,
         ),
     }

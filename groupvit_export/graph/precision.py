@@ -45,7 +45,7 @@ HALVES: Final[Mapping[str, Half]] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Island:
+class Float32Rule:
     """Nodes that stay in float32: why, and which they are."""
 
     reason: str
@@ -87,7 +87,7 @@ def in_precision(model: onnx.ModelProto, precision: str) -> TypedGraph:
         )
     graph = _Graph(model)
     kept: dict[str, str] = {}
-    for island in ISLANDS:
+    for island in FLOAT32_RULES:
         for node in island.find(graph, half):
             if graph.computes_floats(node):
                 kept.setdefault(node.name, island.reason)
@@ -102,7 +102,7 @@ def deciding_nodes(model: onnx.ModelProto) -> dict[str, str]:
         model: captured in float32, the grouping attention still one node a stage.
     """
     graph, kept = _Graph(model), dict[str, str]()
-    for island in ISLANDS[:3]:
+    for island in FLOAT32_RULES[:3]:
         for node in island.find(graph, HALVES["bf16"]):
             kept.setdefault(node.name, island.reason)
     return {node.name: kept[node.name] for node in model.graph.node if node.name in kept}
@@ -157,8 +157,8 @@ def _deciding(graph: _Graph, half: Half) -> Iterable[onnx.NodeProto]:
         yield from graph.between(node.input, lambda n: n.op_type == "LayerNormalization", inclusive=True)
 
 
-def _normalising(graph: _Graph, half: Half) -> Iterable[onnx.NodeProto]:
-    # Where the engine takes pixels, the normalised ones are a value inside it.
+def _normalizing(graph: _Graph, half: Half) -> Iterable[onnx.NodeProto]:
+    # Where the engine takes pixels, the normalized ones are a value inside it.
     return graph.between([IMAGE_INPUT], lambda node: False, inclusive=False)
 
 
@@ -186,7 +186,7 @@ def _of_type(*op_types: str) -> Callable[[_Graph, Half], Iterable[onnx.NodeProto
     return lambda graph, half: [node for node in graph.nodes if node.op_type in op_types]
 
 
-def _normalisation(graph: _Graph, half: Half) -> Iterable[onnx.NodeProto]:
+def _normalization(graph: _Graph, half: Half) -> Iterable[onnx.NodeProto]:
     for node in graph.nodes:
         if node.op_type == "ReduceL2":
             yield node
@@ -197,17 +197,17 @@ def _missing(graph: _Graph, half: Half) -> Iterable[onnx.NodeProto]:
     return [node for node in graph.nodes if node.op_type in half.missing]
 
 
-ISLANDS: Final = (
-    Island("decides the assignment", _deciding),
-    Island("makes the masks of soft maps", _masks),
-    Island("decodes label maps", _decoding),
-    Island("normalises pixels", _normalising),
-    Island("counts tokens, exactly", _counts),
-    Island("statistics of a LayerNorm", _of_type("LayerNormalization")),
-    Island("statistics of a BatchNorm", _of_type("BatchNormalization")),
-    Island("cosine normalisation", _normalisation),
-    Island("ONNX has no such operator in this type", _missing),
-    Island("makes floats of something else", _of_type("Cast", "Range", "ConstantOfShape", "Constant")),
+FLOAT32_RULES: Final = (
+    Float32Rule("decides the assignment", _deciding),
+    Float32Rule("makes the masks of soft maps", _masks),
+    Float32Rule("decodes label maps", _decoding),
+    Float32Rule("normalizes pixels", _normalizing),
+    Float32Rule("counts tokens, exactly", _counts),
+    Float32Rule("statistics of a LayerNorm", _of_type("LayerNormalization")),
+    Float32Rule("statistics of a BatchNorm", _of_type("BatchNormalization")),
+    Float32Rule("cosine normalization", _normalization),
+    Float32Rule("ONNX has no such operator in this type", _missing),
+    Float32Rule("makes floats of something else", _of_type("Cast", "Range", "ConstantOfShape", "Constant")),
 )
 """What stays in float32, the first that applies; everything else is lowered."""
 

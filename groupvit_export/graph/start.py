@@ -1,4 +1,4 @@
-"""What the first stage starts from: patches with positions, and group tokens that depend on no picture."""
+"""What the first stage starts from: patches with positions, and group tokens that depend on no image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class StartingTokens(nn.Module):
     """`VisionEmbeddings` that gives the first stage's group tokens out as well.
 
     Patches are followed by rows of zeros, to which a constant is added: the positions, and below them the
-    group tokens. Nothing is repeated for every picture of a batch and joined to it.
+    group tokens. Nothing is repeated for every image of a batch and joined to it.
 
     Args:
         source: whose positions are those of the engine's grid already.

@@ -18,10 +18,10 @@ import onnx
 import torch
 from safetensors.torch import load_file, save_file
 
-from groupvit_export.config import GroupViTConfig
 from groupvit_export.errors import ExportError
 from groupvit_export.graph.capture import capture_text_encoder
 from groupvit_export.graph.encoders import TextEncoder
+from groupvit_export.model.config import GroupViTConfig
 from groupvit_export.model.groupvit import GroupViTModel
 
 _CONFIG, _WEIGHTS, _GRAPH = "config.json", "text.safetensors", "text.onnx"

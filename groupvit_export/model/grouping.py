@@ -10,7 +10,7 @@ import contextlib
 import torch
 from torch import Tensor, nn
 
-from groupvit_export.config import GroupViTVisionConfig
+from groupvit_export.model.config import GroupViTVisionConfig
 from groupvit_export.model.layers import MLP, Attention, MixerMLP
 from groupvit_export.model.outputs import AssignmentResult
 
@@ -18,7 +18,7 @@ __all__ = ["AssignAttention", "CrossAttentionLayer", "TokenAssign"]
 
 
 class CrossAttentionLayer(nn.Module):
-    """Groups look at the tokens before they are assigned; normalised at the end, not at the start."""
+    """Groups look at the tokens before they are assigned; normalized at the end, not at the start."""
 
     def __init__(self, config: GroupViTVisionConfig) -> None:
         super().__init__()

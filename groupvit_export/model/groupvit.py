@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from groupvit_export.config import GroupViTConfig
-from groupvit_export.model.initialisation import initialise_linear
+from groupvit_export.model.config import GroupViTConfig
+from groupvit_export.model.initialization import initialize_linear
 from groupvit_export.model.outputs import GroupViTOutput, TextOutput, VisionOutput
 from groupvit_export.model.text import TextTransformer
 from groupvit_export.model.vision import Forced, VisionTransformer
@@ -22,7 +22,7 @@ class GroupViTModel(nn.Module):
 
     Its state dict has exactly the keys of transformers', which are this project's canonical keys.
     Decisions are taken from the logits (see :class:`~groupvit_export.model.grouping.AssignAttention`),
-    and the patch grid comes from the pixels, so pictures need not be square.
+    and the patch grid comes from the pixels, so images need not be square.
     """
 
     def __init__(self, config: GroupViTConfig) -> None:
@@ -40,7 +40,7 @@ class GroupViTModel(nn.Module):
         attention_mask: Tensor | None = None,
         position_ids: Tensor | None = None,
     ) -> Tensor:
-        """Caption vectors in the joint space, ``[T, projection_dim]``, *not* normalised.
+        """Caption vectors in the joint space, ``[T, projection_dim]``, *not* normalized.
 
         transformers 4 returned this tensor; transformers 5 returns the tower's output object with the
         same tensor as ``pooler_output``.
@@ -53,7 +53,7 @@ class GroupViTModel(nn.Module):
         return out
 
     def get_image_features(self, pixel_values: Tensor, *, forced: Forced | None = None) -> Tensor:
-        """Image vectors in the joint space, ``[I, projection_dim]``, *not* normalised.
+        """Image vectors in the joint space, ``[I, projection_dim]``, *not* normalized.
 
         transformers 4 returned this tensor; transformers 5 returns the tower's output object with the
         same tensor as ``pooler_output``.
@@ -66,7 +66,7 @@ class GroupViTModel(nn.Module):
         return out
 
     def get_group_features(self, pixel_values: Tensor, *, forced: Forced | None = None) -> Tensor:
-        """Group vectors in the joint space, ``[I, G, projection_dim]``, *not* normalised.
+        """Group vectors in the joint space, ``[I, G, projection_dim]``, *not* normalized.
 
         Raises:
             ValueError: as :meth:`forward`.
@@ -74,7 +74,7 @@ class GroupViTModel(nn.Module):
         return self.project_groups(self.vision_model(pixel_values, forced=forced).last_hidden_state)
 
     def project_groups(self, groups: Tensor) -> Tensor:
-        """``[I, G, C]`` group tokens to ``[I, G, projection_dim]``, *not* normalised."""
+        """``[I, G, C]`` group tokens to ``[I, G, projection_dim]``, *not* normalized."""
         # Flattened, because BatchNorm1d takes the second of three dimensions for channels.
         flat: Tensor = self.visual_projection(groups.flatten(0, 1))
         return flat.unflatten(0, groups.shape[:2])
@@ -193,7 +193,7 @@ def _projection(width: int, config: GroupViTConfig) -> nn.Sequential:
         nn.ReLU(),
         nn.Linear(config.projection_intermediate_dim, config.projection_dim),
     )
-    initialise_linear(projection, config.initializer_range)
+    initialize_linear(projection, config.initializer_range)
     return projection
 
 

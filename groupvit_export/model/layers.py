@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from groupvit_export.config import GroupViTTextConfig, GroupViTVisionConfig
+from groupvit_export.model.config import GroupViTTextConfig, GroupViTVisionConfig
 
 __all__ = ["ACTIVATION_FUNCTIONS", "MLP", "Attention", "EncoderLayer", "MixerMLP"]
 
@@ -23,7 +23,7 @@ def _tanh_gelu(x: Tensor) -> Tensor:
     return F.gelu(x, approximate="tanh")
 
 
-#: One function for each name in ``groupvit_export.config.ACTIVATIONS``.
+#: One function for each name in ``groupvit_export.model.config.ACTIVATIONS``.
 ACTIVATION_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
     "gelu_new": _tanh_gelu,

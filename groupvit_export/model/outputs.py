@@ -32,11 +32,11 @@ class VisionOutput:
     """Output of the vision tower; G is the number of final groups.
 
     Attributes:
-        last_hidden_state: ``[B, G, C]`` group tokens after the last normalisation.
+        last_hidden_state: ``[B, G, C]`` group tokens after the last normalization.
         pooler_output: ``[B, C]``, their mean.
         assignments: one ``[B, N_i]`` int64 tensor a grouping stage.
         grid: ``(rows, columns)`` of patches; ``N_0 = rows * columns``, row-major.
-        hidden_states: the input of every stage and the last output before normalisation, if asked.
+        hidden_states: the input of every stage and the last output before normalization, if asked.
         attentions: one soft map ``[B, G_i, N_i]`` a grouping stage, if asked.
     """
 
@@ -53,10 +53,10 @@ class TextOutput:
     """Output of the text tower.
 
     Attributes:
-        last_hidden_state: ``[B, L, C]`` after the last normalisation.
+        last_hidden_state: ``[B, L, C]`` after the last normalization.
         pooler_output: ``[B, C]``, the row of the end-of-text token.
         hidden_states: ``[B, L, C]`` embeddings and the output of every layer, if asked. As in
-            transformers 5 the last one is *before* the last normalisation.
+            transformers 5 the last one is *before* the last normalization.
         attentions: ``[B, heads, L, L]`` of every layer, if asked.
     """
 

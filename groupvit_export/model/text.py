@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from groupvit_export.config import GroupViTTextConfig
-from groupvit_export.model.initialisation import initialise_tower
+from groupvit_export.model.config import GroupViTTextConfig
+from groupvit_export.model.initialization import initialize_tower
 from groupvit_export.model.layers import EncoderLayer
 from groupvit_export.model.outputs import TextOutput
 
@@ -59,7 +59,7 @@ class TextTransformer(nn.Module):
         self.embeddings = TextEmbeddings(config)
         self.encoder = TextEncoder(config)
         self.final_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        initialise_tower(self, config)
+        initialize_tower(self, config)
 
     def pool_positions(self, input_ids: Tensor) -> Tensor:
         """Where each caption of ``[B, L]`` is pooled: ``[B]`` int64.

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from groupvit_export.config import GroupViTVisionConfig
+from groupvit_export.model.config import GroupViTVisionConfig
 from groupvit_export.model.grouping import TokenAssign
-from groupvit_export.model.initialisation import initialise_tower
+from groupvit_export.model.initialization import initialize_tower
 from groupvit_export.model.layers import EncoderLayer, MixerMLP
 from groupvit_export.model.outputs import VisionOutput
 
@@ -168,7 +168,7 @@ class VisionTransformer(nn.Module):
         self.embeddings = VisionEmbeddings(config)
         self.encoder = VisionEncoder(config)
         self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        initialise_tower(self, config)
+        initialize_tower(self, config)
 
     def forward(
         self,
@@ -187,7 +187,7 @@ class VisionTransformer(nn.Module):
             forced: assignments to replay, one entry a grouping stage.
 
         Raises:
-            ValueError: a picture or an assignment of a shape that cannot be used.
+            ValueError: an image or an assignment of a shape that cannot be used.
         """
         waiting = _forced_by_stage(forced, self.config)
         x = self.embeddings(pixel_values)

@@ -1,4 +1,4 @@
-"""NNCF: quantise a whole graph once. The only module that imports it."""
+"""NNCF: quantize a whole graph once. The only module that imports it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from groupvit_runtime.install_hint import install_hint
 from groupvit_runtime.without_telemetry import telemetry_off
 
 _PASSES: Final = 2
-"""How often NNCF reads the pictures: for smoothing, and for ranges."""
+"""How often NNCF reads the images: for smoothing, and for ranges."""
 
 
 def method(*, symmetric: bool, weight_bits: int) -> str:
@@ -44,7 +44,7 @@ def quantize(
     weight_bits: int,
     report: Callable[[float], None] = lambda share: None,
 ) -> QuantizedGraph:
-    """Take ranges from `inputs` and quantise every layer that NNCF knows.
+    """Take ranges from `inputs` and quantize every layer that NNCF knows.
 
     Args:
         model: captured in float32, the grouping attention still one node a stage.
@@ -96,7 +96,7 @@ def quantize(
             )
     except Exception as error:
         raise ExportError(
-            "NNCF could not quantise the graph",
+            "NNCF could not quantize the graph",
             got=f"{type(error).__name__}: {str(error).strip().splitlines()[0]}",
             fix="install the versions of constraints.txt",
         ) from error
@@ -105,7 +105,7 @@ def quantize(
 
 def _import() -> Any:
     try:
-        # It imports these two by itself, the first only while it quantises.
+        # It imports these two by itself, the first only while it quantizes.
         import groupvit_runtime.without_telemetry.onnxruntime
         import groupvit_runtime.without_telemetry.openvino  # noqa: F401
 

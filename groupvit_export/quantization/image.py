@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 
 from groupvit_export.errors import ExportError
 from groupvit_export.graph.precision import TypedGraph, deciding_nodes
-from groupvit_export.quality.budget import LabelBudget
-from groupvit_export.quality.decoding import RunImage
-from groupvit_export.quality.judge import Judge, Quality
+from groupvit_export.metrics.budget import LabelBudget
+from groupvit_export.metrics.decoding import RunImage
+from groupvit_export.metrics.judge import Judge, Quality
 from groupvit_export.quantization.calibrate import method, quantize
 from groupvit_export.quantization.options import Feed
 from groupvit_export.quantization.saturation import LARGEST_WEIGHT, layers_at_risk
-from groupvit_export.quantization.search import give_back
+from groupvit_export.quantization.search import find_fallback_layers
 from groupvit_export.quantization.sensitivity import sensitivities
 from groupvit_runtime.byte_products import this_instruction_set
 from groupvit_runtime.manifest import QuantizationInfo, QuantizedLayer
 
-FEW_PICTURES: Final = 8
+FEW_IMAGES: Final = 8
 """Fewer for the ranges than this are worth a note (`docs/precision.md` has the measurement)."""
 
 _RANKED_ON: Final = 4
@@ -49,12 +49,12 @@ class QuantizedImage:
 
 
 @dataclass(frozen=True, eq=False)
-class Workshop:
-    """What quantising needs beside the graph.
+class QuantizationContext:
+    """What quantizing needs beside the graph.
 
     Attributes:
-        calibration: pictures that ranges are taken from, and that layers are ranked on.
-        held_out: other pictures, which the budget is judged on.
+        calibration: images that ranges are taken from, and that layers are ranked on.
+        held_out: other images, which the budget is judged on.
         embeddings: float32 [K, P] of the judges' words.
         feed: makes the graph's inputs of pixel_values.
         build: a graph and an empty folder to an engine of the target, or what stands in for one.
@@ -62,7 +62,8 @@ class Workshop:
         symmetric: whether the target wants signed bytes, and zero in the middle of every range.
         weight_bits: of the target.
         on_cpu: whether a processor runs what `build` gives.
-        stand_in: what `build` gives in place of the target's own engines, and why; None where it gives those.
+        substitute: what `build` gives in place of the target's own engines, and why; None where it gives
+            those.
         note: told a line at a time what was tried.
         report: what goes on, the share done, seconds since it began.
     """
@@ -76,62 +77,64 @@ class Workshop:
     symmetric: bool
     weight_bits: int
     on_cpu: bool
-    stand_in: str | None
+    substitute: str | None
     note: Callable[[str], None]
     report: Callable[[str, float, float], None]
 
 
-def quantize_image(model: onnx.ModelProto, budget: LabelBudget, workshop: Workshop) -> QuantizedImage:
-    """Quantise what the budget allows.
+def quantize_image(
+    model: onnx.ModelProto, budget: LabelBudget, context: QuantizationContext
+) -> QuantizedImage:
+    """Quantize what the budget allows.
 
     Args:
         model: captured in float32, the grouping attention still one node a stage.
-        budget: what must hold on the held-out pictures.
-        workshop: pictures, words and engines.
+        budget: what must hold on the held-out images.
+        context: images, words and engines.
 
     Raises:
         MissingDependencyError: NNCF is not installed.
         ParityError: the budget cannot be met.
         ExportError: a step refused the graph.
     """
-    pictures = workshop.calibration.judged.pictures
-    if len(pictures) < FEW_PICTURES:
-        workshop.note(
-            f"note: ranges are taken from {len(pictures)} pictures; with {FEW_PICTURES} or more "
+    images = context.calibration.judged.images
+    if len(images) < FEW_IMAGES:
+        context.note(
+            f"note: ranges are taken from {len(images)} images; with {FEW_IMAGES} or more "
             "they are steadier (as many again are held out)"
         )
-    kept = kept_in_float(model, weight_bits=workshop.weight_bits)
-    inputs = _inputs(workshop.calibration)
+    kept = kept_in_float(model, weight_bits=context.weight_bits)
+    inputs = _inputs(context.calibration)
     graphs = quantize(
         model,
         inputs,
-        workshop.feed,
+        context.feed,
         kept,
-        symmetric=workshop.symmetric,
-        weight_bits=workshop.weight_bits,
-        report=_since_now(workshop, "take ranges from pictures"),
+        symmetric=context.symmetric,
+        weight_bits=context.weight_bits,
+        report=_since_now(context, "take ranges from images"),
     )
-    ranked_on = _ranking(workshop.calibration)
+    ranked_on = _ranking(context.calibration)
     sensitivity = sensitivities(
         graphs,
-        workshop.feed,
-        lambda run: ranked_on.label_maps(run, workshop.embeddings),
-        report=_since_now(workshop, "measure the sensitivity of layers"),
+        context.feed,
+        lambda run: ranked_on.label_maps(run, context.embeddings),
+        report=_since_now(context, "measure the sensitivity of layers"),
     )
-    held_out = workshop.held_out
-    fp32 = workshop.build(model, _empty(workshop.scratch, "fp32"))
-    truth = held_out.label_maps(fp32, workshop.embeddings)
+    held_out = context.held_out
+    fp32 = context.build(model, _empty(context.scratch, "fp32"))
+    truth = held_out.label_maps(fp32, context.embeddings)
     fp32_quality = held_out.compare(truth, truth)
 
     def judge(layers: Sequence[str]) -> Quality:
-        run = workshop.build(graphs.choose(layers), _empty(workshop.scratch, f"int8-{len(layers)}"))
-        return held_out.compare(held_out.label_maps(run, workshop.embeddings), truth)
+        run = context.build(graphs.choose(layers), _empty(context.scratch, f"int8-{len(layers)}"))
+        return held_out.compare(held_out.label_maps(run, context.embeddings), truth)
 
-    choice = give_back(sensitivity, judge, budget, fp32_quality, workshop.note)
-    chosen = [name for name in graphs.layers if name not in choice.given_back]
+    choice = find_fallback_layers(sensitivity, judge, budget, fp32_quality, context.note)
+    chosen = [name for name in graphs.layers if name not in choice.fallback_layers]
     chosen_graph = graphs.choose(chosen)
     at_risk = layers_at_risk(chosen_graph)
-    if at_risk and workshop.weight_bits < 8:
+    if at_risk and context.weight_bits < 8:
         raise ExportError(
             "sums of products would saturate on processors without VNNI",
             got="; ".join(f"{name}: {why}" for name, why in at_risk.items()),
@@ -139,13 +142,14 @@ def quantize_image(model: onnx.ModelProto, budget: LabelBudget, workshop: Worksh
             fix="install the versions of constraints.txt",
         )
     info = QuantizationInfo(
-        method=_method(workshop),
-        calibration=_calibration(workshop),
-        pictures=len(pictures),
+        method=_method(context),
+        calibration=_calibration(context),
+        images=len(images),
         layers=tuple(
-            QuantizedLayer(name, name not in choice.given_back, sensitivity[name]) for name in graphs.layers
+            QuantizedLayer(name, name not in choice.fallback_layers, sensitivity[name])
+            for name in graphs.layers
         ),
-        instruction_set=_judged_on(workshop),
+        instruction_set=_judged_on(context),
         never_saturates=not at_risk,
     )
     graph = TypedGraph(chosen_graph, kept)
@@ -153,7 +157,7 @@ def quantize_image(model: onnx.ModelProto, budget: LabelBudget, workshop: Worksh
 
 
 def kept_in_float(model: onnx.ModelProto, *, weight_bits: int) -> dict[str, str]:
-    """Why nodes are never quantised, by name: what decides, and what NNCF cannot or need not touch.
+    """Why nodes are never quantized, by name: what decides, and what NNCF cannot or need not touch.
 
     Args:
         model: captured in float32.
@@ -172,10 +176,10 @@ def kept_in_float(model: onnx.ModelProto, *, weight_bits: int) -> dict[str, str]
 
 
 def _inputs(judge: Judge) -> list[NDArray[np.float32]]:
-    """What the engine is given for the pictures, one window each."""
+    """What the engine is given for the images, one window each."""
     windows = [
         np.ascontiguousarray(window[None])
-        for rgb in judge.judged.pictures.values()
+        for rgb in judge.judged.images.values()
         for window in judge.decoding.inputs(rgb)
     ]
     count = min(len(windows), _INPUTS)
@@ -183,35 +187,35 @@ def _inputs(judge: Judge) -> list[NDArray[np.float32]]:
 
 
 def _ranking(judge: Judge) -> Judge:
-    names = list(judge.judged.pictures)
+    names = list(judge.judged.images)
     count = min(len(names), _RANKED_ON)
     return replace(
         judge, judged=judge.judged.of([names[index * len(names) // count] for index in range(count)])
     )
 
 
-def _calibration(workshop: Workshop) -> str:
-    calibration, held_out = workshop.calibration.judged, workshop.held_out
+def _calibration(context: QuantizationContext) -> str:
+    calibration, held_out = context.calibration.judged, context.held_out
     return (
-        f"{calibration.source}: ranges from {len(calibration.pictures)} pictures, sensitivity on "
-        f"{min(len(calibration.pictures), _RANKED_ON)} of them, budget judged on "
-        f"{len(held_out.judged.pictures)} others, mIoU against {held_out.measured_against}"
+        f"{calibration.source}: ranges from {len(calibration.images)} images, sensitivity on "
+        f"{min(len(calibration.images), _RANKED_ON)} of them, budget judged on "
+        f"{len(held_out.judged.images)} others, mIoU against {held_out.measured_against}"
     )
 
 
-def _judged_on(workshop: Workshop) -> str | None:
-    found = this_instruction_set() if workshop.on_cpu else None
+def _judged_on(context: QuantizationContext) -> str | None:
+    found = this_instruction_set() if context.on_cpu else None
     return None if found is None else found.flag
 
 
-def _method(workshop: Workshop) -> str:
-    tried = "" if workshop.stand_in is None else f". Layers were tried on a stand-in: {workshop.stand_in}"
-    return method(symmetric=workshop.symmetric, weight_bits=workshop.weight_bits) + tried
+def _method(context: QuantizationContext) -> str:
+    tried = "" if context.substitute is None else f". Layers were tried on a stand-in: {context.substitute}"
+    return method(symmetric=context.symmetric, weight_bits=context.weight_bits) + tried
 
 
-def _since_now(workshop: Workshop, what: str) -> Callable[[float], None]:
+def _since_now(context: QuantizationContext, what: str) -> Callable[[float], None]:
     start = time.perf_counter()
-    return lambda share: workshop.report(what, share, time.perf_counter() - start)
+    return lambda share: context.report(what, share, time.perf_counter() - start)
 
 
 def _empty(scratch: Path, name: str) -> Path:

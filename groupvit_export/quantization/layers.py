@@ -1,6 +1,6 @@
-"""A graph in which some layers are quantised and the others are as they were.
+"""A graph in which some layers are quantized and the others are as they were.
 
-NNCF quantises the whole graph once. What it did to a layer (quantise and dequantise nodes, smoothing) is
+NNCF quantizes the whole graph once. What it did to a layer (quantize and dequantize nodes, smoothing) is
 then put into the graph as it was captured, for any choice of layers.
 """
 
@@ -18,7 +18,7 @@ from groupvit_export.errors import ExportError
 
 COMPUTING: Final = ("MatMul", "Gemm", "Conv")
 MOVING: Final = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Split")
-"""Operators that NNCF moves quantisers across, because they are cheaper on bytes."""
+"""Operators that NNCF moves quantizers across, because they are cheaper on bytes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,7 @@ class QuantizedGraph:
 
     Attributes:
         plain: as it was captured, the grouping attention still one node a stage.
-        quantized: all of it quantised, the grouping attention taken apart.
+        quantized: all of it quantized, the grouping attention taken apart.
         layers: names of their nodes, in the order of the graph.
     """
 
@@ -52,11 +52,11 @@ class QuantizedGraph:
             and any(_dequantized(makers, name) for name in node.input)
         )
         if not layers:
-            raise ExportError("NNCF quantised no layer of the graph", expected="MatMul, Gemm or Conv nodes")
+            raise ExportError("NNCF quantized no layer of the graph", expected="MatMul, Gemm or Conv nodes")
         return QuantizedGraph(plain, quantized, layers)
 
     def choose(self, names: Collection[str]) -> onnx.ModelProto:
-        """The graph with these layers quantised, and all others as they were.
+        """The graph with these layers quantized, and all others as they were.
 
         Raises:
             KeyError: one of them is none.
@@ -108,13 +108,13 @@ class _Assembly:
         self._new.append(new)
 
     def _bring(self, name: str, reader: onnx.NodeProto) -> str:
-        """A value of the quantised graph, with all that makes it of values of the plain one."""
+        """A value of the quantized graph, with all that makes it of values of the plain one."""
         if name in self._weights:
             return self._weight(name)
         maker = self._makers.get(name)
         if maker is None or (name in self._values and not _dequantized(self._makers, name)):
             return name
-        # ONNX Runtime recognises a quantised layer only where no other reads its dequantised input.
+        # ONNX Runtime recognizes a quantized layer only where no other reads its dequantized input.
         own = "" if name not in self._values and maker.op_type != "DequantizeLinear" else f"/{reader.name}"
         new = onnx.NodeProto()
         new.CopyFrom(maker)
@@ -128,7 +128,7 @@ class _Assembly:
         return brought
 
     def _weight(self, name: str) -> str:
-        """A constant of the quantised graph under a name of its own: NNCF changes some in place."""
+        """A constant of the quantized graph under a name of its own: NNCF changes some in place."""
         own = f"{name}.int8"
         if own not in self._own_weights:
             tensor = onnx.TensorProto()

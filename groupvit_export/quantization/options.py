@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from groupvit_export.quality.budget import LabelBudget
+from groupvit_export.metrics.budget import LabelBudget
 
 Feed = Callable[[NDArray[np.float32]], Mapping[str, NDArray[np.generic]]]
 """pixel_values float32 [B, 3, H, W] to what an image graph takes, by name of its inputs."""
@@ -20,7 +20,7 @@ class QuantizationOptions:
     """How int8 is made.
 
     Attributes:
-        calibration: a folder of pictures, with masks or without; None for the scenes of the package.
+        calibration: a folder of images, with masks or without; None for the scenes of the package.
         budget: what label maps may lose.
     """
 

@@ -1,4 +1,4 @@
-"""Whether a quantised graph can be multiplied exactly on any processor: a bound on its bytes.
+"""Whether a quantized graph can be multiplied exactly on any processor: a bound on its bytes.
 
 x86 without VNNI multiplies unsigned by signed bytes with `vpmaddubsw`, which adds two products in 16 bits and
 saturates: 2 * 255 * 127 is 64,770, and 32,767 is the most. Signed activations are shifted to unsigned ones
@@ -20,10 +20,10 @@ LARGEST_WEIGHT: Final = 64
 
 
 def layers_at_risk(model: onnx.ModelProto) -> dict[str, str]:
-    """Quantised products in which the sum of a pair may saturate in 16 bits: why, by name of the node.
+    """Quantized products in which the sum of a pair may saturate in 16 bits: why, by name of the node.
 
     Args:
-        model: quantised, with QuantizeLinear and DequantizeLinear.
+        model: quantized, with QuantizeLinear and DequantizeLinear.
     """
     makers = {name: node for node in model.graph.node for name in node.output}
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
@@ -44,7 +44,7 @@ def layers_at_risk(model: onnx.ModelProto) -> dict[str, str]:
 
 
 def _bytes_of(makers: dict[str, onnx.NodeProto], name: str) -> str | None:
-    """The value that is dequantised to `name`; None where nothing is."""
+    """The value that is dequantized to `name`; None where nothing is."""
     node = makers.get(name)
     while node is not None and node.op_type in MOVING:
         node = makers.get(node.input[0])

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from groupvit_export.errors import ParityError
-from groupvit_export.quality.budget import LabelBudget
-from groupvit_export.quality.judge import Quality
+from groupvit_export.metrics.budget import LabelBudget
+from groupvit_export.metrics.judge import Quality
 
 
 @dataclass(frozen=True)
@@ -15,15 +15,15 @@ class Choice:
     """What was found.
 
     Attributes:
-        given_back: names of layers that stay in float32.
-        quality: of the label maps with the other layers quantised.
+        fallback_layers: names of layers that stay in float32.
+        quality: of the label maps with the other layers quantized.
     """
 
-    given_back: frozenset[str]
+    fallback_layers: frozenset[str]
     quality: Quality
 
 
-def give_back(
+def find_fallback_layers(
     sensitivity: Mapping[str, float],
     judge: Callable[[Sequence[str]], Quality],
     budget: LabelBudget,
@@ -37,9 +37,9 @@ def give_back(
 
     Args:
         sensitivity: of all layers, in the order of the graph.
-        judge: names of the layers that are quantised to the quality of such an engine.
+        judge: names of the layers that are quantized to the quality of such an engine.
         budget: what must hold.
-        fp32: quality of no layer quantised.
+        fp32: quality of no layer quantized.
         note: told what was tried.
 
     Raises:

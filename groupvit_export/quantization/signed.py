@@ -10,18 +10,18 @@ from onnx import numpy_helper
 
 from groupvit_export.errors import ExportError
 
-_QUANTISERS: Final = ("QuantizeLinear", "DequantizeLinear")
+_QUANTIZERS: Final = ("QuantizeLinear", "DequantizeLinear")
 _WIDER: Final = np.float32(255 / 127)
 
 
 def signed(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The graph with every quantiser in int8 and zero in the middle of its range.
+    """The graph with every quantizer in int8 and zero in the middle of its range.
 
     NNCF takes uint8 where a value is never negative, and cannot be told otherwise. The same range in int8
     has steps of twice the width.
 
     Args:
-        model: quantised; it is not changed.
+        model: quantized; it is not changed.
 
     Raises:
         ExportError: a range does not have zero in its middle, or at its end if unsigned.
@@ -31,7 +31,7 @@ def signed(model: onnx.ModelProto) -> onnx.ModelProto:
     weights = {tensor.name: tensor for tensor in result.graph.initializer}
     made: set[str] = set()
     for node in result.graph.node:
-        if node.op_type not in _QUANTISERS:
+        if node.op_type not in _QUANTIZERS:
             continue
         zero = numpy_helper.to_array(weights[node.input[2]])
         if zero.dtype not in (np.int8, np.uint8) or zero.any():

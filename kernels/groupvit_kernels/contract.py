@@ -17,7 +17,7 @@ Rules that an implementation may not bend:
   the tokens to another group.
 - A tie goes to the lowest index. Reduce-max-and-compare puts a tied token into both groups.
 - A group without tokens has means of exactly 0 and count 0; with eps > 0 nothing divides by 0.
-- `soft` is the map that segments the picture; `index` alone decides `means` and `count`.
+- `soft` is the map that segments the image; `index` alone decides `means` and `count`.
 - NaN in any input is outside the contract.
 
 `count` is an output because the bias of the value projection reaches the group as

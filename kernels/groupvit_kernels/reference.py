@@ -15,7 +15,7 @@ def grouping_attention(
 
     Args:
         query: [B, G, C], already scaled and projected onto the tokens.
-        tokens: [B, N, C], normalised tokens.
+        tokens: [B, N, C], normalized tokens.
         bias: [B, G], added to the logits.
         eps: added to the count of a group before dividing.
 

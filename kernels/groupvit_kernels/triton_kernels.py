@@ -21,7 +21,7 @@ def _products(
     query_b, query_g, query_c, tokens_b, tokens_n, tokens_c,
     GROUPS: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
-    """Products [BLOCK_N, GROUPS] of the tokens `n` of picture `b` with its queries.
+    """Products [BLOCK_N, GROUPS] of the tokens `n` of image `b` with its queries.
 
     The bias is the caller's: loaded early it costs `assign` its last registers, late it costs `fused` loads.
     """
@@ -44,7 +44,7 @@ def _products(
 
 @triton.jit
 def _store_assignment(logits, best, soft, index, b, n, groups, length, GROUPS: tl.constexpr):
-    """Write the soft map and the group of the tokens `n` of picture `b`."""
+    """Write the soft map and the group of the tokens `n` of image `b`."""
     g = tl.arange(0, GROUPS)
     tl.store(index + b * length + n, best.to(tl.int64), mask=n < length)
     power = tl.exp(logits - tl.max(logits, axis=1)[:, None])
@@ -62,8 +62,8 @@ def assign(
     query_b, query_g, query_c, tokens_b, tokens_n, tokens_c, bias_b, bias_g,
     GROUPS: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
-    """Soft map and group of BLOCK_N tokens of one picture. Grid: (B, ceil(N / BLOCK_N))."""
-    # A large batch times a picture's elements leaves 32 bits.
+    """Soft map and group of BLOCK_N tokens of one image. Grid: (B, ceil(N / BLOCK_N))."""
+    # A large batch times an image's elements leaves 32 bits.
     b = tl.program_id(0).to(tl.int64)
     n = tl.program_id(1) * BLOCK_N + tl.arange(0, BLOCK_N)
     g = tl.arange(0, GROUPS)
@@ -85,7 +85,7 @@ def group_mean(
     tokens_b, tokens_n, tokens_c,
     GROUPS: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
-    """Means of all groups in BLOCK_C channels of one picture. Grid: (B, ceil(C / BLOCK_C))."""
+    """Means of all groups in BLOCK_C channels of one image. Grid: (B, ceil(C / BLOCK_C))."""
     b = tl.program_id(0).to(tl.int64)
     c = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
     g = tl.arange(0, GROUPS)
@@ -220,7 +220,7 @@ def backward_groups(
     tokens_b, tokens_n, tokens_c,
     GROUPS: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
-    """Gradients of queries and bias in BLOCK_C channels of one picture. Grid: (B, ceil(C / BLOCK_C))."""
+    """Gradients of queries and bias in BLOCK_C channels of one image. Grid: (B, ceil(C / BLOCK_C))."""
     b = tl.program_id(0).to(tl.int64)
     c = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
     g = tl.arange(0, GROUPS)

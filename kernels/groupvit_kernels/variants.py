@@ -52,7 +52,7 @@ class _Rule:
 
 
 def choose_variant(groups: int, length: int, channels: int, dtype: str, arch: int) -> Variant:
-    """The variant for a problem. The batch has no say, so a picture's result does not depend on it.
+    """The variant for a problem. The batch has no say, so an image's result does not depend on it.
 
     Args:
         groups, length, channels: G, N, C.

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.peers.fresh import TITLES
 from benchmarks.peers.sides import SIDES
-from benchmarks.peers.targets import held_against
+from benchmarks.peers.targets import evaluate_targets
 from benchmarks.report import NOT_RUN, render
 from benchmarks.roofline import Ceiling, Work, bounds
 
@@ -46,7 +46,7 @@ def peers():
             "torchvision": "not installed",
             "batch": 1,
             "input_px": 224,
-            "picture_px": {"width": 640, "height": 480},
+            "image_px": {"width": 640, "height": 480},
             "classes": 21,
             "labels_in_the_map": 5,
             "interval_percent": 95,
@@ -59,7 +59,7 @@ def peers():
             "bundles": "cached",
         },
         "sides": sides,
-        "picture": {
+        "image": {
             "ours-openvino": _row(48.61, onnxruntime=0.96),
             "ours-onnxruntime": _row(50.62, openvino=1.04),
             "transformers": _row(1256.5, openvino=25.75, onnxruntime=20.125),
@@ -78,7 +78,7 @@ def peers():
             for name, total, peak in [("ours-openvino", 0.8, 405.2), ("transformers", 4.0, 1013.0)]
         },
     }
-    record["targets"] = held_against(record)
+    record["targets"] = evaluate_targets(record)
     record["cautions"] = ["17 rounds only"]
     return record
 
@@ -96,9 +96,9 @@ def roofline():
 @pytest.fixture
 def throughput():
     return {
-        "chosen_from": [{"batch": 1, "streams": 1, "pictures_per_s": 31.5}],
+        "chosen_from": [{"batch": 1, "streams": 1, "images_per_s": 31.5}],
         "best": {"batch": 4, "streams": 2},
-        "measured": [{"batch": 4, "streams": 2, "pictures_per_s": 61.25}],
+        "measured": [{"batch": 4, "streams": 2, "images_per_s": 61.25}],
         "over_alone": _interval(1.75),
         "goal": 1.5,
         "verdict": "reached",
@@ -108,7 +108,7 @@ def throughput():
 @pytest.fixture
 def windows():
     return {
-        "setting": {"picture_px": {"width": 1280, "height": 720}, "windows": 3, "window_px": 448},
+        "setting": {"image_px": {"width": 1280, "height": 720}, "windows": 3, "window_px": 448},
         "median_ms": {"ours": 401.5, "eager": 2057.0},
         "agreement_percent": 99.87,
         "over_ours": _interval(5.125),
@@ -121,8 +121,8 @@ def windows():
 def cpp():
     timing = {"median": 42.5, "p05": 41.25, "p95": 44.75}
     return {
-        "goals": {"picture_to_mask_ratio": 0.9, "cold_start_ratio": 0.5, "library_bytes": 1_000_000},
-        "picture_640x480": {
+        "goals": {"image_to_mask_ratio": 0.9, "cold_start_ratio": 0.5, "library_bytes": 1_000_000},
+        "image_640x480": {
             "python_ms": timing,
             "cpp_ms": timing,
             "engine_ms": timing,
@@ -193,7 +193,7 @@ def test_nothing_was_run_at_all():
 
 def test_targets_are_reached_only_with_their_whole_interval(peers):
     rows = {(row["what"], row["ours"]): row for row in peers["targets"]}
-    users = "picture to label map against transformers as users call it"
+    users = "image to label map against transformers as users call it"
     assert rows[users, SIDES["ours-openvino"].title]["verdict"] == "reached"
     assert rows[users, SIDES["ours-onnxruntime"].title]["verdict"] == "undecided"
     memory = "peak memory of a fresh process, against transformers as users call it"

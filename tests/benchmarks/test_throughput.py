@@ -11,7 +11,7 @@ from benchmarks.throughput import (
     Combination,
     combinations,
     fastest,
-    pictures_of,
+    images_of,
     player,
     rates,
 )
@@ -29,8 +29,8 @@ def test_streams_are_powers_of_two_and_the_cores(cores, streams):
 @pytest.mark.parametrize("cores", [1, 2, 6, 16])
 def test_a_round_is_the_same_work_for_every_combination(cores):
     tried = combinations(cores)
-    pictures = pictures_of(tried)
-    assert all(pictures % (one.batch * one.streams) == 0 for one in tried)
+    images = images_of(tried)
+    assert all(images % (one.batch * one.streams) == 0 for one in tried)
     for one in tried:
         seen, lock = [], threading.Lock()
 
@@ -39,8 +39,8 @@ def test_a_round_is_the_same_work_for_every_combination(cores):
                 seen.append(len(pixels))
 
         with ExitStack() as stack:
-            player(run, one, pictures, stack)()
-        assert sum(seen) == pictures and set(seen) == {one.batch}
+            player(run, one, images, stack)()
+        assert sum(seen) == images and set(seen) == {one.batch}
 
 
 def test_streams_call_at_once():
@@ -58,7 +58,7 @@ def test_a_failing_call_fails_the_round():
         player(run, Combination(1, 2), 2, stack)()
 
 
-def test_rates_are_pictures_over_the_median():
+def test_rates_are_images_over_the_median():
     times = {ALONE: [100.0, 300.0, 200.0], Combination(4, 2): [50.0, 50.0, 900.0]}
-    assert [row["pictures_per_s"] for row in rates(times, 10)] == [50.0, 200.0]
+    assert [row["images_per_s"] for row in rates(times, 10)] == [50.0, 200.0]
     assert fastest(times) == Combination(4, 2)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from benchmarks.peers.timing import WARM_UP, Clock, in_turn, table
-from groupvit_export.benching.sampling import order
+from benchmarks.peers.timing import WARM_UP, Clock, interleaved, table
+from groupvit_export.benchmark.sampling import order
 
 
 def test_sides_are_called_in_that_order_and_timed_apart():
@@ -19,7 +19,7 @@ def test_sides_are_called_in_that_order_and_timed_apart():
         return call
 
     sides = {"a": side("a", 0.001), "b": side("b", 0.002), "c": side("c", 0.003)}
-    times = in_turn(sides, 6, Clock(now=lambda: now, sleep=lambda _: None))
+    times = interleaved(sides, 6, Clock(now=lambda: now, sleep=lambda _: None))
     turns = called[3 * WARM_UP :]
     assert turns == ["abc"[index] for number in range(6) for index in order(number, 3)]
     assert times == {name: pytest.approx([place + 1] * 6) for place, name in enumerate("abc")}

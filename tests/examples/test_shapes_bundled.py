@@ -1,4 +1,4 @@
-"""The pictures of the package are those that the world draws."""
+"""The images of the package are those that the world draws."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image
 
 from examples.shapes.bundled import main
-from groupvit_export.demo import DEMO_SAMPLE, DEMO_SCENES
-from groupvit_export.evaluation.datasets import DatasetOptions, load_dataset
-from groupvit_export.evaluation.truth import read_truth
+from groupvit_export.data.bundled import DEMO_SAMPLE, DEMO_SCENES
+from groupvit_export.evaluate.datasets import DatasetOptions, load_dataset
+from groupvit_export.evaluate.truth import read_truth
 
 
 def test_they_can_be_drawn_again(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from examples.shapes.data import CELL, CELLS, VALUES, make_scenes
 from examples.shapes.draw import draw_scene
 from examples.shapes.scenes import write_scenes
 from examples.shapes.world import (
-    COLOURS,
+    COLORS,
     HELD_OUT,
     STUFF,
     THINGS,
@@ -23,12 +23,12 @@ from examples.shapes.world import (
     stuff_value,
     thing_value,
 )
-from groupvit_export.evaluation.dataset import ILLEGAL
-from groupvit_export.evaluation.datasets import DatasetOptions, load_dataset
-from groupvit_export.evaluation.truth import read_truth
+from groupvit_export.evaluate.dataset import ILLEGAL
+from groupvit_export.evaluate.datasets import DatasetOptions, load_dataset
+from groupvit_export.evaluate.truth import read_truth
 
 NAMED = VALUES[: -len(UNTOLD)]
-HELD_OUT_VALUES = {thing_value(thing, colour) for thing, colour in HELD_OUT}
+HELD_OUT_VALUES = {thing_value(thing, color) for thing, color in HELD_OUT}
 
 
 def scene(index: int, *, held_out: bool = True):
@@ -37,7 +37,7 @@ def scene(index: int, *, held_out: bool = True):
 
 def test_every_value_means_one_thing() -> None:
     values = [stuff_value(stuff) for stuff in STUFF]
-    values += [thing_value(thing, colour) for thing in THINGS for colour in COLOURS]
+    values += [thing_value(thing, color) for thing in THINGS for color in COLORS]
     values += UNTOLD
     assert tuple(values) == VALUES
     assert len(set(values)) == len(values) and 0 not in values and max(values) < 255
@@ -49,23 +49,23 @@ def test_every_vocabulary_names_every_value_once() -> None:
         assert len(set(vocabulary.classes)) == len(vocabulary.classes) == len(vocabulary.values)
 
 
-def test_held_out_compositions_leave_every_thing_and_colour_in_training() -> None:
+def test_held_out_compositions_leave_every_thing_and_color_in_training() -> None:
     assert {thing for thing, _ in HELD_OUT} == set(THINGS)
-    for colour in COLOURS:
-        assert sum((thing, colour) not in HELD_OUT for thing in THINGS) >= 4
+    for color in COLORS:
+        assert sum((thing, color) not in HELD_OUT for thing in THINGS) >= 4
 
 
 def test_a_scene_follows_from_its_seed() -> None:
     first, again, other = scene(0), scene(0), scene(1)
-    assert np.array_equal(first.picture, again.picture) and np.array_equal(first.mask, again.mask)
+    assert np.array_equal(first.image, again.image) and np.array_equal(first.mask, again.mask)
     assert first.phrases == again.phrases
-    assert not np.array_equal(first.picture, other.picture)
-    assert first.picture.shape == (SIZE, SIZE, 3) and first.mask.shape == (SIZE, SIZE)
+    assert not np.array_equal(first.image, other.image)
+    assert first.image.shape == (SIZE, SIZE, 3) and first.mask.shape == (SIZE, SIZE)
 
 
 def test_masks_hold_known_values_and_the_caption_says_what_they_show() -> None:
     names = {stuff_value(stuff): stuff for stuff in STUFF}
-    names |= {thing_value(thing, colour): f"{colour} {thing}" for thing in THINGS for colour in COLOURS}
+    names |= {thing_value(thing, color): f"{color} {thing}" for thing in THINGS for color in COLORS}
     shown = set()
     for index in range(40):
         made = scene(index)
@@ -88,22 +88,22 @@ def test_half_told_things_are_called_by_that_half() -> None:
         made = draw_scene(np.random.default_rng([6, index]), held_out=False, untold=1)
         values = set(np.unique(made.mask).tolist()) - {stuff_value(stuff) for stuff in STUFF}
         assert values <= set(UNTOLD)
-        halves = {*THINGS, *(f"{colour} thing" for colour in COLOURS)}
+        halves = {*THINGS, *(f"{color} thing" for color in COLORS)}
         assert {phrase for phrase in made.phrases if phrase not in STUFF} <= halves
 
 
-@pytest.mark.parametrize("colour", COLOURS)
-def test_a_thing_has_the_colour_that_its_mask_says(colour: str) -> None:
-    table = np.array(list(COLOURS.values()), float)
-    own = list(COLOURS).index(colour)
+@pytest.mark.parametrize("color", COLORS)
+def test_a_thing_has_the_color_that_its_mask_says(color: str) -> None:
+    table = np.array(list(COLORS.values()), float)
+    own = list(COLORS).index(color)
     right = total = 0
     for index in range(40):
         made = scene(index)
         for thing in THINGS:
-            here = made.mask == thing_value(thing, colour)
+            here = made.mask == thing_value(thing, color)
             if here.sum() > 200:
                 # The median passes over windows and wheels; the light changes brightness, not hue.
-                median = np.median(made.picture[here], axis=0)
+                median = np.median(made.image[here], axis=0)
                 nearest = np.argmin(np.linalg.norm(table - median * (table.max() / median.max()), axis=1))
                 right, total = right + (nearest == own), total + 1
     assert total > 4
@@ -112,9 +112,9 @@ def test_a_thing_has_the_colour_that_its_mask_says(colour: str) -> None:
 
 def test_training_data_is_the_same_for_any_number_of_workers() -> None:
     one, two = (make_scenes(6, 3, untold=0.5, workers=workers) for workers in (1, 2))
-    assert one.pictures.equal(two.pictures) and one.cover.equal(two.cover) and one.phrases == two.phrases
+    assert one.images.equal(two.images) and one.cover.equal(two.cover) and one.phrases == two.phrases
     first = draw_scene(np.random.default_rng([3, 0]), held_out=False, untold=0.5)
-    assert np.array_equal(one.pictures[0].numpy(), first.picture)
+    assert np.array_equal(one.images[0].numpy(), first.image)
     # One cell, by hand: row 3, column 5.
     cell = first.mask[3 * CELL : 4 * CELL, 5 * CELL : 6 * CELL]
     expected = [round(255 * float(np.mean(cell == value))) for value in VALUES]
@@ -125,7 +125,7 @@ def test_what_is_written_is_a_data_set(tmp_path: Path) -> None:
     written = list(write_scenes(tmp_path, 4, seed=5, workers=1))
     assert [file for file, _ in written] == ["000000.png", "000001.png", "000002.png", "000003.png"]
     made = scene(2)
-    assert np.array_equal(np.asarray(Image.open(tmp_path / "images" / "000002.png")), made.picture)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "images" / "000002.png")), made.image)
     for name, vocabulary in VOCABULARIES.items():
         dataset = load_dataset("shapes", tmp_path, DatasetOptions(vocabulary=name))
         assert dataset.classes == vocabulary.classes and dataset.background == vocabulary.background

@@ -16,7 +16,7 @@ from examples.shapes.data import VALUES
 from examples.shapes.train import CONFIG, Trainer, save_checkpoint
 from examples.shapes.words import EOS, PROMPTS, make_tokenizer
 from examples.shapes.world import (
-    COLOURS,
+    COLORS,
     HELD_OUT,
     STUFF,
     THINGS,
@@ -26,7 +26,7 @@ from examples.shapes.world import (
     nameless_value,
     thing_value,
 )
-from groupvit_export.checkpoint import build_model, load_checkpoint
+from groupvit_export.checkpoint.load import build_model, load_checkpoint
 
 B, G, N, K = 2, 3, 4, 5
 
@@ -105,7 +105,7 @@ def test_the_grouping_loss_is_its_definition() -> None:
     assert float(together) == pytest.approx(sums[False][0] / sums[False][1], rel=1e-4)
 
 
-def test_a_caption_that_is_true_of_another_picture_is_no_negative() -> None:
+def test_a_caption_that_is_true_of_another_image_is_no_negative() -> None:
     similarity = torch.tensor([[2.0, 1.0, 0.5], [0.1, 3.0, 0.2], [0.3, 0.4, 1.0]])
     only_own = torch.eye(3, dtype=torch.bool)
     own = torch.arange(3)
@@ -119,7 +119,7 @@ def test_a_caption_that_is_true_of_another_picture_is_no_negative() -> None:
     assert torch.allclose(losses.caption_loss(similarity, also), expected)
 
 
-def test_a_picture_of_nothing_costs_nothing() -> None:
+def test_a_image_of_nothing_costs_nothing() -> None:
     logits = torch.randn(1, K, requires_grad=True)
     loss = losses.presence_loss(logits, torch.zeros(1, N, K))
     loss.backward()
@@ -133,15 +133,15 @@ def test_balance_is_best_when_all_groups_are_used() -> None:
 
 
 def test_a_sum_of_words_costs_nothing() -> None:
-    colour, noun = F.normalize(torch.randn(2, K, 8), dim=-1)
-    assert float(losses.composition_loss(F.normalize(colour + noun, dim=-1), colour, noun)) < 1e-6
-    opposite = F.normalize(colour - noun, dim=-1)
-    assert float(losses.composition_loss(opposite, colour, noun)) == pytest.approx(1, abs=1e-5)
+    color, noun = F.normalize(torch.randn(2, K, 8), dim=-1)
+    assert float(losses.composition_loss(F.normalize(color + noun, dim=-1), color, noun)) < 1e-6
+    opposite = F.normalize(color - noun, dim=-1)
+    assert float(losses.composition_loss(opposite, color, noun)) == pytest.approx(1, abs=1e-5)
 
 
 def test_training_never_hears_of_what_is_held_out() -> None:
-    names = {f"{colour} {thing}" for thing, colour in HELD_OUT}
-    held_out = [VALUES.index(thing_value(thing, colour)) for thing, colour in HELD_OUT]
+    names = {f"{color} {thing}" for thing, color in HELD_OUT}
+    held_out = [VALUES.index(thing_value(thing, color)) for thing, color in HELD_OUT]
     made = losses.training_vocabularies()
     assert len(made) == 2 * len(VOCABULARIES) - 1
     for vocabulary in made:
@@ -155,29 +155,29 @@ def test_training_never_hears_of_what_is_held_out() -> None:
 def test_what_is_held_out_is_no_negative_either() -> None:
     made = losses.training_vocabularies()
     things = next(v for v in made if v.names[:2] == ("background", "house"))
-    colours = next(v for v in made if "red thing" in v.names)
+    colors = next(v for v in made if "red thing" in v.names)
     pairs = next(v for v in made if v.names[:2] == ("background", "red house"))
 
-    def unjudged(vocabulary: losses.TrainingVocabulary, thing: str, colour: str) -> list[str]:
-        row = vocabulary.unjudged[VALUES.index(thing_value(thing, colour))]
+    def unjudged(vocabulary: losses.TrainingVocabulary, thing: str, color: str) -> list[str]:
+        row = vocabulary.unjudged[VALUES.index(thing_value(thing, color))]
         return [name for name, cell in zip(vocabulary.names, row.tolist(), strict=True) if cell]
 
     assert unjudged(things, "tent", "purple") == ["house"]
     assert unjudged(things, "house", "red") == []
-    assert unjudged(colours, "house", "red") == ["purple thing"]
-    assert unjudged(colours, "tent", "purple") == ["blue thing"]
+    assert unjudged(colors, "house", "red") == ["purple thing"]
+    assert unjudged(colors, "tent", "purple") == ["blue thing"]
     # A purple tent must not teach that purple things are no houses, nor that tents are never blue.
     assert set(unjudged(pairs, "tent", "purple")) == {
-        *(f"{colour} house" for colour in COLOURS if colour != "purple"),
+        *(f"{color} house" for color in COLORS if color != "purple"),
         *(f"blue {thing}" for thing in THINGS if thing != "tent"),
     }
-    for vocabulary in (things, colours, pairs):
+    for vocabulary in (things, colors, pairs):
         assert not vocabulary.unjudged[: len(STUFF)].any()
 
 
 def test_of_half_told_things_the_other_half_is_not_asked() -> None:
     halves = {nameless_value(thing): thing for thing in THINGS}
-    halves |= {kindless_value(colour): f"{colour} thing" for colour in COLOURS}
+    halves |= {kindless_value(color): f"{color} thing" for color in COLORS}
     assert tuple(halves) == UNTOLD
     for vocabulary in losses.training_vocabularies():
         for value, name in halves.items():
@@ -224,7 +224,7 @@ def test_training_stopped_and_resumed_is_training(tmp_path: Path) -> None:
     straight.save(state)
     straight.draw()
     assert first_half is not None and straight.scenes is not None
-    assert not first_half.pictures.equal(straight.scenes.pictures)
+    assert not first_half.images.equal(straight.scenes.images)
     later = [straight.update() for _ in range(2)]
     assert all(torch.isfinite(torch.tensor(list(part.values()))).all() for part in parts + later)
     resumed = Trainer(options())

@@ -26,14 +26,14 @@ def bundle(demo_bundles: Mapping[str, Path]) -> str:
 
 
 @pytest.fixture
-def picture(scenes) -> str:
-    return str(scenes.picture(0))
+def image(scenes) -> str:
+    return str(scenes.image(0))
 
 
 def test_segment_writes_labels_and_overlays(
-    bundle: str, picture: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    bundle: str, image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["segment", bundle, picture, "--labels", LABELS, "-o", str(tmp_path)]) == 0
+    assert main(["segment", bundle, image, "--labels", LABELS, "-o", str(tmp_path)]) == 0
     labels, overlay = Image.open(tmp_path / "000000.labels.png"), Image.open(tmp_path / "000000.overlay.png")
     assert labels.mode == "P" and labels.size == (224, 224)
     assert np.asarray(labels).max() < 3
@@ -42,80 +42,80 @@ def test_segment_writes_labels_and_overlays(
     assert {path.name for path in tmp_path.iterdir()} == {"000000.labels.png", "000000.overlay.png"}
 
 
-def test_segment_as_json_is_a_line_a_picture(
+def test_segment_as_json_is_a_line_a_image(
     bundle: str, scenes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pictures = [str(scenes.picture(i)) for i in range(3)]
-    assert main(["segment", bundle, *pictures, "--labels", LABELS, "-o", str(tmp_path), "--json"]) == 0
+    images = [str(scenes.image(i)) for i in range(3)]
+    assert main(["segment", bundle, *images, "--labels", LABELS, "-o", str(tmp_path), "--json"]) == 0
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [record["picture"] for record in records] == pictures
+    assert [record["image"] for record in records] == images
     for record in records:
         assert (record["width"], record["height"]) == (224, 224)
         assert sum(record["shares"].values()) == pytest.approx(1)
         assert Path(record["labels"]).is_file()
 
 
-def test_one_bad_picture_does_not_cost_the_others(
+def test_one_bad_image_does_not_cost_the_others(
     bundle: str, scenes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bad = tmp_path / "bad.jpg"
-    bad.write_text("no picture")
-    arguments = [str(scenes.picture(0)), str(bad), str(scenes.picture(1))]
+    bad.write_text("no image")
+    arguments = [str(scenes.image(0)), str(bad), str(scenes.image(1))]
     assert main(["segment", bundle, *arguments, "--labels", LABELS, "-o", str(tmp_path / "out")]) == 1
     assert (tmp_path / "out" / "000001.overlay.png").is_file()
     error = capsys.readouterr().err
     assert "bad.jpg" in error and "1 of 3" in error and "Traceback" not in error
 
 
-def test_pictures_of_one_name_do_not_overwrite_each_other(bundle: str, picture: str, tmp_path: Path) -> None:
+def test_images_of_one_name_do_not_overwrite_each_other(bundle: str, image: str, tmp_path: Path) -> None:
     twin = tmp_path / "000000.png"
-    shutil.copy(picture, twin)
-    assert main(["segment", bundle, picture, str(twin), "--labels", LABELS, "-o", str(tmp_path / "o")]) == 0
+    shutil.copy(image, twin)
+    assert main(["segment", bundle, image, str(twin), "--labels", LABELS, "-o", str(tmp_path / "o")]) == 0
     assert {p.name for p in (tmp_path / "o").glob("*.labels.png")} == {
         "000000.labels.png",
         "000000-2.labels.png",
     }
 
 
-def test_a_folder_of_pictures(bundle: str, scenes, tmp_path: Path) -> None:
+def test_a_folder_of_images(bundle: str, scenes, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     for i in range(2):
-        shutil.copy(scenes.picture(i), folder)
-    (folder / "notes.txt").write_text("not a picture")
+        shutil.copy(scenes.image(i), folder)
+    (folder / "notes.txt").write_text("not an image")
     assert main(["segment", bundle, str(folder), "--labels", LABELS, "-o", str(tmp_path / "o")]) == 0
     assert len(list((tmp_path / "o").iterdir())) == 4
 
 
-def test_results_are_not_overwritten_without_force(bundle: str, picture: str, tmp_path: Path) -> None:
-    arguments = ["segment", bundle, picture, "--labels", LABELS, "-o", str(tmp_path)]
+def test_results_are_not_overwritten_without_force(bundle: str, image: str, tmp_path: Path) -> None:
+    arguments = ["segment", bundle, image, "--labels", LABELS, "-o", str(tmp_path)]
     assert main(arguments) == 0
     assert main(arguments) == 1
     assert main([*arguments, "--force"]) == 0
 
 
 def test_vocab_add_then_segment_by_name(
-    bundle: str, picture: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    bundle: str, image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = str(shutil.copytree(bundle, tmp_path / "bundle"))
-    assert main(["vocab", copy, "--labels", LABELS, "--add", "colours"]) == 0
-    assert main(["vocab", copy, "--labels", "background", "--add", "colours"]) == 1
-    assert main(["vocab", copy, "--labels", "background,red house", "--add", "colours", "--force"]) == 0
+    assert main(["vocab", copy, "--labels", LABELS, "--add", "colors"]) == 0
+    assert main(["vocab", copy, "--labels", "background", "--add", "colors"]) == 1
+    assert main(["vocab", copy, "--labels", "background,red house", "--add", "colors", "--force"]) == 0
     assert len(list((tmp_path / "bundle" / "vocabularies").iterdir())) == 1
-    assert main(["segment", copy, picture, "--vocab", "colours", "-o", str(tmp_path / "o")]) == 0
+    assert main(["segment", copy, image, "--vocab", "colors", "-o", str(tmp_path / "o")]) == 0
     capsys.readouterr()
     assert main(["vocab", copy, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == [{"name": "colours", "size": 2}]
+    assert json.loads(capsys.readouterr().out) == [{"name": "colors", "size": 2}]
     assert main(["inspect", copy]) == 0
-    assert "colours (2)" in capsys.readouterr().out
+    assert "colors (2)" in capsys.readouterr().out
 
 
-def test_vocab_to_a_file_then_segment_with_it(bundle: str, picture: str, tmp_path: Path) -> None:
+def test_vocab_to_a_file_then_segment_with_it(bundle: str, image: str, tmp_path: Path) -> None:
     file = tmp_path / "names.txt"
     file.write_text("red house\n\nbackground\n", encoding="utf-8")
     words = str(tmp_path / "w.safetensors")
     assert main(["vocab", bundle, "--labels-file", str(file), "-o", words]) == 0
-    assert main(["segment", bundle, picture, "--vocab", words, "-o", str(tmp_path / "o")]) == 0
+    assert main(["segment", bundle, image, "--vocab", words, "-o", str(tmp_path / "o")]) == 0
 
 
 def test_inspect_shows_and_checks(bundle: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -163,19 +163,19 @@ def test_doctor_names_every_target(capsys: pytest.CaptureFixture[str]) -> None:
         (["export", "--target", "onnx", "--disable-pass", "nope"], 2, "fold_projections"),
         (["export", "--target", "onnx", "--checkpoint", "/no/such/place"], 1, "checkpoint"),
         (["segment", "/no/bundle", "x.png", "--labels", "a"], 1, "not a bundle"),
-        (["segment", "{bundle}", "{picture}", "--labels", ""], 1, "list of labels is empty"),
-        (["segment", "{bundle}", "{picture}", "--labels", "background,Background"], 1, "given twice"),
-        (["segment", "{bundle}", "{picture}", "--labels", "a dog"], 1, "does not know"),
-        (["segment", "{bundle}", "{picture}", "--labels", "red " * 500], 1, "too long"),
+        (["segment", "{bundle}", "{image}", "--labels", ""], 1, "list of labels is empty"),
+        (["segment", "{bundle}", "{image}", "--labels", "background,Background"], 1, "given twice"),
+        (["segment", "{bundle}", "{image}", "--labels", "a dog"], 1, "does not know"),
+        (["segment", "{bundle}", "{image}", "--labels", "red " * 500], 1, "too long"),
         (["segment", "{bundle}", "/no/such.png", "--labels", "background"], 1, "no/such.png"),
-        (["segment", "{bundle}", "{picture}", "--labels", "background", "--device", "tpu"], 2, "cpu or cuda"),
-        (["segment", "{bundle}", "{picture}", "--labels", "background", "--device", "cuda"], 1, "cuda"),
+        (["segment", "{bundle}", "{image}", "--labels", "background", "--device", "tpu"], 2, "cpu or cuda"),
+        (["segment", "{bundle}", "{image}", "--labels", "background", "--device", "cuda"], 1, "cuda"),
         (
-            ["segment", "{bundle}", "{picture}", "--labels", "background", "--background-threshold", "7"],
+            ["segment", "{bundle}", "{image}", "--labels", "background", "--background-threshold", "7"],
             2,
             "0 to 1",
         ),
-        (["segment", "{bundle}", "{picture}", "--vocab", "pets"], 1, "no vocabulary"),
+        (["segment", "{bundle}", "{image}", "--vocab", "pets"], 1, "no vocabulary"),
         (["vocab", "{bundle}", "--labels", "background"], 2, "-o FILE or --add"),
         (["vocab", "{bundle}", "--labels", "background", "--add", "../x"], 2, "cannot name"),
         (["inspect", "/no/bundle"], 1, "not a bundle"),
@@ -183,7 +183,7 @@ def test_doctor_names_every_target(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_every_mistake_is_a_message_and_a_code(
     bundle: str,
-    picture: str,
+    image: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -192,7 +192,7 @@ def test_every_mistake_is_a_message_and_a_code(
     message: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    filled = [argument.format(bundle=bundle, picture=picture) for argument in arguments]
+    filled = [argument.format(bundle=bundle, image=image) for argument in arguments]
     assert main(filled) == code
     error = capsys.readouterr().err
     assert message in error

@@ -33,7 +33,7 @@ def test_exporting_asks_no_network_and_leaves_the_bundle_only(tmp_path: Path, ta
 
 
 @pytest.mark.slow
-def test_quantising_asks_no_network_and_leaves_the_bundle_only(tmp_path: Path, few_scenes: Path) -> None:
+def test_quantizing_asks_no_network_and_leaves_the_bundle_only(tmp_path: Path, few_scenes: Path) -> None:
     # NNCF, and ONNX Runtime for the sensitivities.
     options = ("--target", "openvino", "--precision", "int8", "--calibration", few_scenes)
     seen = _groupvit(tmp_path / "seen", "export", *options, "-o", tmp_path / "bundle")

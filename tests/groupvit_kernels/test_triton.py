@@ -189,12 +189,10 @@ def test_runs_and_batches_give_the_same_bits(name: str, dtype: str) -> None:
     again = triton_launch.forward(*inputs, 1.0, variant=variant(name, 17))
     for a, b in zip(first, again, strict=True):
         assert torch.equal(a, b)
-    for picture in range(5):
-        alone = triton_launch.forward(
-            *(t[picture : picture + 1] for t in inputs), 1.0, variant=variant(name, 17)
-        )
+    for image in range(5):
+        alone = triton_launch.forward(*(t[image : image + 1] for t in inputs), 1.0, variant=variant(name, 17))
         for a, b in zip(alone, first, strict=True):
-            assert torch.equal(a[0], b[picture])
+            assert torch.equal(a[0], b[image])
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a manifest may say about pictures and decoding."""
+"""What a manifest may say about images and decoding."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_only_two_filters_exist_without_antialiasing(name: str) -> None:
     ("field", "value"),
     [("size", 0), ("size", 448.0), ("stride", 449), ("stride", True), ("long_side_max", 447)],
 )
-def test_windows_that_cannot_cover_a_picture_are_refused(field: str, value: object) -> None:
+def test_windows_that_cannot_cover_a_image_are_refused(field: str, value: object) -> None:
     with pytest.raises(BundleError, match=r"window\.\w+ cannot be followed"):
         SlidingWindow(**{**WINDOW, field: value})
 

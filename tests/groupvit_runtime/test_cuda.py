@@ -50,7 +50,7 @@ def test_memory_comes_poisoned_and_goes_round() -> None:
     cuda.to_device(device, address, 16, stream)
     host[:] = 0
     cuda.to_host(address, device, 16, stream)
-    cuda.synchronise(stream)
+    cuda.synchronize(stream)
     np.testing.assert_array_equal(host, np.arange(16))
     cuda.free(device)
     cuda.free_pinned(address)
@@ -64,4 +64,4 @@ def test_an_error_code_is_an_exception_with_its_text() -> None:
     stream = cuda.stream()
     api.cudaStreamBeginCapture(stream, 1)
     with pytest.raises(EngineError, match=r"cudaStreamSynchronize(.|\n)*error 401: illegal_state"):
-        cuda.synchronise(stream)
+        cuda.synchronize(stream)

@@ -60,7 +60,7 @@ class TestHuggingFace:
         agrees_where_clear(labels, torch_resize(logits, (height, width)), margin=2e-3)
 
     @pytest.mark.parametrize("size", [(480, 640), (112, 112), (1, 1), (1, 700), (700, 1), (333, 225)])
-    def test_pictures(self, size: tuple[int, int]) -> None:
+    def test_images(self, size: tuple[int, int]) -> None:
         o = engine_outputs(3)
         labels = hf_decode(o.masks, o.groups, o.text, (224, 224), size)
         clear = agrees_where_clear(

@@ -22,7 +22,7 @@ def image_engine(bundle: Path, options: EngineOptions | None = None):
 
 
 def test_every_target_has_an_engine() -> None:
-    from groupvit_export.targets import TARGETS
+    from groupvit_export.targets.registry import TARGETS
 
     assert set(TARGETS) == set(ENGINES)
 

@@ -41,7 +41,7 @@ def forked(bundle: Path, way: str, scratch: Path) -> str:
 
 OPENS = """
 import os, sys
-from groupvit_runtime.opening import open_bundle
+from groupvit_runtime.open_bundle import open_bundle
 bundle = open_bundle(sys.argv[1])
 child = os.fork()
 if child == 0:

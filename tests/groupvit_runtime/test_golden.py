@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from golden_picture import Case, digest, load_cases, result_of
+from golden_image import Case, digest, load_cases, result_of
 
 CASES = load_cases()
 
@@ -14,7 +14,7 @@ def test_every_function_is_covered() -> None:
     functions = Counter(case["function"] for case in CASES)
     assert min(functions.values()) >= 2
     assert set(functions) == {
-        "resize_picture", "prepare_whole", "prepare_windows", "hf_decode", "hf_groups", "paper_decode",
+        "resize_image", "prepare_whole", "prepare_windows", "hf_decode", "hf_groups", "paper_decode",
         "window_groups",
     }  # fmt: skip
 

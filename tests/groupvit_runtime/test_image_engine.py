@@ -18,7 +18,7 @@ from groupvit_runtime.contract import (
 from groupvit_runtime.errors import BundleError, EngineError, UsageError
 from groupvit_runtime.image_engine import ImageEngine
 from groupvit_runtime.manifest import EngineInfo, FileInfo, Preprocessings, TensorInfo
-from groupvit_runtime.preprocess import cut_windows, prepare_windows, resize_picture
+from groupvit_runtime.preprocess import cut_windows, prepare_windows, resize_image
 from groupvit_runtime.windows import plan_windows
 
 HF = Preprocessing(resize="whole", antialias=True, filter="bicubic", mean=CLIP_MEAN, std=CLIP_STD)
@@ -43,11 +43,11 @@ class Recorder:
 
     def run(self, inputs):
         self.given.append(dict(inputs))
-        (picture,) = (inputs[name] for name in ("pixels", "pixel_values") if name in inputs)
-        outputs = {"masks": np.zeros((len(picture), 2, 2, 2), np.float32)}
+        (image,) = (inputs[name] for name in ("pixels", "pixel_values") if name in inputs)
+        outputs = {"masks": np.zeros((len(image), 2, 2, 2), np.float32)}
         if "size" in inputs:
             height, width = inputs["size"].tolist()
-            outputs["labels"] = np.full((len(picture), height + self._wrong_size, width), 3, np.int32)
+            outputs["labels"] = np.full((len(image), height + self._wrong_size, width), 3, np.int32)
         return outputs
 
 
@@ -74,7 +74,7 @@ def rgb(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
 
 
-def test_a_plain_engine_is_fed_normalised_pictures() -> None:
+def test_a_plain_engine_is_fed_normalized_images() -> None:
     engine = ImageEngine(PLAIN, recorder := Recorder())
     batch = engine.whole([rgb(40, 50), rgb(32, 32)], (32, 32), HF)
     assert batch.dtype == np.float32 and batch.shape == (2, 3, 32, 32)
@@ -83,28 +83,28 @@ def test_a_plain_engine_is_fed_normalised_pictures() -> None:
     assert not engine.decodes and engine.normalizes is None
 
 
-def test_an_engine_that_normalises_is_fed_pixels() -> None:
+def test_an_engine_that_normalizes_is_fed_pixels() -> None:
     engine = ImageEngine(UINT8, recorder := Recorder())
-    pictures = [rgb(40, 50), rgb(32, 32)]
-    batch = engine.whole(pictures, (32, 32), HF)
+    images = [rgb(40, 50), rgb(32, 32)]
+    batch = engine.whole(images, (32, 32), HF)
     engine.run(batch)
     (given,) = recorder.given
     assert list(given) == ["pixels"] and given["pixels"].dtype == np.uint8
-    for index, picture in enumerate(pictures):
-        np.testing.assert_array_equal(given["pixels"][index], resize_picture(picture, (32, 32), HF))
+    for index, image in enumerate(images):
+        np.testing.assert_array_equal(given["pixels"][index], resize_image(image, (32, 32), HF))
 
 
 @pytest.mark.parametrize("shape", [(50, 70), (32, 32), (20, 200)])
-def test_windows_of_pixels_are_those_of_normalised_pictures(shape: tuple[int, int]) -> None:
+def test_windows_of_pixels_are_those_of_normalized_images(shape: tuple[int, int]) -> None:
     plan = plan_windows(shape, SlidingWindow(size=32, stride=16, long_side_max=160))
-    picture = rgb(*shape)
-    pixels = cut_windows(picture, PAPER, plan)
+    image = rgb(*shape)
+    pixels = cut_windows(image, PAPER, plan)
     assert pixels.shape == (len(plan.boxes), 32, 32, 3) and pixels.dtype == np.uint8
-    normalised = np.stack(
+    normalized = np.stack(
         [ImageEngine(PLAIN, Recorder()).whole([window], (32, 32), PAPER)[0] for window in pixels]
     )
-    np.testing.assert_array_equal(normalised, prepare_windows(picture, PAPER, plan))
-    np.testing.assert_array_equal(ImageEngine(UINT8, Recorder()).windows(picture, PAPER, plan), pixels)
+    np.testing.assert_array_equal(normalized, prepare_windows(image, PAPER, plan))
+    np.testing.assert_array_equal(ImageEngine(UINT8, Recorder()).windows(image, PAPER, plan), pixels)
 
 
 def test_an_engine_that_decodes_gives_label_maps() -> None:
@@ -129,7 +129,7 @@ def test_label_maps_of_another_size_are_refused() -> None:
         engine.label(engine.whole([rgb(32, 32)], (32, 32), HF), np.ones((4, 5), np.float32), (7, 9))
 
 
-def test_a_decode_that_normalises_otherwise_is_refused() -> None:
+def test_a_decode_that_normalizes_otherwise_is_refused() -> None:
     engine = ImageEngine(UINT8, Recorder())
     engine.check_serves("hf", CONTRACTS)
     with pytest.raises(UsageError, match=r"not as the paper decode(.|\n)*--input uint8 --decode paper"):

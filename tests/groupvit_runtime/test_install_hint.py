@@ -14,7 +14,7 @@ from groupvit_runtime.engines.tensorrt_flavors import FLAVORS
 from groupvit_runtime.install_hint import install_hint
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-HOLDS_IT = "runtimes/groupvit_runtime/install_hint.py"
+HOLDS_IT = "runtimes/python/groupvit_runtime/install_hint.py"
 CODE = {".py", ".cpp", ".hpp", ".h", ".c", ".cu", ".cuh", ".cmake", ".txt", ".in"}
 
 # In a document a clone's `.[extra]` is said by its context; in a message nothing is.

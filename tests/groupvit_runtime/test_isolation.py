@@ -23,7 +23,7 @@ for decode in ("hf", "paper"):
     result.overlay()
 print(result.labels.shape)
 """
-    done = run(code, str(demo_bundle), str(scenes.picture(0)), ",".join(demo_labels))
+    done = run(code, str(demo_bundle), str(scenes.image(0)), ",".join(demo_labels))
     assert done.stdout.strip() == "(224, 224)", done.stderr
 
 
@@ -32,7 +32,7 @@ def test_the_verbs_of_a_deployment_need_no_pytorch(
     demo_bundle: Path, scenes, tmp_path: Path, verb: str
 ) -> None:
     arguments = {
-        "segment": [str(demo_bundle), str(scenes.picture(0)), "--labels", "background", "-o", str(tmp_path)],
+        "segment": [str(demo_bundle), str(scenes.image(0)), "--labels", "background", "-o", str(tmp_path)],
         "vocab": [str(demo_bundle), "--labels", "background", "-o", str(tmp_path / "v.safetensors")],
         "eval": [
             *(str(demo_bundle), "--dataset", "shapes", "--root", str(scenes.root), "--limit", "2"),

@@ -13,7 +13,7 @@ from damaged_bundles import DAMAGED, Damage, full_manifest
 
 from groupvit_runtime.errors import BundleError
 from groupvit_runtime.manifest import FileInfo, parse_manifest, read_manifest
-from groupvit_runtime.opening import open_bundle
+from groupvit_runtime.open_bundle import open_bundle
 from groupvit_runtime.segmenter import Segmenter
 
 
@@ -72,8 +72,8 @@ def test_a_zipped_bundle_works_like_its_folder(
         for path in sorted(copy.iterdir()):
             file.write(path, inside + path.name)
     zipped, folder = Segmenter.load(archive), Segmenter.load(copy)
-    picture = scenes.picture(0)
-    assert (zipped(picture, demo_labels).labels == folder(picture, demo_labels).labels).all()
+    image = scenes.image(0)
+    assert (zipped(image, demo_labels).labels == folder(image, demo_labels).labels).all()
 
 
 def test_a_zip_that_leaves_its_folder_is_refused(tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ class TestPaper:
         assert np.unique(paper_case(1, (48, 48), spec=decode(top_classes=1)).run()).size == 1
 
     def test_where_all_scores_vanish_the_lowest_class_wins(self) -> None:
-        # The first group is the opposite of the picture's only class: its share underflows to 0.
+        # The first group is the opposite of the image's only class: its share underflows to 0.
         case = paper_case(0, (48, 48), classes=3, groups=2, spec=decode(top_classes=1))
         a, b = np.eye(32, dtype=np.float32)[:2]
         case.text, case.groups[0], case.images[0] = np.stack([a, b, -a]), np.stack([a, -a]), -a

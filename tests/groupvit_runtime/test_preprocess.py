@@ -1,4 +1,4 @@
-"""Reading pictures, and turning them into tensors, against Pillow, PyTorch and transformers."""
+"""Reading images, and turning them into tensors, against Pillow, PyTorch and transformers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from groupvit_runtime.contract import (
     SlidingWindow,
 )
 from groupvit_runtime.errors import ImageError
-from groupvit_runtime.preprocess import prepare_whole, prepare_windows, resize_picture
+from groupvit_runtime.preprocess import prepare_whole, prepare_windows, resize_image
 from groupvit_runtime.read_image import read_image
 from groupvit_runtime.windows import plan_windows
 
@@ -65,7 +65,7 @@ class TestReadImage:
 
     @pytest.mark.parametrize("orientation", range(1, 9))
     @pytest.mark.parametrize("suffix", ["png", "tif", "jpg"])
-    def test_pictures_are_turned_upright(self, orientation: int, suffix: str, tmp_path: Path) -> None:
+    def test_images_are_turned_upright(self, orientation: int, suffix: str, tmp_path: Path) -> None:
         # Numbered quadrants, large enough to survive JPEG.
         upright = np.repeat(np.repeat(np.array([[0, 80], [160, 240], [40, 120]], np.uint8), 16, 0), 16, 1)
         stored = {
@@ -93,7 +93,7 @@ class TestReadImage:
         with Image.open(tmp_path / "a.png") as image:
             assert read_image(image).shape == (9, 4, 3)
 
-    def test_damaged_exif_does_not_cost_the_picture(self, tmp_path: Path) -> None:
+    def test_damaged_exif_does_not_cost_the_image(self, tmp_path: Path) -> None:
         Image.fromarray(noise(4, 9)).save(tmp_path / "a.jpg", exif=b"Exif\x00\x00MM\x00\x2a\xff\xff\xff")
         assert read_image(tmp_path / "a.jpg").shape == (4, 9, 3)
 
@@ -103,13 +103,13 @@ class TestReadImage:
         np.testing.assert_array_equal(read_image(rgba)[0], expected)
         np.testing.assert_array_equal(read_image(Image.fromarray(rgba))[0], expected)
 
-    def test_grey_with_alpha_lies_over_white(self) -> None:
+    def test_gray_with_alpha_lies_over_white(self) -> None:
         image = Image.new("LA", (2, 1))
         image.putdata([(40, 255), (40, 0)])
         np.testing.assert_array_equal(read_image(image)[0], [[40] * 3, [255] * 3])
 
     @pytest.mark.parametrize("mode", ["L", "RGB", "P"])
-    def test_a_transparent_colour_lies_over_white(self, mode: str, tmp_path: Path) -> None:
+    def test_a_transparent_color_lies_over_white(self, mode: str, tmp_path: Path) -> None:
         image = Image.new(mode, (2, 1))
         if mode == "P":
             image.putpalette([0, 0, 0, 9, 9, 9])
@@ -118,14 +118,14 @@ class TestReadImage:
         image.save(tmp_path / "a.png", transparency=transparency)
         np.testing.assert_array_equal(read_image(tmp_path / "a.png")[0], [[255] * 3, [9] * 3])
 
-    def test_palette_grey_and_bits(self, tmp_path: Path, cat: np.ndarray) -> None:
+    def test_palette_gray_and_bits(self, tmp_path: Path, cat: np.ndarray) -> None:
         for mode in ("P", "L", "1"):
             image = Image.fromarray(cat).convert(mode)
             image.save(tmp_path / "a.png")
             np.testing.assert_array_equal(read_image(tmp_path / "a.png"), np.asarray(image.convert("RGB")))
 
     @pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "LAB", "HSV"])
-    def test_other_colour_spaces_become_rgb(self, mode: str, cat: np.ndarray) -> None:
+    def test_other_color_spaces_become_rgb(self, mode: str, cat: np.ndarray) -> None:
         if mode == "LAB":
             from PIL import ImageCms
 
@@ -151,7 +151,7 @@ class TestReadImage:
         for source in (tmp_path / f"a.{suffix}", values, Image.fromarray(values.astype(np.int32))):
             np.testing.assert_array_equal(read_image(source), np.stack([expected] * 3, axis=-1))
 
-    def test_sixteen_bit_colour_arrays(self) -> None:
+    def test_sixteen_bit_color_arrays(self) -> None:
         values = np.random.default_rng(0).integers(0, 65536, (4, 5, 3), dtype=np.uint16)
         np.testing.assert_array_equal(read_image(values), np.rint(values / 257))
         opaque = np.concatenate([values, np.full((4, 5, 1), 65535, np.uint16)], axis=2)
@@ -162,9 +162,9 @@ class TestReadImage:
             with pytest.raises(ImageError, match="beyond 16 bits"):
                 read_image(Image.fromarray(np.array(values, np.int32)))
 
-    def test_grey_arrays(self) -> None:
-        grey = noise(3, 4)[:, :, 0]
-        np.testing.assert_array_equal(read_image(grey), np.stack([grey] * 3, axis=-1))
+    def test_gray_arrays(self) -> None:
+        gray = noise(3, 4)[:, :, 0]
+        np.testing.assert_array_equal(read_image(gray), np.stack([gray] * 3, axis=-1))
 
     def test_arrays_that_are_not_contiguous(self) -> None:
         pixels = noise(6, 8)[::2, ::-1]
@@ -204,7 +204,7 @@ class TestRefusedImages:
     @pytest.mark.parametrize(
         "content", [b"hello, this is text", b"\x00" * 100, b"\xff\xd8\xff\xe0", b"GIF89a"]
     )
-    def test_not_a_picture(self, content: bytes, tmp_path: Path) -> None:
+    def test_not_a_image(self, content: bytes, tmp_path: Path) -> None:
         (tmp_path / "a.png").write_bytes(content)
         self.refused(tmp_path / "a.png", "a.png", "JPEG, PNG", "image viewer")
 
@@ -235,7 +235,7 @@ class TestRefusedImages:
         Image.new("1", (5000, 4000)).save(tmp_path / "a.png")
 
         def explode(*_: object) -> None:
-            raise AssertionError("the picture was decoded")
+            raise AssertionError("the image was decoded")
 
         monkeypatch.setattr("PIL.ImageFile.ImageFile.load", explode)
         self.refused(tmp_path / "a.png", "a.png", "20,000,000", "max_pixels", max_pixels=19_999_999)
@@ -271,7 +271,7 @@ class TestRefusedImages:
         assert seen == [before[0]] * 8
         assert list(warnings.filters) == before[1]
 
-    def test_float_pictures(self, tmp_path: Path) -> None:
+    def test_float_images(self, tmp_path: Path) -> None:
         Image.new("F", (3, 2), 0.5).save(tmp_path / "a.tif")
         self.refused(tmp_path / "a.tif", "a.tif", "floating-point", "0-255")
 
@@ -331,15 +331,15 @@ class TestPrepareWhole:
         np.testing.assert_allclose(result, expected, atol=1e-6, rtol=0)
 
     def test_the_horizontal_pass_comes_first(self) -> None:
-        picture = noise(600, 40)
-        narrow = Image.fromarray(picture).resize((30, 600), Image.Resampling.BICUBIC)
+        image = noise(600, 40)
+        narrow = Image.fromarray(image).resize((30, 600), Image.Resampling.BICUBIC)
         expected = narrow.resize((30, 20), Image.Resampling.BICUBIC)
         spec = Preprocessing(resize="whole", antialias=True, filter="bicubic", mean=CLIP_MEAN, std=CLIP_STD)
-        np.testing.assert_array_equal(resize_picture(picture, (20, 30), spec), expected)
+        np.testing.assert_array_equal(resize_image(image, (20, 30), spec), expected)
 
     def test_values_are_rounded_once(self) -> None:
-        picture = np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2)
-        result = prepare_whole(picture, (16, 16), WHOLE)
+        image = np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2)
+        result = prepare_whole(image, (16, 16), WHOLE)
         for channel in range(3):
             exact = (np.arange(256) * WHOLE.rescale - CLIP_MEAN[channel]) / CLIP_STD[channel]
             np.testing.assert_array_equal(result[channel].ravel(), exact.astype(np.float32))
@@ -351,7 +351,7 @@ class TestPrepareWhole:
         )
 
     @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (2, 3)])
-    def test_tiny_pictures(self, size: tuple[int, int]) -> None:
+    def test_tiny_images(self, size: tuple[int, int]) -> None:
         result = prepare_whole(np.full((*size, 3), 51, np.uint8), (224, 224), WHOLE)
         expected = (0.2 - np.array(CLIP_MEAN)) / np.array(CLIP_STD)
         np.testing.assert_allclose(result, np.broadcast_to(expected[:, None, None], result.shape), atol=1e-6)
@@ -364,34 +364,34 @@ class TestTwoTapResize:
     @settings(deadline=None)
     @given(sides, sides, sides, sides, st.integers(0, 1000))
     def test_is_torchs_rounded(self, height: int, width: int, h: int, w: int, seed: int) -> None:
-        picture = noise(height, width, seed)
-        tensor = torch.from_numpy(picture).permute(2, 0, 1)[None].double()
+        image = noise(height, width, seed)
+        tensor = torch.from_numpy(image).permute(2, 0, 1)[None].double()
         exact = F.interpolate(tensor, size=(h, w), mode="bilinear", align_corners=False)
         exact = exact[0].permute(1, 2, 0).numpy()
-        result = resize_picture(picture, (h, w), SHORT_SIDE)
+        result = resize_image(image, (h, w), SHORT_SIDE)
         assert result.dtype == np.uint8
         # Float32 may tip a value that lies on a half to either side, and no other.
         np.testing.assert_allclose(result, exact, atol=0.5 + 1e-3, rtol=0)
 
     @pytest.mark.parametrize("size", [(448, 796), (64, 2048), (2048, 64), (100, 77)])
-    def test_large_pictures_in_blocks_of_rows(self, size: tuple[int, int]) -> None:
+    def test_large_images_in_blocks_of_rows(self, size: tuple[int, int]) -> None:
         self.test_is_torchs_rounded.hypothesis.inner_test(self, 720, 1280, *size, 0)
 
     def test_halves_go_to_even(self) -> None:
-        picture = np.array([0, 1, 2, 3], np.uint8).reshape(1, 4, 1).repeat(3, axis=2)
+        image = np.array([0, 1, 2, 3], np.uint8).reshape(1, 4, 1).repeat(3, axis=2)
         # Halving the width reads exactly between two pixels: 0.5 and 2.5.
-        assert resize_picture(picture, (1, 2), SHORT_SIDE)[0, :, 0].tolist() == [0, 2]
+        assert resize_image(image, (1, 2), SHORT_SIDE)[0, :, 0].tolist() == [0, 2]
 
     def test_shrinking_does_not_antialias(self) -> None:
         stripes = np.zeros((1, 300, 3), np.uint8)
         stripes[:, 1::3] = 255
-        # One third's centre pixel is sampled alone; antialiasing would mix in its neighbours.
-        assert (resize_picture(stripes, (1, 100), SHORT_SIDE) == 255).all()
+        # One third's center pixel is sampled alone; antialiasing would mix in its neighbors.
+        assert (resize_image(stripes, (1, 100), SHORT_SIDE) == 255).all()
 
 
 class TestPrepareWindows:
     @pytest.mark.parametrize(
-        ("picture", "size", "padded"),
+        ("image", "size", "padded"),
         [
             ((720, 1280), (448, 796), (448, 796)),
             ((480, 640), (448, 597), (448, 597)),
@@ -404,15 +404,15 @@ class TestPrepareWindows:
             ((300, 2000), (307, 2048), (448, 2048)),
         ],
     )
-    def test_sizes(self, picture: tuple[int, int], size: tuple[int, int], padded: tuple[int, int]) -> None:
-        windows = plan_windows(picture, WINDOW)
-        pixel_values = prepare_windows(np.zeros((*picture, 3), np.uint8), SHORT_SIDE, windows)
+    def test_sizes(self, image: tuple[int, int], size: tuple[int, int], padded: tuple[int, int]) -> None:
+        windows = plan_windows(image, WINDOW)
+        pixel_values = prepare_windows(np.zeros((*image, 3), np.uint8), SHORT_SIDE, windows)
         assert windows.size == size
         assert windows.padded_size == padded
         assert pixel_values.shape == (len(windows.boxes), 3, 448, 448)
         assert pixel_values.dtype == np.float32
 
-    def test_boxes_of_a_wide_picture(self) -> None:
+    def test_boxes_of_a_wide_image(self) -> None:
         windows = plan_windows((720, 1280), WINDOW)
         assert windows.boxes == ((0, 0), (0, 224), (0, 348))
 
@@ -420,19 +420,19 @@ class TestPrepareWindows:
     @given(
         st.integers(1, 90), st.integers(1, 90), st.integers(1, 16), st.integers(1, 16), st.integers(16, 80)
     )
-    def test_windows_are_the_resized_picture(
+    def test_windows_are_the_resized_image(
         self, height: int, width: int, size: int, stride: int, long_side_max: int
     ) -> None:
         window = SlidingWindow(size=size, stride=min(stride, size), long_side_max=long_side_max)
-        picture = noise(height, width)
+        image = noise(height, width)
         spec = Preprocessing(resize="short_side", antialias=False, **PLAIN)
         windows = plan_windows((height, width), window)
-        pixel_values = prepare_windows(picture, spec, windows)
+        pixel_values = prepare_windows(image, spec, windows)
 
         h, w = windows.size
         assert max(h, w) <= max(long_side_max, 1)
         assert windows.padded_size == (max(h, size), max(w, size))
-        resized = resize_picture(picture, (h, w), spec)
+        resized = resize_image(image, (h, w), spec)
         covered = np.zeros(windows.padded_size, bool)
         for values, (top, left) in zip(pixel_values, windows.boxes, strict=True):
             assert 0 <= top <= windows.padded_size[0] - size

@@ -26,7 +26,7 @@ def stripes(height: int, width: int, classes: int) -> np.ndarray:
 class TestPalette:
     @pytest.mark.parametrize("n", [1, 2, 21, 60, 171, 256, 1500, 65_536])
     @pytest.mark.parametrize("background", [None, 0])
-    def test_colours_are_distinct(self, n: int, background: int | None) -> None:
+    def test_colors_are_distinct(self, n: int, background: int | None) -> None:
         colors = palette(n, background=background)
         assert colors.shape == (n, 3)
         assert colors.dtype == np.uint8
@@ -41,13 +41,13 @@ class TestPalette:
     def test_a_larger_palette_begins_with_the_smaller(self) -> None:
         np.testing.assert_array_equal(palette(300)[:25], palette(25))
 
-    def test_the_background_is_black_and_uses_up_no_colour(self) -> None:
+    def test_the_background_is_black_and_uses_up_no_color(self) -> None:
         for background in (0, 3, 7):
             colors = palette(8, background=background)
             assert colors[background].tolist() == [0, 0, 0]
             np.testing.assert_array_equal(np.delete(colors, background, axis=0), palette(7))
 
-    def test_no_class_is_grey_or_dark(self) -> None:
+    def test_no_class_is_gray_or_dark(self) -> None:
         colors = palette(500).astype(int)
         assert (colors.max(axis=1) >= 96).all()
         assert ((colors.max(axis=1) - colors.min(axis=1))[20:] >= 64).all()
@@ -98,36 +98,36 @@ class TestLabelPng:
 
 
 class TestOverlay:
-    def test_colours_are_mixed_by_opacity(self) -> None:
+    def test_colors_are_mixed_by_opacity(self) -> None:
         rgb = np.full((500, 600, 3), 200, np.uint8)
         labels = stripes(500, 600, 2)
         for opacity in (0.0, 0.25, 1.0):
-            picture = np.asarray(overlay(rgb, labels, ["a", "b"], opacity=opacity))
+            image = np.asarray(overlay(rgb, labels, ["a", "b"], opacity=opacity))
             for x, index in ((100, 0), (500, 1)):
                 expected = 200 + opacity * (palette(2)[index].astype(float) - 200)
-                np.testing.assert_allclose(picture[250, x], expected, atol=1)
+                np.testing.assert_allclose(image[250, x], expected, atol=1)
 
     def test_the_background_stays_as_it_is(self) -> None:
         rgb = skimage.data.astronaut()
         labels = stripes(512, 512, 2)
-        picture = np.asarray(overlay(rgb, labels, ["background", "b"], background=0))
-        np.testing.assert_array_equal(picture[:512, :256], rgb[:, :256])
-        assert (picture[:512, 260:512] != rgb[:, 260:]).any()
+        image = np.asarray(overlay(rgb, labels, ["background", "b"], background=0))
+        np.testing.assert_array_equal(image[:512, :256], rgb[:, :256])
+        assert (image[:512, 260:512] != rgb[:, 260:]).any()
 
-    def test_borders_are_drawn_in_full_colour(self) -> None:
+    def test_borders_are_drawn_in_full_color(self) -> None:
         rgb = np.full((500, 600, 3), 200, np.uint8)
-        picture = np.asarray(overlay(rgb, stripes(500, 600, 2), ["a", "b"], opacity=0.2))
-        assert picture[250, 299].tolist() == palette(2)[0].tolist()
-        assert picture[250, 300].tolist() == palette(2)[1].tolist()
-        assert picture[250, 290].tolist() != palette(2)[0].tolist()
+        image = np.asarray(overlay(rgb, stripes(500, 600, 2), ["a", "b"], opacity=0.2))
+        assert image[250, 299].tolist() == palette(2)[0].tolist()
+        assert image[250, 300].tolist() == palette(2)[1].tolist()
+        assert image[250, 290].tolist() != palette(2)[0].tolist()
 
     @pytest.mark.parametrize(
-        ("size", "picture"), [((112, 112), (560, 560)), ((480, 640), (480, 640)), ((300, 900), (600, 1800))]
+        ("size", "image"), [((112, 112), (560, 560)), ((480, 640), (480, 640)), ((300, 900), (600, 1800))]
     )
-    def test_small_pictures_are_enlarged(self, size: tuple[int, int], picture: tuple[int, int]) -> None:
+    def test_small_images_are_enlarged(self, size: tuple[int, int], image: tuple[int, int]) -> None:
         result = overlay(np.zeros((*size, 3), np.uint8), np.zeros(size, np.uint16), ["a"])
-        assert result.width == picture[1]
-        assert picture[0] < result.height < picture[0] + result.width // 10
+        assert result.width == image[1]
+        assert image[0] < result.height < image[0] + result.width // 10
 
     @pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (7, 5)])
     def test_extreme_sizes(self, size: tuple[int, int]) -> None:
@@ -189,7 +189,7 @@ class TestLegend:
         draw_legend(Image.new("RGB", (640, 480)), entries)
         assert written.texts == ["a", "50.0 %", "b", "< 0.1 %", "c", "0.0 %"]
 
-    def test_a_swatch_has_the_colour_of_its_class(self) -> None:
+    def test_a_swatch_has_the_color_of_its_class(self) -> None:
         rgb = np.full((500, 600, 3), 128, np.uint8)
         legend = np.asarray(overlay(rgb, stripes(500, 600, 3), ["a", "b", "c"], opacity=0))[500:]
         for color in palette(3):
@@ -199,14 +199,14 @@ class TestLegend:
     @given(st.lists(st.text(max_size=60), min_size=1, max_size=90), st.integers(1, 1500), st.booleans())
     def test_nothing_overflows(self, names: list[str], width: int, square: bool) -> None:
         entries = [LegendEntry(i, name, 1 / len(names), (9, 9, 9)) for i, name in enumerate(names)]
-        picture = Image.new("RGB", (width, width if square else 40))
+        image = Image.new("RGB", (width, width if square else 40))
         with pytest.MonkeyPatch.context() as monkeypatch:
             written = Written(monkeypatch)
-            result = draw_legend(picture, entries)
+            result = draw_legend(image, entries)
         for left, top, right, bottom in written.boxes:
             assert left >= 0
             assert right <= result.width
-            # An accent stacked on an accent may rise above its line, not out of the picture.
+            # An accent stacked on an accent may rise above its line, not out of the image.
             assert top >= 0
             assert bottom <= result.height + 4
 
@@ -233,7 +233,7 @@ class TestLegend:
         assert written.texts[-1] == "and 111 more, 64.9 % together"
         assert result.height < 3 * 480
 
-    def test_text_grows_with_the_picture(self) -> None:
+    def test_text_grows_with_the_image(self) -> None:
         entries = [LegendEntry(0, "cat", 1.0, (9, 9, 9))]
         heights = [draw_legend(Image.new("RGB", (w, 10)), entries).height - 10 for w in (480, 1200, 4000)]
         assert heights[0] < heights[1] < heights[2]

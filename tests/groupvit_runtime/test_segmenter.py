@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from transformers import GroupViTModel as HFGroupViTModel
 
 from groupvit_export.cli import main
-from groupvit_export.demo import DEMO_CHECKPOINT
+from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_runtime import LabelError, Segmentation, Segmenter, UsageError, Vocabulary
 from groupvit_runtime.preprocess import prepare_whole
 from groupvit_runtime.read_image import read_image
@@ -49,7 +49,7 @@ def test_hf_decode_equals_transformers(
     demo_labels: list[str],
     size: tuple[int, int],
 ) -> None:
-    rgb = read_image(Image.open(scenes.picture(1)).resize(size[::-1]))
+    rgb = read_image(Image.open(scenes.image(1)).resize(size[::-1]))
     result = segmenter(rgb, demo_labels)
 
     manifest = segmenter.manifest
@@ -74,9 +74,9 @@ def _ids(sentences: list[str]) -> torch.Tensor:
     return torch.tensor([encoding.ids for encoding in tokenizer.encode_batch(sentences)])
 
 
-def test_the_result_covers_the_picture(segmenter: Segmenter, scenes: Any, demo_labels: list[str]) -> None:
-    picture = Image.open(scenes.picture(2)).resize((301, 97))
-    result = segmenter(picture, demo_labels)
+def test_the_result_covers_the_image(segmenter: Segmenter, scenes: Any, demo_labels: list[str]) -> None:
+    image = Image.open(scenes.image(2)).resize((301, 97))
+    result = segmenter(image, demo_labels)
     assert result.labels.shape == result.groups.shape == (97, 301)
     assert result.labels.dtype == result.groups.dtype == np.uint16
     assert result.groups.max() < segmenter.manifest.model.groups[-1]
@@ -92,7 +92,7 @@ def test_the_result_covers_the_picture(segmenter: Segmenter, scenes: Any, demo_l
 def test_a_path_an_image_and_an_array_give_the_same(
     segmenter: Segmenter, scenes: Any, demo_labels: list[str]
 ) -> None:
-    path = scenes.picture(3)
+    path = scenes.image(3)
     first = segmenter(path, demo_labels)
     assert same(first, segmenter(str(path), demo_labels))
     assert same(first, segmenter(Image.open(path), demo_labels))
@@ -100,10 +100,10 @@ def test_a_path_an_image_and_an_array_give_the_same(
 
 
 @pytest.mark.parametrize("decode", ["hf", "paper"])
-def test_a_batch_decides_like_its_pictures_alone(
+def test_a_batch_decides_like_its_images_alone(
     segmenter: Segmenter, scenes: Any, demo_labels: list[str], decode: Any
 ) -> None:
-    paths = [scenes.picture(i) for i in range(11)]
+    paths = [scenes.image(i) for i in range(11)]
     together = segmenter(paths, demo_labels, decode=decode)
     assert isinstance(together, list)
     agreement = [
@@ -116,7 +116,7 @@ def test_a_batch_decides_like_its_pictures_alone(
 
 
 def test_many_threads_use_one_object(segmenter: Segmenter, scenes: Any, demo_labels: list[str]) -> None:
-    paths = [scenes.picture(i % 10) for i in range(40)]
+    paths = [scenes.image(i % 10) for i in range(40)]
     alone = [segmenter(path, demo_labels) for path in paths[:10]]
     fresh = Segmenter.load(segmenter._bundle.root)
     with ThreadPoolExecutor(8) as pool:
@@ -128,14 +128,14 @@ def test_many_threads_use_one_object(segmenter: Segmenter, scenes: Any, demo_lab
 
 def test_the_targets_agree(segmenters: dict[str, Segmenter], scenes: Any, demo_labels: list[str]) -> None:
     for index in range(10):
-        maps = [s(scenes.picture(index), demo_labels).labels for s in segmenters.values()]
+        maps = [s(scenes.image(index), demo_labels).labels for s in segmenters.values()]
         assert np.mean(maps[0] == maps[1]) > 0.999
 
 
 def test_paper_decode_with_background(segmenter: Segmenter, scenes: Any, demo_labels: list[str]) -> None:
     words = ["house", "car", "tent", "boat", "balloon"]
-    picture = Image.open(scenes.picture(1)).resize((520, 224))
-    result = segmenter(picture, words, decode="paper", background_threshold=0.9)
+    image = Image.open(scenes.image(1)).resize((520, 224))
+    result = segmenter(image, words, decode="paper", background_threshold=0.9)
     assert result.names == ("background", *words)
     assert result.background == 0
     assert (result.labels == 0).any() and (result.labels != 0).any()
@@ -148,18 +148,18 @@ def test_a_threshold_is_for_the_paper_decode_only(
     segmenter: Segmenter, scenes: Any, demo_labels: list[str]
 ) -> None:
     with pytest.raises(UsageError, match="hf decode has no background"):
-        segmenter(scenes.picture(0), demo_labels, background_threshold=0.5)
+        segmenter(scenes.image(0), demo_labels, background_threshold=0.5)
     with pytest.raises(LabelError, match="both a label and"):
-        segmenter(scenes.picture(0), ["background", "house"], decode="paper", background_threshold=0.5)
+        segmenter(scenes.image(0), ["background", "house"], decode="paper", background_threshold=0.5)
     with pytest.raises(UsageError, match="unknown decode"):
-        segmenter(scenes.picture(0), demo_labels, decode="best")  # type: ignore[call-overload]
+        segmenter(scenes.image(0), demo_labels, decode="best")  # type: ignore[call-overload]
 
 
 def test_templates_change_the_embeddings_and_words_are_remembered(segmenter: Segmenter) -> None:
     plain = segmenter.vocabulary(["red house", "background"])
     assert segmenter.vocabulary(["red house", "background"]) is plain
-    other = segmenter.vocabulary(["red house", "background"], templates=["a picture of a {}", "the {}"])
-    assert other.templates == ("a picture of a {}", "the {}")
+    other = segmenter.vocabulary(["red house", "background"], templates=["an image of a {}", "the {}"])
+    assert other.templates == ("an image of a {}", "the {}")
     assert not np.allclose(plain.embeddings, other.embeddings)
     np.testing.assert_allclose(np.linalg.norm(other.embeddings, axis=1), 1, atol=1e-6)
 
@@ -169,8 +169,8 @@ def test_a_cached_vocabulary_gives_the_same_and_needs_no_text_engine(
 ) -> None:
     segmenter.vocabulary(demo_labels).save(tmp_path / "v.safetensors")
     fresh = Segmenter.load(segmenter._bundle.root)
-    result = fresh(scenes.picture(0), Vocabulary.load(tmp_path / "v.safetensors"))
-    assert same(result, segmenter(scenes.picture(0), demo_labels))
+    result = fresh(scenes.image(0), Vocabulary.load(tmp_path / "v.safetensors"))
+    assert same(result, segmenter(scenes.image(0), demo_labels))
     assert fresh._text is None
 
 
@@ -180,31 +180,31 @@ def test_a_vocabulary_of_the_bundle_is_read_once(
     bundle = shutil.copytree(demo_bundles["openvino"], tmp_path / "bundle")
     assert main(["vocab", str(bundle), "--labels", "red house,background", "--add", "two"]) == 0
     segmenter = Segmenter.load(bundle)
-    first = segmenter(scenes.picture(0), "two")
+    first = segmenter(scenes.image(0), "two")
     monkeypatch.setattr(Vocabulary, "load", lambda path: pytest.fail("it was read again"))
-    assert same(first, segmenter(scenes.picture(0), "two"))
+    assert same(first, segmenter(scenes.image(0), "two"))
 
 
 def test_a_vocabulary_of_other_weights_is_refused(segmenter: Segmenter, scenes: Any) -> None:
     known = segmenter.vocabulary(["background"])
     foreign = Vocabulary(known.names, known.embeddings.copy(), known.templates, "0" * 64)
     with pytest.raises(LabelError, match="other weights"):
-        segmenter(scenes.picture(0), foreign)
+        segmenter(scenes.image(0), foreign)
 
 
 def test_a_vocabulary_that_is_not_in_the_bundle_is_refused(segmenter: Segmenter, scenes: Any) -> None:
     with pytest.raises(LabelError, match="no vocabulary of this name"):
-        segmenter(scenes.picture(0), "pets")
+        segmenter(scenes.image(0), "pets")
 
 
 def test_one_label_is_enough(segmenter: Segmenter, scenes: Any) -> None:
-    assert (segmenter(scenes.picture(0), ["background"]).labels == 0).all()
+    assert (segmenter(scenes.image(0), ["background"]).labels == 0).all()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (3, 5)])
 @pytest.mark.parametrize("decode", ["hf", "paper"])
-def test_tiny_and_thin_pictures_work(
+def test_tiny_and_thin_images_work(
     segmenter: Segmenter, demo_labels: list[str], shape: tuple[int, int], decode: Any
 ) -> None:
-    picture = np.full((*shape, 3), 128, np.uint8)
-    assert segmenter(picture, demo_labels, decode=decode).labels.shape == shape
+    image = np.full((*shape, 3), 128, np.uint8)
+    assert segmenter(image, demo_labels, decode=decode).labels.shape == shape

@@ -237,7 +237,7 @@ def test_another_device_is_refused_by_name(text, plan, level: str, device, fits:
         load(info, plan, cuda)
 
 
-def test_another_flavour_says_which_one_is_missing() -> None:
+def test_another_flavor_says_which_one_is_missing() -> None:
     with pytest.raises(MissingDependencyError, match=r"built by TensorRT, which(.|\n)*\[tensorrt\]"):
         import_flavor("tensorrt", "groupvit-export --target trt")
 
@@ -245,7 +245,7 @@ def test_another_flavour_says_which_one_is_missing() -> None:
 def test_a_corrupt_plan_is_one_message(text, plan, cuda, tmp_path: Path) -> None:
     broken = tmp_path / "text.engine"
     broken.write_bytes(b"corrupt")
-    with pytest.raises(EngineError, match=r"could not deserialise(.|\n)*magic tag(.|\n)*--target trt"):
+    with pytest.raises(EngineError, match=r"could not deserialize(.|\n)*magic tag(.|\n)*--target trt"):
         load(text, broken, cuda, FakeTensorRT(plan, cuda))
 
 
@@ -335,14 +335,14 @@ class TestRtx:
         assert engine._config.cuda_graph_strategy.name == strategy
         assert cuda.launches == 0
 
-    def test_kernels_do_not_change_behind_a_picture(self, rtx, plan, cuda, cache) -> None:
-        specialised = {
+    def test_kernels_do_not_change_behind_a_image(self, rtx, plan, cuda, cache) -> None:
+        specialized = {
             role: load(
                 replace(rtx, role=role), plan, cuda, self.module(plan, cuda)
             )._config.dynamic_shapes_kernel_specialization_strategy.name
             for role in ("image", "text")
         }
-        assert specialised == {"image": "EAGER", "text": "NONE"}
+        assert specialized == {"image": "EAGER", "text": "NONE"}
 
     def test_its_own_word_on_a_plan_is_passed_on(self, rtx, plan, cuda, cache) -> None:
         trt = self.module(plan, cuda, invalid=("VERSION_MISMATCH", "UNSUPPORTED_CC"))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import CLIPTokenizer
 
-from groupvit_export.tokenizers import find_tokenizer, from_clip_table
+from groupvit_export.checkpoint.tokenizer import find_tokenizer, from_clip_table
 from groupvit_runtime.errors import BundleError, LabelError
 from groupvit_runtime.tokenizer import Tokenizer
 

@@ -32,7 +32,7 @@ def engine(bundle: Path, role: Role = "image", options: EngineOptions | None = N
     return load_engine(read_manifest(bundle).engine(role), bundle, options or EngineOptions())
 
 
-def pictures(batch: int, seed: int = 0) -> dict[str, np.ndarray]:
+def images(batch: int, seed: int = 0) -> dict[str, np.ndarray]:
     random = np.random.default_rng([batch, seed])
     return {"pixel_values": random.normal(size=(batch, 3, 224, 224)).astype(np.float32)}
 
@@ -45,8 +45,8 @@ def test_it_says_what_is_really_in_use(torch_bundle: Path) -> None:
 def test_it_computes_what_onnx_runtime_computes(
     torch_bundle: Path, demo_bundles: Mapping[str, Path], batch: int
 ) -> None:
-    ours = engine(torch_bundle).run(pictures(batch))
-    theirs = engine(demo_bundles["onnx"]).run(pictures(batch))
+    ours = engine(torch_bundle).run(images(batch))
+    theirs = engine(demo_bundles["onnx"]).run(images(batch))
     infos = read_manifest(torch_bundle).engine("image").outputs
     assert list(ours) == [info.name for info in infos] == list(theirs)
     for info in infos:
@@ -65,12 +65,12 @@ def test_sentences_of_every_length(
     np.testing.assert_allclose(ours["text_embeds"], theirs["text_embeds"], atol=1e-4)
 
 
-def test_a_picture_to_a_label_map(
+def test_a_image_to_a_label_map(
     torch_bundle: Path, demo_bundles: Mapping[str, Path], scenes, demo_labels: list[str]
 ) -> None:
     for decode in ("hf", "paper"):
         ours, theirs = (
-            Segmenter.load(bundle)(scenes.picture(0), demo_labels, decode=decode).labels
+            Segmenter.load(bundle)(scenes.image(0), demo_labels, decode=decode).labels
             for bundle in (torch_bundle, demo_bundles["onnx"])
         )
         assert (ours == theirs).mean() > 0.999
@@ -78,13 +78,13 @@ def test_a_picture_to_a_label_map(
 
 def test_inputs_are_shared_and_left_alone_outputs_belong_to_the_caller(torch_bundle: Path) -> None:
     loaded = engine(torch_bundle)
-    inputs = pictures(2)
+    inputs = images(2)
     given = inputs["pixel_values"].copy()
     tensor = loaded._tensor(inputs["pixel_values"])
     assert tensor.data_ptr() == inputs["pixel_values"].ctypes.data
     first = loaded.run(inputs)
     kept = {name: value.copy() for name, value in first.items()}
-    loaded.run(pictures(2, seed=1))
+    loaded.run(images(2, seed=1))
     np.testing.assert_array_equal(inputs["pixel_values"], given)
     for name, value in first.items():
         np.testing.assert_array_equal(value, kept[name])
@@ -92,10 +92,10 @@ def test_inputs_are_shared_and_left_alone_outputs_belong_to_the_caller(torch_bun
 
 def test_arrays_that_cannot_be_shared_are_copied_without_a_word(torch_bundle: Path) -> None:
     loaded = engine(torch_bundle)
-    expected = loaded.run(pictures(1))
-    frozen = pictures(1)["pixel_values"]
+    expected = loaded.run(images(1))
+    frozen = images(1)["pixel_values"]
     frozen.flags.writeable = False
-    turned = np.asfortranarray(pictures(1)["pixel_values"])
+    turned = np.asfortranarray(images(1)["pixel_values"])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for array in (frozen, turned):
@@ -104,7 +104,7 @@ def test_arrays_that_cannot_be_shared_are_copied_without_a_word(torch_bundle: Pa
 
 def test_many_threads_from_the_first_call_on(torch_bundle: Path) -> None:
     loaded = engine(torch_bundle, options=EngineOptions(threads=1))
-    inputs = [pictures(1 + seed % 3, seed) for seed in range(12)]
+    inputs = [images(1 + seed % 3, seed) for seed in range(12)]
     with ThreadPoolExecutor(6) as pool:
         together = list(pool.map(loaded.run, inputs))
     for given, found in zip(inputs, together, strict=True):
@@ -114,8 +114,8 @@ def test_many_threads_from_the_first_call_on(torch_bundle: Path) -> None:
 
 
 def test_one_thread_gives_the_same_decisions(torch_bundle: Path) -> None:
-    default = engine(torch_bundle).run(pictures(2))
-    single = engine(torch_bundle, options=EngineOptions(threads=1)).run(pictures(2))
+    default = engine(torch_bundle).run(images(2))
+    single = engine(torch_bundle, options=EngineOptions(threads=1)).run(images(2))
     assert torch.get_num_threads() == 1
     np.testing.assert_array_equal(default["assignment_1"], single["assignment_1"])
     np.testing.assert_allclose(default["masks"], single["masks"], atol=1e-4)
@@ -268,7 +268,7 @@ segmenter = Segmenter.load(sys.argv[1], threads=1)
 print(segmenter(sys.argv[2], sys.argv[3].split(",")).labels.shape)
 print(sorted({"torch._inductor", "torch._dynamo"} & set(sys.modules)))
 """
-    arguments = [str(torch_bundle), str(scenes.picture(0)), ",".join(demo_labels)]
+    arguments = [str(torch_bundle), str(scenes.image(0)), ",".join(demo_labels)]
     environment = {"PATH": "", "HOME": "/nonexistent"}
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment, timeout=120

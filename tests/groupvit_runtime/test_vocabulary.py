@@ -14,7 +14,7 @@ from groupvit_runtime.prompts import TEMPLATES, check_labels, resolve_templates
 from groupvit_runtime.vocabulary import Vocabulary, average_templates
 
 
-def test_templates_are_averaged_before_they_are_normalised() -> None:
+def test_templates_are_averaged_before_they_are_normalized() -> None:
     embeddings = torch.randn(6, 5)
     expected = torch.nn.functional.normalize(embeddings.reshape(3, 2, 5).mean(dim=1), dim=-1)
     np.testing.assert_allclose(average_templates(embeddings.numpy(), 3), expected, atol=1e-6)

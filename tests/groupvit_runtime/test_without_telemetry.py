@@ -17,8 +17,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 # Collecting packages, and the files that may import them.
 _ALLOWED = {
-    "onnxruntime": ("runtimes/groupvit_runtime/without_telemetry/onnxruntime.py",),
-    "openvino": ("runtimes/groupvit_runtime/without_telemetry/openvino.py",),
+    "onnxruntime": ("runtimes/python/groupvit_runtime/without_telemetry/onnxruntime.py",),
+    "openvino": ("runtimes/python/groupvit_runtime/without_telemetry/openvino.py",),
     "openvino_telemetry": (),
     "nncf": ("groupvit_export/quantization/calibrate.py", "benchmarks/peers/plain.py"),
 }
@@ -65,7 +65,7 @@ def test_the_observer_sees_files(tmp_path: Path) -> None:
 
 
 def test_segmenting_asks_no_network_and_leaves_no_file(demo_bundle: Path, scenes, tmp_path: Path) -> None:
-    seen = observe(tmp_path / "seen", sys.executable, "-c", _SEGMENT, demo_bundle, scenes.picture(0))
+    seen = observe(tmp_path / "seen", sys.executable, "-c", _SEGMENT, demo_bundle, scenes.image(0))
     assert (seen.status, seen.sockets, seen.written) == (0, (), ()), seen
     assert seen.stderr == ""
     assert json.loads(seen.stdout) == [[224, 224], []], "the program is not as it was"
@@ -75,7 +75,7 @@ def test_segmenting_asks_no_network_and_leaves_no_file(demo_bundle: Path, scenes
 def test_a_program_that_lives_on_asks_no_network(demo_bundle: Path, scenes, tmp_path: Path) -> None:
     # ONNX Runtime uploads for the first time after ten seconds.
     code = _SEGMENT + "import time; time.sleep(20)"
-    seen = observe(tmp_path / "seen", sys.executable, "-c", code, demo_bundle, scenes.picture(0))
+    seen = observe(tmp_path / "seen", sys.executable, "-c", code, demo_bundle, scenes.image(0))
     assert (seen.status, seen.sockets, seen.written) == (0, (), ()), seen
 
 
@@ -88,13 +88,15 @@ def test_importing_tensorrt_asks_no_network_and_leaves_no_file(tmp_path: Path) -
 
 @pytest.mark.slow
 def test_pytorch_asks_no_network_and_leaves_no_file(torch_bundle: Path, scenes, tmp_path: Path) -> None:
-    seen = observe(tmp_path / "seen", sys.executable, "-c", _SEGMENT, torch_bundle, scenes.picture(0))
+    seen = observe(tmp_path / "seen", sys.executable, "-c", _SEGMENT, torch_bundle, scenes.image(0))
     assert (seen.status, seen.sockets, seen.written) == (0, (), ()), seen
     assert seen.stderr == ""
     assert json.loads(seen.stdout) == [[224, 224], []], "the program is not as it was"
 
 
-@pytest.mark.parametrize("folder", ["runtimes/groupvit_runtime", "groupvit_export", "kernels", "benchmarks"])
+@pytest.mark.parametrize(
+    "folder", ["runtimes/python/groupvit_runtime", "groupvit_export", "kernels", "benchmarks"]
+)
 def test_packages_that_collect_are_imported_in_one_place(folder: str) -> None:
     files = sorted((REPOSITORY / folder).rglob("*.py"))
     assert files

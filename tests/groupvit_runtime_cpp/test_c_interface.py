@@ -43,15 +43,15 @@ def test_the_header_compiles_alone(
     compiles(compiler, f"-std={standard}", *STRICT, source)
 
 
-@pytest.mark.parametrize("flavour", [[], ["-DGROUPVIT_TENSORRT_RTX"]])
-def test_tensorrts_engine_compiles_against_what_is_documented(flavour: list[str]) -> None:
+@pytest.mark.parametrize("flavor", [[], ["-DGROUPVIT_TENSORRT_RTX"]])
+def test_tensorrts_engine_compiles_against_what_is_documented(flavor: list[str]) -> None:
     triton = pytest.importorskip("triton", reason="Triton brings CUDA's headers")
     cuda = Path(triton.__file__).parent / "backends" / "nvidia" / "include"
     source = REPOSITORY / "runtimes" / "cpp"
     headers = ["-isystem", source / "tests" / "sdk_declarations", "-isystem", cuda, f"-I{source / 'src'}"]
     strict = [flag for flag in STRICT if flag != "-Wconversion"]
     for name in ("tensorrt.cpp", "cuda_memory.cpp", "runtime_cache.cpp"):
-        compiles("g++", "-std=c++17", *flavour, *strict, *headers, source / "src" / "engines" / name)
+        compiles("g++", "-std=c++17", *flavor, *strict, *headers, source / "src" / "engines" / name)
 
 
 def test_versions_agree(cpp_library: Library) -> None:

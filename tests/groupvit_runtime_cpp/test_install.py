@@ -14,7 +14,7 @@ from cpp_runtime import Library
 from observed import observe
 from PIL import Image
 
-from groupvit_export.demo import DEMO_SAMPLE
+from groupvit_export.data.bundled import DEMO_SAMPLE
 from groupvit_runtime import Segmenter
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "runtimes" / "cpp" / "examples"
@@ -39,8 +39,8 @@ def prefix(
 
 
 @pytest.fixture(scope="module")
-def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("pictures") / "sample.ppm"
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("images") / "sample.ppm"
     Image.open(DEMO_SAMPLE).convert("RGB").save(path)
     return path
 
@@ -59,7 +59,7 @@ def examples(prefix: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("target", ["openvino", "onnx"])
 def test_the_examples_ask_no_network_and_leave_no_other_file(
     examples: Path,
-    picture: Path,
+    image: Path,
     cpp_library: Library,
     demo_bundles: Mapping[str, Path],
     tmp_path: Path,
@@ -68,30 +68,30 @@ def test_the_examples_ask_no_network_and_leave_no_other_file(
     if target not in cpp_library.engines():
         pytest.skip(f"the library was built without an engine for {target}")
     for program, files in (("segment", ["labels.png", "overlay.png"]), ("segment_c", ["labels.pgm"])):
-        command = (examples / program, demo_bundles[target], picture, "sky", "tree")
+        command = (examples / program, demo_bundles[target], image, "sky", "tree")
         seen = observe(tmp_path / program, *command)
         assert (seen.status, seen.sockets, seen.stderr) == (0, (), ""), seen
         assert seen.written == tuple(f"cwd/{name}" for name in files)
 
 
 def test_both_examples_give_the_python_runtimes_labels(
-    examples: Path, picture: Path, demo_bundles: Mapping[str, Path], demo_labels: list[str], tmp_path: Path
+    examples: Path, image: Path, demo_bundles: Mapping[str, Path], demo_labels: list[str], tmp_path: Path
 ) -> None:
     bundle = demo_bundles["openvino"]
-    expected = Segmenter.load(bundle)(picture, demo_labels).labels
+    expected = Segmenter.load(bundle)(image, demo_labels).labels
     for program, written in (("segment", "labels.png"), ("segment_c", "labels.pgm")):
-        text = run(examples / program, bundle, picture, *demo_labels, cwd=tmp_path)
+        text = run(examples / program, bundle, image, *demo_labels, cwd=tmp_path)
         assert "OpenVINO" in text and all(name in text for name in demo_labels)
-        with Image.open(tmp_path / written) as image:
-            np.testing.assert_array_equal(np.asarray(image), expected)
-    with Image.open(tmp_path / "labels.png") as image:
-        assert image.mode == "P"
-    with Image.open(tmp_path / "overlay.png") as image:
-        assert image.size == expected.shape[::-1]
+        with Image.open(tmp_path / written) as written_image:
+            np.testing.assert_array_equal(np.asarray(written_image), expected)
+    with Image.open(tmp_path / "labels.png") as written_image:
+        assert written_image.mode == "P"
+    with Image.open(tmp_path / "overlay.png") as written_image:
+        assert written_image.size == expected.shape[::-1]
 
 
 def test_the_static_library_is_found_and_runs(
-    prefix: Path, picture: Path, demo_bundles: Mapping[str, Path], tmp_path: Path
+    prefix: Path, image: Path, demo_bundles: Mapping[str, Path], tmp_path: Path
 ) -> None:
     (tmp_path / "CMakeLists.txt").write_text(
         "cmake_minimum_required(VERSION 3.20)\n"
@@ -104,12 +104,12 @@ def test_the_static_library_is_found_and_runs(
     run("cmake", "-S", tmp_path, "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
     run("cmake", "--build", tmp_path / "build")
     assert "sky" in run(
-        tmp_path / "build" / "user", demo_bundles["openvino"], picture, "sky", "water", cwd=tmp_path
+        tmp_path / "build" / "user", demo_bundles["openvino"], image, "sky", "water", cwd=tmp_path
     )
 
 
 def test_pkg_config_knows_it(
-    prefix: Path, picture: Path, demo_bundles: Mapping[str, Path], tmp_path: Path
+    prefix: Path, image: Path, demo_bundles: Mapping[str, Path], tmp_path: Path
 ) -> None:
     if shutil.which("pkg-config") is None:
         pytest.skip("pkg-config is missing: apt-get install pkg-config")
@@ -118,7 +118,7 @@ def test_pkg_config_knows_it(
     run("gcc", "-std=c99", EXAMPLES / "segment.c", "-o", tmp_path / "user", *flags)
     libraries = {"LD_LIBRARY_PATH": str(folder.parent)}
     text = run(
-        tmp_path / "user", demo_bundles["openvino"], picture, "sky", "water", cwd=tmp_path, env=libraries
+        tmp_path / "user", demo_bundles["openvino"], image, "sky", "water", cwd=tmp_path, env=libraries
     )
     assert "water" in text
 

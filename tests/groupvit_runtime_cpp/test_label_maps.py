@@ -1,4 +1,4 @@
-"""On photographs' sizes: the sample scenes and random pictures, label map by label map as in Python."""
+"""On photographs' sizes: the sample scenes and random images, label map by label map as in Python."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from cpp_runtime import CppSegmenter, Library
 from PIL import Image
 
-from groupvit_export.demo import DEMO_SCENES
+from groupvit_export.data.bundled import DEMO_SCENES
 from groupvit_runtime import Segmenter
 from groupvit_runtime.read_image import read_image
 
@@ -22,7 +22,7 @@ RANDOM = 20
 
 
 @pytest.fixture(scope="module")
-def pictures() -> dict[str, np.ndarray]:
+def images() -> dict[str, np.ndarray]:
     """RGB: the scenes, then noise from fine to coarse, so that label maps have small and large parts."""
     found = {path.stem: read_image(path) for path in SCENES}
     rng = np.random.default_rng(7)
@@ -39,12 +39,12 @@ def pictures() -> dict[str, np.ndarray]:
 def compare(
     python: Segmenter,
     maps: Mapping[str, np.ndarray],
-    pictures: Mapping[str, np.ndarray],
+    images: Mapping[str, np.ndarray],
     labels: list[str],
     decode: str = "hf",
 ) -> None:
-    expected = {name: python(rgb, labels, decode=decode).labels for name, rgb in pictures.items()}
-    assert [name for name in pictures if not np.array_equal(maps[name], expected[name])] == []
+    expected = {name: python(rgb, labels, decode=decode).labels for name, rgb in images.items()}
+    assert [name for name in images if not np.array_equal(maps[name], expected[name])] == []
     # A model that sees one class everywhere would have agreed on nothing.
     assert all(len(np.unique(each)) > 1 for name, each in expected.items() if not name.startswith("random"))
 
@@ -54,30 +54,30 @@ def test_openvino_gives_the_label_maps_of_python(
     cpp_library: Library,
     demo_bundles: Mapping[str, Path],
     demo_labels: list[str],
-    pictures: dict[str, np.ndarray],
+    images: dict[str, np.ndarray],
     decode: str,
 ) -> None:
     cpp = CppSegmenter(cpp_library, demo_bundles["openvino"])
     words = cpp.encode(demo_labels)
-    maps = {name: cpp.segment(rgb, words, decode=decode).labels for name, rgb in pictures.items()}
-    compare(Segmenter.load(demo_bundles["openvino"]), maps, pictures, demo_labels, decode)
+    maps = {name: cpp.segment(rgb, words, decode=decode).labels for name, rgb in images.items()}
+    compare(Segmenter.load(demo_bundles["openvino"]), maps, images, demo_labels, decode)
 
 
 def test_aotinductor_gives_the_label_maps_of_python(
     cpp_torch_library: Path,
     torch_bundle: Path,
     demo_labels: list[str],
-    pictures: dict[str, np.ndarray],
+    images: dict[str, np.ndarray],
     tmp_path: Path,
 ) -> None:
-    np.savez(tmp_path / "pictures.npz", **pictures)
+    np.savez(tmp_path / "images.npz", **images)
     written = tmp_path / "labels.npz"
     script = [sys.executable, cpp_label_maps.__file__]
-    arguments = [cpp_torch_library, torch_bundle, tmp_path / "pictures.npz", written, *demo_labels]
+    arguments = [cpp_torch_library, torch_bundle, tmp_path / "images.npz", written, *demo_labels]
     done = subprocess.run([*script, *map(str, arguments)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     python = Segmenter.load(torch_bundle)
     # Python's version says more of the build.
     assert done.stdout.strip().split(", ")[1:] == python.engine_description.split(", ")[1:]
     with np.load(written) as maps:
-        compare(python, dict(zip(pictures, maps.values(), strict=True)), pictures, demo_labels)
+        compare(python, dict(zip(images, maps.values(), strict=True)), images, demo_labels)

@@ -19,7 +19,7 @@ from text_probe import TextProbe
 
 from groupvit_runtime.errors import BundleError
 from groupvit_runtime.manifest import EngineInfo, Manifest, parse_manifest
-from groupvit_runtime.opening import open_bundle
+from groupvit_runtime.open_bundle import open_bundle
 
 FULL = full_manifest().to_text()
 VALUE = json.loads(FULL)

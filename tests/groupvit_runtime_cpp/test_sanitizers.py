@@ -1,4 +1,4 @@
-"""The tests of pictures and decoding once more, with AddressSanitizer and UndefinedBehaviorSanitizer."""
+"""The tests of images and decoding once more, with AddressSanitizer and UndefinedBehaviorSanitizer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parent
 
 
 @pytest.mark.slow
-def test_picture_under_sanitizers() -> None:
+def test_image_under_sanitizers() -> None:
     gcc = shutil.which("gcc")
     if gcc is None:
         pytest.skip("GCC is missing, whose sanitizers Python has to load first: apt-get install g++")
@@ -40,7 +40,7 @@ def test_picture_under_sanitizers() -> None:
             "-x",
             "-p",
             "no:cacheprovider",
-            str(FOLDER / "test_picture.py"),
+            str(FOLDER / "test_image.py"),
         ],
         env=environment,
         capture_output=True,

@@ -44,8 +44,8 @@ def words(cpp: CppSegmenter, demo_labels: list[str]) -> CppVocabulary:
 
 
 @pytest.fixture(scope="module")
-def picture(scenes: Any) -> np.ndarray:
-    return read_image(Image.open(scenes.picture(1)).resize((320, 240)))
+def image(scenes: Any) -> np.ndarray:
+    return read_image(Image.open(scenes.image(1)).resize((320, 240)))
 
 
 SIZES = [(224, 224), (97, 203), (480, 640), (200, 1100), (1, 1), (1, 300), (300, 1), (3, 5)]
@@ -57,7 +57,7 @@ def test_the_label_map_is_the_python_runtimes(
     cpp: CppSegmenter, python: Segmenter, scenes: Any, size: tuple[int, int], decode: Any, threshold: Any
 ) -> None:
     names = ["house", "car", "tent", "boat", "balloon"]
-    rgb = read_image(Image.open(scenes.picture(1)).resize(size[::-1]))
+    rgb = read_image(Image.open(scenes.image(1)).resize(size[::-1]))
     mine = cpp.segment(rgb, cpp.encode(names), decode=decode, background_threshold=threshold or -1.0)
     theirs = python(rgb, names, decode=decode, background_threshold=threshold)
     np.testing.assert_array_equal(mine.labels, theirs.labels)
@@ -70,7 +70,7 @@ def test_many_scenes_are_the_python_runtimes(
     cpp: CppSegmenter, python: Segmenter, words: CppVocabulary, scenes: Any, demo_labels: list[str]
 ) -> None:
     for index in range(6):
-        rgb = read_image(scenes.picture(index))
+        rgb = read_image(scenes.image(index))
         np.testing.assert_array_equal(cpp.segment(rgb, words).labels, python(rgb, demo_labels).labels)
 
 
@@ -83,7 +83,7 @@ def test_it_says_what_is_really_in_use(cpp: CppSegmenter, python: Segmenter) -> 
 def test_windows_run_in_batches(
     cpp_library: Library, bundle: Path, python: Segmenter, scenes: Any, batch_size: int
 ) -> None:
-    rgb = read_image(Image.open(scenes.picture(3)).resize((900, 224)))
+    rgb = read_image(Image.open(scenes.image(3)).resize((900, 224)))
     segmenter = CppSegmenter(cpp_library, bundle, batch_size=batch_size, decode="paper")
     mine = segmenter.segment(rgb, segmenter.encode(["house", "sky"]))
     theirs = Segmenter.load(bundle, batch_size=batch_size)(rgb, ["house", "sky"], decode="paper")
@@ -92,25 +92,25 @@ def test_windows_run_in_batches(
 
 @pytest.mark.parametrize(("form", "order"), [("BGR", (2, 1, 0)), ("RGBA", (0, 1, 2)), ("BGRA", (2, 1, 0))])
 def test_channels_come_in_any_order(
-    cpp: CppSegmenter, words: CppVocabulary, picture: np.ndarray, form: str, order: tuple[int, ...]
+    cpp: CppSegmenter, words: CppVocabulary, image: np.ndarray, form: str, order: tuple[int, ...]
 ) -> None:
-    channels = [picture[:, :, channel] for channel in order]
+    channels = [image[:, :, channel] for channel in order]
     if len(form) == 4:
-        channels.append(np.random.default_rng(0).integers(0, 256, picture.shape[:2], np.uint8))
+        channels.append(np.random.default_rng(0).integers(0, 256, image.shape[:2], np.uint8))
     other = np.ascontiguousarray(np.stack(channels, axis=2))
-    expected = cpp.segment(picture, words).labels
+    expected = cpp.segment(image, words).labels
     np.testing.assert_array_equal(cpp.segment(other, words, form=form).labels, expected)
 
 
 @settings(max_examples=10)
 @given(left=st.integers(0, 40), gap=st.integers(0, 70), out_gap=st.integers(0, 9))
 def test_rows_may_have_gaps(
-    cpp: CppSegmenter, words: CppVocabulary, picture: np.ndarray, left: int, gap: int, out_gap: int
+    cpp: CppSegmenter, words: CppVocabulary, image: np.ndarray, left: int, gap: int, out_gap: int
 ) -> None:
     height, width = 60, 80
     wide = np.random.default_rng(1).integers(0, 256, (height, left + width + gap, 3), np.uint8)
     part = wide[:, left : left + width]
-    part[...] = picture[:height, :width]
+    part[...] = image[:height, :width]
     room = np.full((height + 2, width + out_gap), POISON, np.uint16)
     cpp.segment_into(part, words, room[1:-1, :width])
     expected = cpp.segment(np.ascontiguousarray(part), words).labels
@@ -131,11 +131,11 @@ def test_openvino_holds_its_packed_weights_only(
 
 @pytest.mark.usefixtures("cpp_library")
 def test_streams_are_as_in_python(
-    cpp_build: Callable[[str], Path], bundle: Path, picture: np.ndarray, demo_labels: list[str]
+    cpp_build: Callable[[str], Path], bundle: Path, image: np.ndarray, demo_labels: list[str]
 ) -> None:
     library = cpp_build("groupvit") / "libgroupvit.so"
     (mine, labels), (theirs, expected) = in_fresh_process(
-        both_with_streams, library, bundle, picture, demo_labels
+        both_with_streams, library, bundle, image, demo_labels
     )
     assert mine == theirs and mine.endswith("2 streams")
     np.testing.assert_array_equal(labels, expected)
@@ -144,13 +144,13 @@ def test_streams_are_as_in_python(
 def test_many_threads_use_one_object(
     cpp_library: Library, bundle: Path, python: Segmenter, scenes: Any, demo_labels: list[str]
 ) -> None:
-    pictures = [read_image(scenes.picture(index)) for index in range(8)]
-    expected = [python(rgb, demo_labels).labels for rgb in pictures]
+    images = [read_image(scenes.image(index)) for index in range(8)]
+    expected = [python(rgb, demo_labels).labels for rgb in images]
     # A fresh object, so that the text engine is loaded and the words encoded under contention, too.
     fresh = CppSegmenter(cpp_library, bundle)
 
     def call(index: int) -> np.ndarray:
-        return fresh.segment(pictures[index % 8], fresh.encode(demo_labels)).labels
+        return fresh.segment(images[index % 8], fresh.encode(demo_labels)).labels
 
     with ThreadPoolExecutor(8) as pool:
         for index, labels in enumerate(pool.map(call, range(32))):
@@ -158,7 +158,7 @@ def test_many_threads_use_one_object(
 
 
 def test_a_cached_vocabulary_is_opened_by_name_and_by_file(
-    cpp_library: Library, bundle: Path, python: Segmenter, picture: np.ndarray, tmp_path: Path
+    cpp_library: Library, bundle: Path, python: Segmenter, image: np.ndarray, tmp_path: Path
 ) -> None:
     from groupvit_export.cli import main
 
@@ -168,20 +168,20 @@ def test_a_cached_vocabulary_is_opened_by_name_and_by_file(
     named = segmenter.open("two")
     assert named.names == ("red house", "background")
     filed = segmenter.open_file(next((copy / "vocabularies").iterdir()))
-    expected = python(picture, ["red house", "background"]).labels
+    expected = python(image, ["red house", "background"]).labels
     for vocabulary in (named, filed):
-        np.testing.assert_array_equal(segmenter.segment(picture, vocabulary).labels, expected)
+        np.testing.assert_array_equal(segmenter.segment(image, vocabulary).labels, expected)
     with pytest.raises(CppError, match=r"no vocabulary of this name(.|\n)*two") as caught:
         segmenter.open("three")
     assert caught.value.status == Status.LABEL
 
 
 def test_templates_change_the_result_as_in_python(
-    cpp: CppSegmenter, python: Segmenter, picture: np.ndarray
+    cpp: CppSegmenter, python: Segmenter, image: np.ndarray
 ) -> None:
-    names, templates = ["red house", "sky", "water"], ["a picture of a {}", "the {}"]
-    mine = cpp.segment(picture, cpp.encode(names, templates))
-    theirs = python(picture, names, templates=templates)
+    names, templates = ["red house", "sky", "water"], ["an image of a {}", "the {}"]
+    mine = cpp.segment(image, cpp.encode(names, templates))
+    theirs = python(image, names, templates=templates)
     np.testing.assert_array_equal(mine.labels, theirs.labels)
     np.testing.assert_allclose(mine.scores, list(theirs.scores.values()), rtol=0, atol=1e-12)
 
@@ -229,15 +229,15 @@ def test_templates_that_cannot_be_used_are_refused(cpp: CppSegmenter, templates:
 
 
 def test_combinations_that_mean_nothing_are_refused(
-    cpp: CppSegmenter, words: CppVocabulary, picture: np.ndarray
+    cpp: CppSegmenter, words: CppVocabulary, image: np.ndarray
 ) -> None:
     with pytest.raises(CppError, match="hf decode has no background"):
-        cpp.segment(picture, words, background_threshold=0.5)
+        cpp.segment(image, words, background_threshold=0.5)
     with pytest.raises(CppError, match="both a label and"):
-        cpp.segment(picture, cpp.encode(["background", "house"]), decode="paper", background_threshold=0.5)
+        cpp.segment(image, cpp.encode(["background", "house"]), decode="paper", background_threshold=0.5)
     for threshold in (1.5, float("nan"), float("inf")):
         with pytest.raises(CppError, match="out of range") as caught:
-            cpp.segment(picture, words, decode="paper", background_threshold=threshold)
+            cpp.segment(image, words, decode="paper", background_threshold=threshold)
         assert caught.value.status == Status.USAGE
 
 
@@ -281,13 +281,13 @@ def test_a_target_that_was_left_out_is_named_with_what_to_do(
     ],
 )
 def test_an_engine_that_is_not_what_the_manifest_says_is_refused(
-    cpp_library: Library, bundle: Path, picture: np.ndarray, tmp_path: Path, change: Any, message: str
+    cpp_library: Library, bundle: Path, image: np.ndarray, tmp_path: Path, change: Any, message: str
 ) -> None:
     copy = Path(shutil.copytree(bundle, tmp_path / "bundle"))
     edit(copy, lambda value: [change(e) for e in value["engines"] if e["role"] == "image"])
     with pytest.raises(CppError, match=message) as caught:
         segmenter = CppSegmenter(cpp_library, copy)
-        segmenter.segment(picture, segmenter.encode(["house"]))
+        segmenter.segment(image, segmenter.encode(["house"]))
     assert caught.value.status == Status.ENGINE
 
 

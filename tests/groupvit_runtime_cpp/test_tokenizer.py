@@ -19,8 +19,8 @@ from tokenizers import Tokenizer, trainers
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTokenizer
 
-from groupvit_export.demo import DEMO_CHECKPOINT
-from groupvit_export.tokenizers import clip_tokenizer, from_clip_table
+from groupvit_export.checkpoint.tokenizer import clip_tokenizer, from_clip_table
+from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_runtime.errors import BundleError, LabelError
 
 Edit = Callable[[dict[str, Any]], object]
@@ -257,7 +257,7 @@ READ: dict[str, Edit] = {
     "no normalizer": lambda value: value.update(normalizer=None),
     "lower case only": lambda value: value.update(normalizer={"type": "Lowercase"}),
     "steps within steps": _normalizers(lambda steps: steps.append({"type": "Sequence", "normalizers": []})),
-    "normalised in another order": _normalizers(lambda steps: steps.reverse()),
+    "normalized in another order": _normalizers(lambda steps: steps.reverse()),
     "split once": _step(1, use_regex=False),
     "a normalized token": _added(1, normalized=True),
     "a token that is not special": _added(1, special=False),
@@ -312,7 +312,7 @@ REFUSED: dict[str, Edit] = {
     "no pre-tokenizer": lambda value: value.update(pre_tokenizer=None),
     "words for byte-pair encoding": lambda value: value.update(pre_tokenizer={"type": "Whitespace"}),
     "another pattern to split": _step(0, pattern={"Regex": SPLIT.replace("|'d", "")}),
-    "another behaviour": _step(0, behavior="Isolated"),
+    "another behavior": _step(0, behavior="Isolated"),
     "not inverted": _step(0, invert=False),
     "a space in front": _step(1, add_prefix_space=True),
     "a step too many": lambda value: value["pre_tokenizer"]["pretokenizers"].append({"type": "Whitespace"}),

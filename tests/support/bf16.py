@@ -7,9 +7,9 @@ import onnx
 import openvino as ov
 
 from groupvit_export.graph.function import inlined
+from groupvit_export.graph.matmul_to_mul_reduce import matmul_to_mul_reduce
 from groupvit_export.graph.naming import grouping_nodes
-from groupvit_export.graph.sums import products_as_sums
-from groupvit_export.targets.openvino import check_bf16, deciding_layers, layer_precisions
+from groupvit_export.targets.openvino.engine import check_bf16, deciding_layers, layer_precisions
 
 
 def has_bf16() -> bool:
@@ -33,7 +33,7 @@ def missing_layers(model: onnx.ModelProto) -> set[str]:
     """
     stages = len(grouping_nodes(model))
     core = ov.Core()
-    converted = core.read_model(products_as_sums(inlined(model)).SerializeToString())
+    converted = core.read_model(matmul_to_mul_reduce(inlined(model)).SerializeToString())
     if has_bf16():
         check_bf16(converted, stages)
     # In float32, which every processor has.

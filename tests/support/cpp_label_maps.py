@@ -1,8 +1,8 @@
 """Label maps of the C++ runtime, in a process without Python's own copy of the engine's library.
 
-python cpp_label_maps.py LIBRARY BUNDLE PICTURES.npz LABELS.npz NAME...
+python cpp_label_maps.py LIBRARY BUNDLE IMAGES.npz LABELS.npz NAME...
 
-LABELS.npz gets the label map of every picture by the decode hf, in the order of PICTURES.npz.
+LABELS.npz gets the label map of every image by the decode hf, in the order of IMAGES.npz.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from cpp_runtime import CppSegmenter, Library
 
 
 def main() -> None:
-    library, bundle, pictures, written, *names = sys.argv[1:]
+    library, bundle, images, written, *names = sys.argv[1:]
     segmenter = CppSegmenter(Library(Path(library)), bundle)
     words = segmenter.encode(names)
-    with np.load(pictures) as given:
+    with np.load(images) as given:
         maps = [segmenter.segment(given[name], words, decode="hf").labels for name in given.files]
     np.savez(written, *maps)
     if "torch" in sys.modules:

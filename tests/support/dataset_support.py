@@ -1,6 +1,6 @@
-"""Tiny data sets of every layout, written to a temporary folder: random pictures, and the masks given.
+"""Tiny data sets of every layout, written to a temporary folder: random images, and the masks given.
 
-Every writer takes masks by name, each an integer array [H, W] of mask values, makes a picture of the same
+Every writer takes masks by name, each an integer array [H, W] of mask values, makes an image of the same
 size for each, and returns what `--root` would be.
 """
 
@@ -26,15 +26,15 @@ SHAPES_VOCABULARY: Mapping[str, Any] = {
 }
 
 
-def write_picture(path: Path, size: tuple[int, int], seed: int = 0) -> None:
-    """A picture of noise; `size` is (height, width)."""
+def write_image(path: Path, size: tuple[int, int], seed: int = 0) -> None:
+    """An image of noise; `size` is (height, width)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path)
 
 
 def mask_image(values: np.ndarray, mode: str = "P") -> Image.Image:
-    """Values as an image of mode P (with a palette that is not grey), L, I;16 or 1."""
+    """Values as an image of mode P (with a palette that is not gray), L, I;16 or 1."""
     if mode == "I;16":
         return Image.fromarray(values.astype(np.uint16))
     if mode == "1":
@@ -72,15 +72,15 @@ def write_context(root: Path, masks: Masks, split: str = "val") -> Path:
 def write_coco(root: Path, masks: Masks, split: str = "val2017", suffix: str = "_instanceTrainIds") -> Path:
     """``root/coco``; without `suffix` the masks are COCO-Stuff's own pixel maps."""
     for seed, (name, values) in enumerate(masks.items()):
-        write_picture(root / "coco" / "images" / split / f"{name}.jpg", values.shape, seed)
+        write_image(root / "coco" / "images" / split / f"{name}.jpg", values.shape, seed)
         write_mask(root / "coco" / "annotations" / split / f"{name}{suffix}.png", values, "L")
     return root
 
 
-def write_folder(root: Path, masks: Masks, classes: Sequence[str], picture_suffix: str = ".png") -> Path:
+def write_folder(root: Path, masks: Masks, classes: Sequence[str], image_suffix: str = ".png") -> Path:
     """``root/images``, ``root/masks``, ``root/classes.txt``; names may have folders."""
     for seed, (name, values) in enumerate(masks.items()):
-        write_picture(root / "images" / f"{name}{picture_suffix}", values.shape, seed)
+        write_image(root / "images" / f"{name}{image_suffix}", values.shape, seed)
         write_mask(root / "masks" / f"{name}.png", values, "I;16" if values.max() > 255 else "L")
     (root / "classes.txt").write_text("\n".join(classes) + "\n")
     return root
@@ -106,7 +106,7 @@ def write_shapes(
 ) -> Path:
     """``root/images``, ``root/masks``, ``root/scenes.json``; the vocabulary "plain" unless given."""
     for seed, (name, values) in enumerate(masks.items()):
-        write_picture(root / "images" / f"{name}.png", values.shape, seed)
+        write_image(root / "images" / f"{name}.png", values.shape, seed)
         write_mask(root / "masks" / f"{name}.png", values, "L")
     (root / "scenes.json").write_text(json.dumps(scenes_document(list(masks), vocabularies, templates)))
     return root
@@ -115,7 +115,7 @@ def write_shapes(
 def _write_devkit(root: Path, masks: Masks, folder: str, mask_folder: str, split_file: str) -> Path:
     home = root / folder
     for seed, (name, values) in enumerate(masks.items()):
-        write_picture(home / "JPEGImages" / f"{name}.jpg", values.shape, seed)
+        write_image(home / "JPEGImages" / f"{name}.jpg", values.shape, seed)
         write_mask(home / mask_folder / f"{name}.png", values)
     split = home / split_file
     split.parent.mkdir(parents=True, exist_ok=True)

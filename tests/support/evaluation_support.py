@@ -11,27 +11,27 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from groupvit_export.evaluation.dataset import IGNORE, ILLEGAL, Dataset, Sample
-from groupvit_export.evaluation.identity import Identity
+from groupvit_export.evaluate.dataset import IGNORE, ILLEGAL, Dataset, Sample
+from groupvit_export.evaluate.identity import Identity
 
 CLASSES = ("background", "cat", "dog", "owl")
 IGNORED_VALUE = 255
 
 
-def make_dataset(root: Path, pictures: int, *, seed: int = 0, size: tuple[int, int] = (6, 5)) -> Dataset:
-    """Random truth of `CLASSES` with ignored pixels, and pictures whose red channel is almost the truth."""
+def make_dataset(root: Path, images: int, *, seed: int = 0, size: tuple[int, int] = (6, 5)) -> Dataset:
+    """Random truth of `CLASSES` with ignored pixels, and images whose red channel is almost the truth."""
     rng = np.random.default_rng(seed)
     samples = []
-    for index in range(pictures):
+    for index in range(images):
         truth = rng.integers(0, len(CLASSES), size).astype(np.uint8)
-        # Each picture has an accuracy of its own, so that the worst are in a definite order.
+        # Each image has an accuracy of its own, so that the worst are in a definite order.
         guess = np.where(rng.random(size) < rng.random(), truth, rng.integers(0, len(CLASSES), size))
         mask = np.where(rng.random(size) < 0.1, IGNORED_VALUE, truth).astype(np.uint8)
-        picture = np.zeros((*size, 3), np.uint8)
-        picture[..., 0] = guess
-        picture[..., 1] = index
+        image = np.zeros((*size, 3), np.uint8)
+        image[..., 0] = guess
+        image[..., 1] = index
         sample = Sample(f"{index:03d}", root / f"{index:03d}.png", root / f"{index:03d}-mask.png")
-        Image.fromarray(picture).save(sample.image)
+        Image.fromarray(image).save(sample.image)
         Image.fromarray(mask).save(sample.mask)
         samples.append(sample)
     return dataset_of(samples, root)
@@ -60,7 +60,7 @@ class FakePrediction:
 
 
 class FakeSegmenter:
-    """Reads the labels off the red channel and notes, by the green one, which picture it was."""
+    """Reads the labels off the red channel and notes, by the green one, which image it was."""
 
     def __init__(self, names: tuple[str, ...] = CLASSES) -> None:
         self.names = names

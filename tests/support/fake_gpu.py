@@ -179,7 +179,7 @@ class FakeCuda:
 
 @dataclass
 class FakeTensorRT:
-    """The module of a flavour: executes `graph`, whatever the plan is, unless that begins with "corrupt".
+    """The module of a flavor: executes `graph`, whatever the plan is, unless that begins with "corrupt".
 
     Attributes:
         graph: an ONNX file.

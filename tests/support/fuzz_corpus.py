@@ -12,8 +12,8 @@ from damaged_vocabularies import DAMAGED, file_bytes, with_header
 from sentences import sentences
 from tokenizers.pre_tokenizers import ByteLevel
 
-from groupvit_export.demo import DEMO_CHECKPOINT
-from groupvit_export.tokenizers import clip_tokenizer
+from groupvit_export.checkpoint.tokenizer import clip_tokenizer
+from groupvit_export.data.bundled import DEMO_CHECKPOINT
 
 CORPUS: Final = Path(__file__).resolve().parents[2] / "runtimes" / "cpp" / "fuzz" / "corpus"
 _MERGES = [("a", "t</w>"), ("c", "at</w>"), ("t", "h"), ("th", "e</w>"), ("i", "n"), ("Ġ", "a"), ("Ã", "©")]

@@ -29,7 +29,7 @@ def block_hashes(ids: list[list[int]]) -> list[str]:
 
 
 def main(table: Path) -> None:
-    from groupvit_export.tokenizers import from_clip_table
+    from groupvit_export.checkpoint.tokenizer import from_clip_table
 
     texts = list(sentences(COUNT))
     value = {

@@ -72,13 +72,13 @@ def argmax_over_tokens(model: onnx.ModelProto) -> None:
     replace_body_node(
         model,
         "winner",
-        helper.make_node("ArgMax", ["logits"], ["favourite"], axis=2, keepdims=1),
+        helper.make_node("ArgMax", ["logits"], ["favorite"], axis=2, keepdims=1),
         helper.make_node("Shape", ["tokens"], ["token_count"], start=1, end=2),
         helper.make_node("Squeeze", ["token_count"], ["tokens_scalar"]),
         helper.make_node("Constant", [], ["zero_"], value_int=0),
         helper.make_node("Constant", [], ["one_"], value_int=1),
         helper.make_node("Range", ["zero_", "tokens_scalar", "one_"], ["token_numbers"]),
-        helper.make_node("Equal", ["favourite", "token_numbers"], ["picked"]),
+        helper.make_node("Equal", ["favorite", "token_numbers"], ["picked"]),
         helper.make_node("Cast", ["picked"], ["picked_number"], to=TensorProto.FLOAT),
         helper.make_node("ArgMax", ["picked_number"], ["winner"], axis=1, keepdims=1),
     )
@@ -94,7 +94,7 @@ def mean_without_eps(model: onnx.ModelProto) -> None:
 
 
 def soft_map_for_features(model: onnx.ModelProto) -> None:
-    """Features are gathered by the soft map; looks plausible on any picture."""
+    """Features are gathered by the soft map; looks plausible on any image."""
     node = body_node(model, "sums")
     node.input[0] = "soft"
 
@@ -157,7 +157,7 @@ def perturb_one_number(model: onnx.ModelProto) -> None:
 
 
 def swap_two_groups(model: onnx.ModelProto) -> None:
-    """Groups 0 and 1 of the first stage change places, queries and all: the picture's masks stay the same."""
+    """Groups 0 and 1 of the first stage change places, queries and all: the image's masks stay the same."""
     order = [1, 0, *range(2, 24)]
     query, bias = grouping_nodes(model)[0].input[0], grouping_nodes(model)[0].input[2]
     model.graph.initializer.append(numpy_helper.from_array(np.array(order, np.int64), "swapped"))

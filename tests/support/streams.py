@@ -34,10 +34,10 @@ def python_streams(
 
 
 def both_with_streams(
-    library: Path, bundle: Path, picture: NDArray[np.uint8], labels: list[str]
+    library: Path, bundle: Path, image: NDArray[np.uint8], labels: list[str]
 ) -> tuple[tuple[str, NDArray[np.uint16]], tuple[str, NDArray[np.uint16]]]:
     """Description and label map of the C++ runtime and of the Python one, two streams each."""
     cpp = CppSegmenter(Library(library), bundle, streams=2, threads=2)
     python = Segmenter.load(bundle, streams=2, threads=2)
-    mine = cpp.segment(picture, cpp.encode(labels)).labels
-    return (cpp.engine, mine), (python.engine_description, python(picture, labels).labels)
+    mine = cpp.segment(image, cpp.encode(labels)).labels
+    return (cpp.engine, mine), (python.engine_description, python(image, labels).labels)

@@ -5,22 +5,22 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from groupvit_export.checkpoint import build_model, load_checkpoint
-from groupvit_export.demo import DEMO_CHECKPOINT
-from groupvit_export.preprocessor import paper_decode, preprocessings
-from groupvit_export.verify.backends import Backend
-from groupvit_export.verify.engines import load_backend
-from groupvit_export.verify.examine import Candidate, examine, synthetic_plan
-from groupvit_export.verify.report import Report
-from groupvit_export.verify.subject import Subject
+from groupvit_export.checkpoint.load import build_model, load_checkpoint
+from groupvit_export.checkpoint.preprocessor import paper_constants, preprocessings
+from groupvit_export.data.bundled import DEMO_CHECKPOINT
+from groupvit_export.verification.backends import Backend
+from groupvit_export.verification.engines import load_backend
+from groupvit_export.verification.examine import Candidate, examine, synthetic_plan
+from groupvit_export.verification.report import Report
+from groupvit_export.verification.specification import VerificationSpec
 from groupvit_runtime.engines import EngineOptions
-from groupvit_runtime.opening import open_bundle
+from groupvit_runtime.open_bundle import open_bundle
 
 
 @functools.cache
-def demo_subject(size: tuple[int, int] = (224, 224)) -> Subject:
+def demo_subject(size: tuple[int, int] = (224, 224)) -> VerificationSpec:
     model = build_model(load_checkpoint(DEMO_CHECKPOINT))
-    return Subject(model, size, preprocessings(DEMO_CHECKPOINT), paper_decode(size))
+    return VerificationSpec(model, size, preprocessings(DEMO_CHECKPOINT), paper_constants(size))
 
 
 def engine_backend(
@@ -39,8 +39,8 @@ def engine_backend(
     )
 
 
-def examine_backends(subject: Subject, *backends: Backend, precision: str = "fp32") -> Report:
-    """Synthetic pictures, edge cases, text, the op alone, stability; no label maps."""
+def examine_backends(subject: VerificationSpec, *backends: Backend, precision: str = "fp32") -> Report:
+    """Synthetic images, edge cases, text, the op alone, stability; no label maps."""
     plan = synthetic_plan(subject)
     candidates = [Candidate(backend) for backend in backends]
     return examine(subject, candidates, plan, precision=precision, bundle="test", checkpoint="demo").report

@@ -1,7 +1,7 @@
 // The kernels on a GPU against their emulation on the CPU.
 //
 // Decisions, counts and means must be the same bits; the soft map differs by the two expf alone. Every case
-// runs twice, the second time picture by picture: the same bits again. Returns 0 if all of it holds, 1 if
+// runs twice, the second time image by image: the same bits again. Returns 0 if all of it holds, 1 if
 // not, and 77 where there is no GPU.
 
 #include <cuda_runtime_api.h>
@@ -152,7 +152,7 @@ Outputs emulate(groupvit_grouping_attention_arguments arguments) {
   return outputs;
 }
 
-// The kernels' outputs by arguments whose inputs are on the device, `step` pictures to a call.
+// The kernels' outputs by arguments whose inputs are on the device, `step` images to a call.
 Outputs compute(const groupvit_grouping_attention_arguments& arguments, int64_t step) {
   const int64_t rows = arguments.batch * arguments.groups;
   const DeviceBuffer means(static_cast<size_t>(rows * arguments.channels) * sizeof(float));
@@ -225,13 +225,13 @@ bool holds(const Case& wanted) {
   arguments.tokens = device_tokens.as<void>();
   arguments.bias = device_bias.as<void>();
   const Outputs got = compute(arguments, arguments.batch);
-  const Outputs by_picture = compute(arguments, 1);
+  const Outputs by_image = compute(arguments, 1);
 
   const bool decisions = same_bits(got.index, expected.index) && same_bits(got.count, expected.count);
   const bool means = same_bits(got.means, expected.means);
   const double soft = largest_difference(got.soft, expected.soft);
-  const bool repeats = same_bits(got, by_picture);
-  printf("%-28s decisions %-9s means %-9s soft map off by %.1e, picture by picture %s\n", wanted.name,
+  const bool repeats = same_bits(got, by_image);
+  printf("%-28s decisions %-9s means %-9s soft map off by %.1e, image by image %s\n", wanted.name,
          decisions ? "equal," : "DIFFER,", means ? "equal," : "DIFFER,", soft, repeats ? "the same" : "DIFFERENT");
   return decisions && means && soft <= kSoftTolerance && repeats;
 }

@@ -1,5 +1,5 @@
 # One program for each loader of files that come from elsewhere. With libFuzzer where the compiler is clang, with
-# fuzz/standalone.cpp where it is not; with the address and undefined-behaviour sanitizers either way.
+# fuzz/standalone.cpp where it is not; with the address and undefined-behavior sanitizers either way.
 #
 #   CXX=clang++ cmake -S runtimes/cpp -B build/fuzz -DGROUPVIT_BUILD_FUZZERS=ON
 #   cmake --build build/fuzz --target groupvit_fuzzers

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-// The colour of a class, as PASCAL VOC has it: the bits of the number, spread over the channels.
+// The color of a class, as PASCAL VOC has it: the bits of the number, spread over the channels.
 inline std::array<std::uint8_t, 3> class_color(unsigned label) {
   std::array<std::uint8_t, 3> color{};
   unsigned bits = label + 1;

@@ -1,4 +1,4 @@
-/* segment BUNDLE PICTURE.ppm NAME...: prints the share of every name, and writes labels.pgm. No other library. */
+/* segment BUNDLE IMAGE.ppm NAME...: prints the share of every name, and writes labels.pgm. No other library. */
 #include <groupvit/groupvit.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +36,7 @@ static int segment(groupvit_segmenter* segmenter, const groupvit_image* image, c
     return failed("names");
   if (groupvit_segment(segmenter, image, words, NULL, &result) != GROUPVIT_OK) {
     groupvit_vocabulary_free(words);
-    return failed("picture");
+    return failed("image");
   }
   printf("%s\n%s", groupvit_segmenter_engine(segmenter), groupvit_segmenter_warning(segmenter));
   for (k = 0; k < count; ++k) {
@@ -60,7 +60,7 @@ int main(int argc, char** argv) {
   int width = 0, height = 0, code;
   uint8_t* pixels;
   if (argc < 4) {
-    fprintf(stderr, "usage: %s BUNDLE PICTURE.ppm NAME...\n", argv[0]);
+    fprintf(stderr, "usage: %s BUNDLE IMAGE.ppm NAME...\n", argv[0]);
     return 2;
   }
   pixels = read_ppm(argv[2], &width, &height);

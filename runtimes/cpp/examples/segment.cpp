@@ -1,4 +1,4 @@
-// segment BUNDLE PICTURE NAME...: writes labels.png, whose pixel values are indices of the names, and overlay.png.
+// segment BUNDLE IMAGE NAME...: writes labels.png, whose pixel values are indices of the names, and overlay.png.
 #include <cstdio>
 #include <exception>
 #include <memory>
@@ -13,7 +13,7 @@
 
 int main(int argc, char** argv) {
   if (argc < 4) {
-    std::fprintf(stderr, "usage: %s BUNDLE PICTURE NAME...\n", argv[0]);
+    std::fprintf(stderr, "usage: %s BUNDLE IMAGE NAME...\n", argv[0]);
     return 2;
   }
   try {

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "error.hpp"
-#include "picture_view.hpp"
+#include "image_view.hpp"
 
 namespace groupvit::detail {
 namespace {
@@ -125,7 +125,7 @@ Segmentation segmented(groupvit_segmenter* segmenter, const groupvit_image* imag
   std::optional<double> threshold;
   if (options.background_threshold >= 0) threshold = options.background_threshold;
   const std::string decode = decode_name(options.decode);
-  return segmenter->session->segment(read_picture(*image), vocabulary->vocabulary, decode, threshold);
+  return segmenter->session->segment(read_image(*image), vocabulary->vocabulary, decode, threshold);
 }
 
 void copy_rows(const Segmentation& result, std::uint16_t* labels, std::int64_t stride) {
@@ -283,7 +283,7 @@ groupvit_status groupvit_segment_into(groupvit_segmenter* segmenter, const group
   return guarded([&] {
     require(image, "image");
     require(labels, "labels");
-    // The picture's own limits are checked with it; here nothing may overflow before that.
+    // The image's own limits are checked with it; here nothing may overflow before that.
     if (image->width >= 1 && image->height >= 1 && image->width <= kMaxPixels / image->height) {
       const std::int64_t row = image->width * static_cast<std::int64_t>(sizeof(uint16_t));
       const std::int64_t most = std::numeric_limits<std::ptrdiff_t>::max() / image->height;

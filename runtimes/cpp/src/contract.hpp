@@ -1,4 +1,4 @@
-// What a bundle promises about pictures and decoding; the fields of groupvit_runtime.contract.
+// What a bundle promises about images and decoding; the fields of groupvit_runtime.contract.
 #pragma once
 
 #include <array>

@@ -12,7 +12,7 @@ namespace groupvit::detail {
 
 using LabelMap = std::vector<std::uint16_t>;
 
-// What the engine gives of one picture or window. `masks` float32 [groups, grid], `group_embeds` float32
+// What the engine gives of one image or window. `masks` float32 [groups, grid], `group_embeds` float32
 // [groups, width], `image_embed` float32 [width].
 struct ImageOutputs {
   std::int64_t groups = 0;
@@ -44,7 +44,7 @@ PaperResult paper_decode(const WindowPlan& plan, const std::vector<ImageOutputs>
                          double logit_scale, const PaperDecode& decode, Size out_size);
 LabelMap window_groups(const WindowPlan& plan, const std::vector<ImageOutputs>& windows, Size out_size);
 
-// How well each class fits the picture: softmax over classes of the image embeddings, averaged over windows.
+// How well each class fits the image: softmax over classes of the image embeddings, averaged over windows.
 // `max_scale` infinite for the hf decode.
 std::vector<double> class_scores(const std::vector<ImageOutputs>& windows, const Classes& classes,
                                  double logit_scale, double max_scale);

@@ -9,7 +9,7 @@ namespace groupvit::detail {
 namespace {
 
 bool all_finite(const float* values, std::int64_t count) {
-  // An exponent of ones is infinite or NaN. Integers, because such a loop is vectorised.
+  // An exponent of ones is infinite or NaN. Integers, because such a loop is vectorized.
   std::uint32_t found = 0;
   for (std::int64_t i = 0; i < count; ++i) {
     std::uint32_t bits;
@@ -83,8 +83,8 @@ void check_text(const Classes& classes, std::int64_t width) {
   }
   if (!all_finite(classes.embeddings, classes.count * width)) {
     throw Error(GROUPVIT_ERROR_LABEL, "the text embeddings hold NaN or infinite values", {},
-                "L2-normalised embeddings",
-                "encode the labels again; an all-zero embedding cannot be normalised");
+                "L2-normalized embeddings",
+                "encode the labels again; an all-zero embedding cannot be normalized");
   }
 }
 

@@ -1,4 +1,4 @@
-// What the image engine gave of one picture or of its windows.
+// What the image engine gave of one image or of its windows.
 #pragma once
 
 #include <memory>

@@ -37,7 +37,7 @@ struct QuantizedLayerRecord {
 
 struct QuantizationRecord : QuantizationInfo {
   std::string method, calibration;
-  std::int64_t pictures = 0;
+  std::int64_t images = 0;
   std::vector<QuantizedLayerRecord> layers;
 };
 
@@ -57,7 +57,7 @@ struct ParityRecord {
   std::string verdict;
   std::vector<std::string> cases;
   std::vector<ParityRowRecord> rows;
-  std::optional<std::string> first, stand_in;
+  std::optional<std::string> first, substitute;
 };
 
 struct PrecisionRecord {
@@ -172,7 +172,7 @@ inline auto fields(const QuantizedLayerRecord*) {
 inline auto fields(const QuantizationRecord*) {
   using R = QuantizationRecord;
   return std::make_tuple(record::required("method", &R::method), record::required("calibration", &R::calibration),
-                         record::required("pictures", &R::pictures), record::required("layers", &R::layers),
+                         record::required("images", &R::images), record::required("layers", &R::layers),
                          record::optional("instruction_set", &R::instruction_set),
                          record::optional("never_saturates", &R::never_saturates));
 }
@@ -270,7 +270,7 @@ inline auto fields(const ParityRecord*) {
   using R = ParityRecord;
   return std::make_tuple(record::one_of("verdict", &R::verdict, manifest_fields::kVerdicts),
                          record::required("cases", &R::cases), record::required("rows", &R::rows),
-                         record::required("first", &R::first), record::optional("stand_in", &R::stand_in));
+                         record::required("first", &R::first), record::optional("substitute", &R::substitute));
 }
 
 inline auto fields(const PrecisionRecord*) {

@@ -1,5 +1,5 @@
 // The averaged scores take only as many different values as there are combinations of groups, so pixels carry
-// a code, the number of their combination, and scores are interpolated only where neighbouring codes can
+// a code, the number of their combination, and scores are interpolated only where neighboring codes can
 // disagree about the winner.
 #include "paper.hpp"
 
@@ -78,7 +78,7 @@ struct Span {
   std::int64_t start, stop;
 };
 
-// Between two neighbouring edges of windows, the same windows lie over every pixel.
+// Between two neighboring edges of windows, the same windows lie over every pixel.
 std::vector<Span> spans(const std::vector<std::int64_t>& starts, std::int64_t side, std::int64_t length) {
   std::set<std::int64_t> edges;
   for (const std::int64_t start : starts) {
@@ -91,7 +91,7 @@ std::vector<Span> spans(const std::vector<std::int64_t>& starts, std::int64_t si
   return result;
 }
 
-// Codes [size] of the resized picture, and the scores they stand for.
+// Codes [size] of the resized image, and the scores they stand for.
 class Average {
  public:
   Average(const WindowPlan& plan, const std::vector<LabelMap>& groups, const std::vector<Scores>& tables)
@@ -182,9 +182,9 @@ class Average {
   Scores scores_;
 };
 
-// The winning channel after the scores are resized bilinearly to a picture.
+// The winning channel after the scores are resized bilinearly to an image.
 //
-// A code's key says what its neighbours have to share for the winner of all their mixtures to be known: the
+// A code's key says what its neighbors have to share for the winner of all their mixtures to be known: the
 // winner, where it leads by more than rounding could undo, and otherwise the code itself.
 class ResizedArgmax {
  public:

@@ -273,8 +273,8 @@ std::vector<std::int64_t> nearest_of(std::int64_t src, std::int64_t dst) {
   return result;
 }
 
-Picture nearest_resize(const Picture& rgb, Size size) {
-  Picture result{size, std::vector<std::uint8_t>(static_cast<std::size_t>(size.height * size.width) * 3)};
+RgbImage nearest_resize(const RgbImage& rgb, Size size) {
+  RgbImage result{size, std::vector<std::uint8_t>(static_cast<std::size_t>(size.height * size.width) * 3)};
   const auto rows = nearest_of(rgb.size.height, size.height);
   const auto columns = nearest_of(rgb.size.width, size.width);
   std::uint8_t* to = result.values.data();
@@ -292,13 +292,13 @@ Picture nearest_resize(const Picture& rgb, Size size) {
 
 }  // namespace
 
-Picture pillow_resize(const Picture& rgb, Size size, ResizeFilter filter) {
+RgbImage pillow_resize(const RgbImage& rgb, Size size, ResizeFilter filter) {
   if (filter == ResizeFilter::kNearest) return nearest_resize(rgb, size);
   const Kernel kernel = kernel_of(filter);
   const std::uint8_t* values = rgb.values.data();
   std::int64_t height = rgb.size.height;
   std::vector<std::uint8_t> narrow;
-  Picture result{size, {}};
+  RgbImage result{size, {}};
   const bool across = size.width != rgb.size.width, down = size.height != height;
   if (across) {
     std::vector<std::uint8_t>& out = down ? narrow : result.values;

@@ -1,4 +1,4 @@
-// Normalising a text and cutting it into words, as the tokenizers library does.
+// Normalizing a text and cutting it into words, as the tokenizers library does.
 #pragma once
 
 #include <cstdint>

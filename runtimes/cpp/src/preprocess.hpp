@@ -1,4 +1,4 @@
-// From a picture to what an engine takes; the bits of groupvit_runtime.preprocess and .windows.
+// From an image to what an engine takes; the bits of groupvit_runtime.preprocess and .windows.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 namespace groupvit::detail {
 
 // uint8 [height, width, 3] in RGB, rows without gaps.
-struct Picture {
+struct RgbImage {
   Size size;
   std::vector<std::uint8_t> values;
 };
@@ -24,16 +24,16 @@ struct WindowPlan {
   std::int64_t side = 0;
 };
 
-WindowPlan plan_windows(Size picture, const SlidingWindow& window);
+WindowPlan plan_windows(Size image, const SlidingWindow& window);
 
 // `rgb` itself, moved, where the size is already right.
-Picture resize_picture(Picture rgb, Size size, const Preprocessing& spec);
+RgbImage resize_image(RgbImage rgb, Size size, const Preprocessing& spec);
 
-// The resized picture of a plan, padded by repeating its edge, not cut yet.
-Picture resize_for_windows(Picture rgb, const Preprocessing& spec, const WindowPlan& plan);
+// The resized image of a plan, padded by repeating its edge, not cut yet.
+RgbImage resize_for_windows(RgbImage rgb, const Preprocessing& spec, const WindowPlan& plan);
 
-// float32 [3, height, width] of the part of `picture` at (top, left), into `out`.
-void normalize(const Picture& picture, std::int64_t top, std::int64_t left, Size part, const Preprocessing& spec,
+// float32 [3, height, width] of the part of `image` at (top, left), into `out`.
+void normalize(const RgbImage& image, std::int64_t top, std::int64_t left, Size part, const Preprocessing& spec,
                float* out);
 
 }  // namespace groupvit::detail

@@ -45,7 +45,7 @@ constexpr Field<T, Record> required(const char* name, T Record::* member) {
   return {name, member, true};
 }
 
-// Keeps what the member was initialised with where the field is left out.
+// Keeps what the member was initialized with where the field is left out.
 template <typename T, typename Record>
 constexpr Field<T, Record> optional(const char* name, T Record::* member) {
   return {name, member, false};

@@ -64,24 +64,24 @@ Classes classes_of(const Vocabulary& vocabulary) {
   return {static_cast<std::int64_t>(vocabulary.names.size()), vocabulary.width, vocabulary.embeddings.data()};
 }
 
-// The engine's picture input for `count` windows of `side`, zeros.
-Tensor picture_tensor(const EngineInfo& engine, std::int64_t count, Size side) {
+// The engine's image input for `count` windows of `side`, zeros.
+Tensor image_tensor(const EngineInfo& engine, std::int64_t count, Size side) {
   if (engine.takes(kPixelsInput)) return make_tensor("uint8", {count, side.height, side.width, 3});
   return make_tensor("float32", {count, 3, side.height, side.width});
 }
 
-// Puts the part of `picture` at (top, left) at place `index` of the engine's input.
-void place(const Picture& picture, std::int64_t top, std::int64_t left, Size part, const Preprocessing& spec,
+// Puts the part of `image` at (top, left) at place `index` of the engine's input.
+void place(const RgbImage& image, std::int64_t top, std::int64_t left, Size part, const Preprocessing& spec,
            std::int64_t index, Tensor& tensor) {
   const std::int64_t values = part.height * part.width * 3;
   if (std::holds_alternative<std::vector<float>>(tensor.values)) {
-    normalize(picture, top, left, part, spec, tensor.as<float>().data() + index * values);
+    normalize(image, top, left, part, spec, tensor.as<float>().data() + index * values);
     return;
   }
   std::uint8_t* target = tensor.as<std::uint8_t>().data() + index * values;
   const std::size_t row = static_cast<std::size_t>(part.width) * 3;
   for (std::int64_t y = 0; y < part.height; ++y, target += row) {
-    std::memcpy(target, picture.values.data() + ((top + y) * picture.size.width + left) * 3, row);
+    std::memcpy(target, image.values.data() + ((top + y) * image.size.width + left) * 3, row);
   }
 }
 
@@ -94,7 +94,7 @@ bool gives(const EngineInfo& engine, const std::string& output) {
 
 bool decodes_itself(const EngineInfo& engine) { return engine.takes(kClassesInput); }
 
-std::string picture_input(const EngineInfo& engine) {
+std::string image_input(const EngineInfo& engine) {
   return engine.takes(kPixelsInput) ? kPixelsInput : kImageInput;
 }
 
@@ -120,7 +120,7 @@ LabelMap labels_of(const Tensors& outputs, Size size, std::int64_t classes) {
   return found;
 }
 
-bool normalises_like(const Preprocessing& first, const Preprocessing& second) {
+bool normalizes_like(const Preprocessing& first, const Preprocessing& second) {
   return first.rescale == second.rescale && first.mean == second.mean && first.std == second.std &&
          first.color_order == second.color_order;
 }
@@ -129,7 +129,7 @@ std::string numbers(const std::array<double, 3>& values) {
   return decimal_text(values[0], 4) + "/" + decimal_text(values[1], 4) + "/" + decimal_text(values[2], 4);
 }
 
-// What this library can feed and read; said when the bundle is opened rather than at the first picture.
+// What this library can feed and read; said when the bundle is opened rather than at the first image.
 void check_image_engine(const EngineInfo& engine) {
   std::string names;
   bool known = true;
@@ -144,7 +144,7 @@ void check_image_engine(const EngineInfo& engine) {
     throw Error(
         GROUPVIT_ERROR_BUNDLE, "this library does not know what to feed the image engine",
         "inputs " + names + "; normalizes: " + engine.normalizes.value_or("null"),
-        "pixel_values, or pixels and whose normalisation is inside; with labels also text_embeds and size",
+        "pixel_values, or pixels and whose normalization is inside; with labels also text_embeds and size",
         "install the version of the toolkit that exported it, or export the bundle again");
   }
   for (const std::string& name : decoded_outputs()) output_info(engine, name);
@@ -233,16 +233,16 @@ void Session::check_normalizes(const std::string& decode) const {
   if (!inside) return;
   const Preprocessing& own = *inside == "hf" ? manifest.hf : manifest.paper;
   const Preprocessing& wanted = decode == "hf" ? manifest.hf : manifest.paper;
-  if (normalises_like(own, wanted)) return;
+  if (normalizes_like(own, wanted)) return;
   throw Error(GROUPVIT_ERROR_USAGE,
-              "the engine normalises pictures by itself, and not as the " + decode + " decode needs them",
+              "the engine normalizes images by itself, and not as the " + decode + " decode needs them",
               "mean " + numbers(own.mean) + ", std " + numbers(own.std) + " of the " + *inside + " decode",
               "mean " + numbers(wanted.mean) + ", std " + numbers(wanted.std),
               "the " + *inside + " decode, or groupvit export --input uint8 --decode " + decode +
                   ", or export without --input uint8");
 }
 
-Segmentation Session::segment(Picture picture, const Vocabulary& vocabulary, const std::string& decode,
+Segmentation Session::segment(RgbImage image, const Vocabulary& vocabulary, const std::string& decode,
                               std::optional<double> background_threshold, StageTimes* times) {
   process_.check();
   const std::string chosen = checked_decode(decode.empty() ? decode_ : decode);
@@ -254,7 +254,7 @@ Segmentation Session::segment(Picture picture, const Vocabulary& vocabulary, con
                   "a background threshold of " + decimal_text(*background_threshold),
                   "the paper decode, or 'background' as one of the labels", "decode = GROUPVIT_DECODE_PAPER");
     }
-    return segment_whole(std::move(picture), vocabulary, times);
+    return segment_whole(std::move(image), vocabulary, times);
   }
   if (background_threshold && !(*background_threshold >= 0 && *background_threshold <= 1)) {
     throw Error(GROUPVIT_ERROR_USAGE, "the background threshold is out of range",
@@ -266,21 +266,21 @@ Segmentation Session::segment(Picture picture, const Vocabulary& vocabulary, con
                 "label 'background' with a background threshold of " + decimal_text(*background_threshold),
                 "one of the two", "remove the label, or the threshold");
   }
-  return segment_windows(std::move(picture), vocabulary, background_threshold, times);
+  return segment_windows(std::move(image), vocabulary, background_threshold, times);
 }
 
-Segmentation Session::segment_whole(Picture picture, const Vocabulary& vocabulary, StageTimes* times) {
+Segmentation Session::segment_whole(RgbImage image, const Vocabulary& vocabulary, StageTimes* times) {
   const Manifest& manifest = bundle_.manifest;
   const EngineInfo& engine = manifest.engine("image");
-  const Size size = picture.size, input_size = manifest.model.image_size;
+  const Size size = image.size, input_size = manifest.model.image_size;
   const Classes classes = classes_of(vocabulary);
   Tensors inputs;
   {
     const Stopwatch watch(stage(times, &StageTimes::preprocess));
-    const Picture resized = resize_picture(std::move(picture), input_size, manifest.hf);
-    Tensor tensor = picture_tensor(engine, 1, input_size);
+    const RgbImage resized = resize_image(std::move(image), input_size, manifest.hf);
+    Tensor tensor = image_tensor(engine, 1, input_size);
     place(resized, 0, 0, input_size, manifest.hf, 0, tensor);
-    inputs.emplace(picture_input(engine), std::move(tensor));
+    inputs.emplace(image_input(engine), std::move(tensor));
   }
   auto encoded = std::make_shared<EncodedWindows>();
   LabelMap labels;
@@ -315,26 +315,26 @@ const PaperDecode& Session::paper_constants() const {
   if (manifest.paper_decode) return *manifest.paper_decode;
   const Size size = manifest.model.image_size;
   throw Error(GROUPVIT_ERROR_USAGE,
-              "the paper decode cuts pictures into square windows, and this engine is not square",
+              "the paper decode cuts images into square windows, and this engine is not square",
               "an engine for " + std::to_string(size.height) + "x" + std::to_string(size.width),
               "the hf decode, or a square engine",
               "groupvit export --image-size " + std::to_string(std::min(size.height, size.width)) +
                   " --decode paper");
 }
 
-Segmentation Session::segment_windows(Picture picture, const Vocabulary& vocabulary,
+Segmentation Session::segment_windows(RgbImage image, const Vocabulary& vocabulary,
                                       std::optional<double> background_threshold, StageTimes* times) {
   const Manifest& manifest = bundle_.manifest;
   const EngineInfo& engine = manifest.engine("image");
-  const Size size = picture.size;
+  const Size size = image.size;
   PaperDecode settings = paper_constants();
   settings.background_threshold = background_threshold;
   WindowPlan plan;
-  Picture resized;
+  RgbImage resized;
   {
     const Stopwatch watch(stage(times, &StageTimes::preprocess));
     plan = plan_windows(size, settings.window);
-    resized = resize_for_windows(std::move(picture), manifest.paper, plan);
+    resized = resize_for_windows(std::move(image), manifest.paper, plan);
   }
   const Size side{plan.side, plan.side};
   const auto count = static_cast<std::int64_t>(plan.boxes.size());
@@ -344,12 +344,12 @@ Segmentation Session::segment_windows(Picture picture, const Vocabulary& vocabul
     Tensors inputs;
     {
       const Stopwatch watch(stage(times, &StageTimes::preprocess));
-      Tensor tensor = picture_tensor(engine, batch, side);
+      Tensor tensor = image_tensor(engine, batch, side);
       for (std::int64_t index = 0; index < batch; ++index) {
         const WindowPlan::Box& box = plan.boxes[static_cast<std::size_t>(start + index)];
         place(resized, box.top, box.left, side, manifest.paper, index, tensor);
       }
-      inputs.emplace(picture_input(engine), std::move(tensor));
+      inputs.emplace(image_input(engine), std::move(tensor));
     }
     if (decodes_itself(engine)) {
       // It decodes all the same: one class and one pixel cost nothing.

@@ -1,4 +1,4 @@
-// Pictures and words in, label maps out; by the rules of groupvit_runtime.segmenter.
+// Images and words in, label maps out; by the rules of groupvit_runtime.segmenter.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ struct SessionOptions {
   EngineOptions engine;
   std::string decode;  // "hf", "paper", or empty for the bundle's own
   std::int64_t batch_size =
-      0;  // most windows of a picture that run at once; 0: 8, or fewer if the engine says so
+      0;  // most windows of an image that run at once; 0: 8, or fewer if the engine says so
 };
 
 // Seconds of one call, by the names that `groupvit bench` gives its stages.
@@ -62,7 +62,7 @@ class Session {
                     const std::optional<std::vector<std::string>>& templates);
 
   // `decode` empty: the session's. `times`, where given, is added to.
-  Segmentation segment(Picture picture, const Vocabulary& vocabulary, const std::string& decode = {},
+  Segmentation segment(RgbImage image, const Vocabulary& vocabulary, const std::string& decode = {},
                        std::optional<double> background_threshold = std::nullopt,
                        StageTimes* times = nullptr);
 
@@ -70,8 +70,8 @@ class Session {
   void check_fits(const Vocabulary& vocabulary) const;
   void check_normalizes(const std::string& decode) const;
   const PaperDecode& paper_constants() const;
-  Segmentation segment_whole(Picture picture, const Vocabulary& vocabulary, StageTimes* times);
-  Segmentation segment_windows(Picture picture, const Vocabulary& vocabulary,
+  Segmentation segment_whole(RgbImage image, const Vocabulary& vocabulary, StageTimes* times);
+  Segmentation segment_windows(RgbImage image, const Vocabulary& vocabulary,
                                std::optional<double> background_threshold, StageTimes* times);
   TextEncoder& text_encoder();
 

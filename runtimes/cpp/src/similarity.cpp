@@ -7,7 +7,7 @@ namespace groupvit::detail {
 
 std::vector<double> dot_products(const float* a, std::int64_t rows_a, const float* b, std::int64_t rows_b,
                                  std::int64_t width) {
-  // As many sums side by side as a loop needs to be vectorised.
+  // As many sums side by side as a loop needs to be vectorized.
   constexpr std::int64_t kLanes = 8;
   std::vector<double> result(static_cast<std::size_t>(rows_a * rows_b));
   double* to = result.data();

@@ -23,7 +23,7 @@ class TextEncoder {
   // Throws Error(GROUPVIT_ERROR_BUNDLE) where the bundle has no tokenizer, and what loading the engine throws.
   TextEncoder(const Bundle& bundle, const EngineOptions& options, const EngineLoader& loader);
 
-  // Puts every name into every template, encodes, averages and normalises. Throws Error(GROUPVIT_ERROR_LABEL)
+  // Puts every name into every template, encodes, averages and normalizes. Throws Error(GROUPVIT_ERROR_LABEL)
   // for a sentence that is too long or has an unknown word, Error(GROUPVIT_ERROR_ENGINE) where the engine fails.
   Vocabulary encode(const std::vector<std::string>& names, const std::vector<std::string>& templates) const;
 

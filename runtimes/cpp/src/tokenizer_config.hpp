@@ -19,7 +19,7 @@ using TokenIds = std::vector<std::pair<std::string, std::uint32_t>>;
 struct AddedToken {
   std::string content;
   std::uint32_t id = 0;
-  bool normalized = false;  // looked for in the normalised text, by its own normalised content
+  bool normalized = false;  // looked for in the normalized text, by its own normalized content
 };
 
 enum class NormalizerStep { kNfc, kCollapseSpaces, kLowercase };

@@ -13,7 +13,7 @@
 namespace groupvit::detail {
 namespace {
 
-// Floats of one row of a picture, its columns interpolated.
+// Floats of one row of an image, its columns interpolated.
 class NarrowRow {
  public:
   NarrowRow(std::int64_t src, std::int64_t dst) : taps_(linear_taps(src, dst)) {
@@ -65,11 +65,11 @@ std::uint8_t rounded(float value) {
 
 }  // namespace
 
-Picture two_tap_resize(const Picture& rgb, Size size) {
+RgbImage two_tap_resize(const RgbImage& rgb, Size size) {
   const LinearTaps down = linear_taps(rgb.size.height, size.height);
   const NarrowRow narrow(rgb.size.width, size.width);
   const std::size_t width = narrow.size();
-  Picture result{size, std::vector<std::uint8_t>(down.t.size() * width)};
+  RgbImage result{size, std::vector<std::uint8_t>(down.t.size() * width)};
   // The two source rows in use, and which they are: the next output row mostly looks at one of them again.
   std::array<std::vector<float>, 2> rows{std::vector<float>(width), std::vector<float>(width)};
   std::array<std::int32_t, 2> held{-1, -1};

@@ -1,4 +1,4 @@
-// Bilinear resize of RGB pictures without antialiasing.
+// Bilinear resize of RGB images without antialiasing.
 #pragma once
 
 #include "contract.hpp"
@@ -7,6 +7,6 @@
 namespace groupvit::detail {
 
 // groupvit_runtime.resize in float32, columns first, then rounded to the nearest integer, ties to even.
-Picture two_tap_resize(const Picture& rgb, Size size);
+RgbImage two_tap_resize(const RgbImage& rgb, Size size);
 
 }  // namespace groupvit::detail

@@ -45,7 +45,7 @@ const Range* find_range(const Range (&table)[size], char32_t code) {
   return next - 1;
 }
 
-// A case run can hold code points between the steps of another, so its neighbours are looked at as well.
+// A case run can hold code points between the steps of another, so its neighbors are looked at as well.
 template <std::size_t size>
 const CaseRun* find_run(const CaseRun (&table)[size], char32_t code) {
   const CaseRun* run = std::upper_bound(std::begin(table), std::end(table), code,

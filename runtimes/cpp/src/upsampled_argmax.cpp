@@ -62,9 +62,9 @@ struct Rectangle {
   std::int32_t width() const { return right - left; }
 };
 
-class Labeller {
+class Labeler {
  public:
-  Labeller(const float* scores, std::int64_t channels, Size grid, Size size, Size through)
+  Labeler(const float* scores, std::int64_t channels, Size grid, Size size, Size through)
       : channels_(static_cast<std::size_t>(channels)),
         grid_width_(static_cast<std::size_t>(grid.width)),
         grid_height_(static_cast<std::size_t>(grid.height)),
@@ -323,7 +323,7 @@ class Labeller {
 }  // namespace
 
 LabelMap upsampled_argmax(const float* scores, std::int64_t channels, Size grid, Size size, Size through) {
-  return Labeller(scores, channels, grid, size, through).run();
+  return Labeler(scores, channels, grid, size, through).run();
 }
 
 }  // namespace groupvit::detail

@@ -20,7 +20,7 @@ struct Vocabulary {
 // Throws Error(GROUPVIT_ERROR_LABEL) for everything that Vocabulary.load of the Python runtime refuses.
 Vocabulary load_vocabulary(const std::filesystem::path& path);
 
-// Mean over templates in float64, then L2-normalised; `embeddings` float32 [classes * templates, width].
+// Mean over templates in float64, then L2-normalized; `embeddings` float32 [classes * templates, width].
 std::vector<float> average_templates(const std::vector<float>& embeddings, std::int64_t classes,
                                      std::int64_t width);
 

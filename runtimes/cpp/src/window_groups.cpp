@@ -25,7 +25,7 @@ LabelMap window_groups(const WindowPlan& plan, const std::vector<ImageOutputs>& 
   if (count * groups > 65536) {
     throw Error(GROUPVIT_ERROR_IMAGE, "the groups of all windows cannot be numbered in 16 bits",
                 std::to_string(count) + " windows of " + std::to_string(groups) + " groups", "65,536 at most",
-                "use a smaller picture, or a larger stride");
+                "use a smaller image, or a larger stride");
   }
   const Size padded = plan.padded_size;
   LabelMap canvas(static_cast<std::size_t>(padded.height * padded.width));

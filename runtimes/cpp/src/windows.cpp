@@ -11,7 +11,7 @@ Size short_side_size(Size size, const SlidingWindow& window) {
   };
   const double scale = std::min(quotient(window.long_side_max, std::max(size.height, size.width)),
                                 quotient(window.size, std::min(size.height, size.width)));
-  // At least 1: a picture of 1 x 10000 would otherwise lose its short side to rounding.
+  // At least 1: an image of 1 x 10000 would otherwise lose its short side to rounding.
   const auto scaled = [scale](std::int64_t side) {
     return std::max<std::int64_t>(static_cast<std::int64_t>(static_cast<double>(side) * scale + 0.5), 1);
   };
@@ -31,9 +31,9 @@ std::vector<std::int64_t> starts(std::int64_t length, const SlidingWindow& windo
 
 }  // namespace
 
-WindowPlan plan_windows(Size picture, const SlidingWindow& window) {
+WindowPlan plan_windows(Size image, const SlidingWindow& window) {
   WindowPlan plan;
-  plan.size = short_side_size(picture, window);
+  plan.size = short_side_size(image, window);
   plan.padded_size = {std::max(plan.size.height, window.size), std::max(plan.size.width, window.size)};
   plan.side = window.size;
   const auto lefts = starts(plan.padded_size.width, window);

@@ -8,7 +8,7 @@
 
 #include "error.hpp"
 #include "groupvit/groupvit.hpp"
-#include "picture_view.hpp"
+#include "image_view.hpp"
 
 namespace groupvit::detail {
 namespace {
@@ -78,14 +78,14 @@ TEST(CppWrapper, ThrowsWhatTheStatusSays) {
 
 groupvit_status refused(const groupvit_image& image) {
   try {
-    read_picture(image);
+    read_image(image);
   } catch (const Error& error) {
     return error.status();
   }
   return GROUPVIT_OK;
 }
 
-TEST(Pictures, ThatCannotBeAreRefusedBeforeTheyAreRead) {
+TEST(Images, ThatCannotBeAreRefusedBeforeTheyAreRead) {
   const std::uint8_t pixels[12] = {};
   constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
   EXPECT_EQ(refused({pixels, 2, 2, 0, GROUPVIT_RGB}), GROUPVIT_OK);
@@ -102,10 +102,10 @@ TEST(Pictures, ThatCannotBeAreRefusedBeforeTheyAreRead) {
   EXPECT_EQ(refused({pixels, 2, 2, 0, 9}), GROUPVIT_ERROR_USAGE);
 }
 
-TEST(Pictures, AreReadInTheirOrderAndWithoutTheirGaps) {
+TEST(Images, AreReadInTheirOrderAndWithoutTheirGaps) {
   const std::vector<std::uint8_t> rows = {3, 2, 1, 0, 6, 5, 4, 0, 99, 99, 9, 8, 7, 0, 12, 11, 10, 0};
-  const Picture picture = read_picture({rows.data(), 2, 2, 10, GROUPVIT_BGRA});
-  EXPECT_EQ(picture.values, (std::vector<std::uint8_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}));
+  const RgbImage image = read_image({rows.data(), 2, 2, 10, GROUPVIT_BGRA});
+  EXPECT_EQ(image.values, (std::vector<std::uint8_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}));
 }
 
 }  // namespace

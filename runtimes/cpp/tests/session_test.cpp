@@ -15,12 +15,12 @@
 namespace groupvit::detail {
 namespace {
 
-Picture some_picture(std::int64_t height, std::int64_t width) {
-  Picture picture{{height, width}, {}};
+RgbImage some_image(std::int64_t height, std::int64_t width) {
+  RgbImage image{{height, width}, {}};
   for (std::int64_t i = 0; i < height * width * 3; ++i) {
-    picture.values.push_back(static_cast<std::uint8_t>((i * 37 + i / 91) % 256));
+    image.values.push_back(static_cast<std::uint8_t>((i * 37 + i / 91) % 256));
   }
-  return picture;
+  return image;
 }
 
 void replace(std::string& text, const std::string& from, const std::string& to) {
@@ -31,12 +31,12 @@ void replace(std::string& text, const std::string& from, const std::string& to) 
 
 const std::vector<std::string> kWords = {"cat", "dog", "sky", "sea"};
 
-TEST(Session, CoversThePictureInBothDecodes) {
+TEST(Session, CoversTheImageInBothDecodes) {
   const SmallBundle bundle;
   Session session(bundle.root(), {}, arithmetic_engines());
   const Vocabulary words = session.encode(kWords, std::nullopt);
   for (const std::string decode : {"hf", "paper"}) {
-    const Segmentation result = session.segment(some_picture(50, 71), words, decode);
+    const Segmentation result = session.segment(some_image(50, 71), words, decode);
     EXPECT_EQ(result.labels.size(), 50u * 71u);
     EXPECT_EQ(result.groups().size(), 50u * 71u);
     EXPECT_EQ(result.names, kWords);
@@ -50,7 +50,7 @@ TEST(Session, AThresholdPutsBackgroundFirst) {
   const SmallBundle bundle;
   Session session(bundle.root(), {}, arithmetic_engines());
   const Vocabulary words = session.encode(kWords, std::nullopt);
-  const Segmentation result = session.segment(some_picture(40, 40), words, "paper", 0.99);
+  const Segmentation result = session.segment(some_image(40, 40), words, "paper", 0.99);
   EXPECT_EQ(result.names.front(), "background");
   EXPECT_EQ(result.names.size(), kWords.size() + 1);
   EXPECT_EQ(result.scores.size(), kWords.size());
@@ -63,8 +63,8 @@ TEST(Session, BatchesOfWindowsChangeNothing) {
   Session alone(bundle.root(), one, arithmetic_engines());
   Session together(bundle.root(), {}, arithmetic_engines());
   const Vocabulary words = together.encode(kWords, std::nullopt);
-  const Segmentation first = alone.segment(some_picture(32, 120), words, "paper");
-  const Segmentation second = together.segment(some_picture(32, 120), words, "paper");
+  const Segmentation first = alone.segment(some_image(32, 120), words, "paper");
+  const Segmentation second = together.segment(some_image(32, 120), words, "paper");
   EXPECT_EQ(first.labels, second.labels);
   EXPECT_EQ(first.groups(), second.groups());
 }
@@ -89,7 +89,7 @@ TEST(Session, RefusesOutputsThatDoNotFit) {
     Session session(bundle.root(), {}, arithmetic_engines(of_images));
     const Vocabulary words = session.encode(kWords, std::nullopt);
     const std::string message =
-        refusal(GROUPVIT_ERROR_ENGINE, [&] { session.segment(some_picture(9, 9), words, "hf"); });
+        refusal(GROUPVIT_ERROR_ENGINE, [&] { session.segment(some_image(9, 9), words, "hf"); });
     EXPECT_NE(message.find(name), std::string::npos) << message;
   }
 }
@@ -104,25 +104,25 @@ TEST(Session, RefusesTextEmbeddingsThatDoNotFit) {
   refusal(GROUPVIT_ERROR_ENGINE, [&] { session.encode(kWords, std::nullopt); });
 }
 
-void normalise_in_graph(std::string& text) {
+void normalize_in_graph(std::string& text) {
   replace(text, R"({"name": "pixel_values", "dtype": "float32", "shape": [-1, 3, 32, 32]})",
           R"({"name": "pixels", "dtype": "uint8", "shape": [-1, 32, 32, 3]})");
   replace(text, R"("normalizes": null)", R"("normalizes": "paper")");
 }
 
-TEST(Session, GivesPixelsToAnEngineThatNormalises) {
-  const SmallBundle bundle(normalise_in_graph);
+TEST(Session, GivesPixelsToAnEngineThatNormalizes) {
+  const SmallBundle bundle(normalize_in_graph);
   Session session(bundle.root(), {}, arithmetic_engines());
   const Vocabulary words = session.encode(kWords, std::nullopt);
-  // Both decodes of this bundle normalise alike.
+  // Both decodes of this bundle normalize alike.
   for (const std::string decode : {"hf", "paper"}) {
-    EXPECT_EQ(session.segment(some_picture(32, 32), words, decode).labels.size(), 32u * 32u);
+    EXPECT_EQ(session.segment(some_image(32, 32), words, decode).labels.size(), 32u * 32u);
   }
 }
 
-TEST(Session, RefusesADecodeThatNormalisesOtherwise) {
+TEST(Session, RefusesADecodeThatNormalizesOtherwise) {
   const SmallBundle bundle([](std::string& text) {
-    normalise_in_graph(text);
+    normalize_in_graph(text);
     replace(text, "0.485", "0.5");
   });
   refusal(GROUPVIT_ERROR_USAGE, [&] { Session session(bundle.root(), {}, arithmetic_engines()); });
@@ -130,10 +130,10 @@ TEST(Session, RefusesADecodeThatNormalisesOtherwise) {
   paper.decode = "paper";
   Session session(bundle.root(), paper, arithmetic_engines());
   const Vocabulary words = session.encode(kWords, std::nullopt);
-  EXPECT_EQ(session.segment(some_picture(32, 32), words).labels.size(), 32u * 32u);
+  EXPECT_EQ(session.segment(some_image(32, 32), words).labels.size(), 32u * 32u);
   const std::string message =
-      refusal(GROUPVIT_ERROR_USAGE, [&] { session.segment(some_picture(32, 32), words, "hf"); });
-  EXPECT_NE(message.find("normalises pictures by itself"), std::string::npos) << message;
+      refusal(GROUPVIT_ERROR_USAGE, [&] { session.segment(some_image(32, 32), words, "hf"); });
+  EXPECT_NE(message.find("normalizes images by itself"), std::string::npos) << message;
 }
 
 void decode_in_graph(std::string& text) {
@@ -149,12 +149,12 @@ TEST(Session, TakesLabelsFromAnEngineThatDecodes) {
   const SmallBundle bundle(decode_in_graph);
   Session session(bundle.root(), {}, arithmetic_engines());
   const Vocabulary words = session.encode(kWords, std::nullopt);
-  const Segmentation result = session.segment(some_picture(5, 7), words);
+  const Segmentation result = session.segment(some_image(5, 7), words);
   ASSERT_EQ(result.labels.size(), 35u);
   for (std::size_t i = 0; i < 35; ++i) EXPECT_EQ(result.labels[i], i % 4);
   EXPECT_EQ(result.groups().size(), 35u);
   EXPECT_FALSE(std::isnan(result.scores.front()));
-  EXPECT_EQ(session.segment(some_picture(5, 7), words, "paper").labels.size(), 35u);
+  EXPECT_EQ(session.segment(some_image(5, 7), words, "paper").labels.size(), 35u);
 }
 
 TEST(Session, RefusesLabelsThatAreNone) {
@@ -164,7 +164,7 @@ TEST(Session, RefusesLabelsThatAreNone) {
   };
   Session session(bundle.root(), {}, arithmetic_engines(beyond));
   const Vocabulary words = session.encode(kWords, std::nullopt);
-  refusal(GROUPVIT_ERROR_ENGINE, [&] { session.segment(some_picture(5, 7), words); });
+  refusal(GROUPVIT_ERROR_ENGINE, [&] { session.segment(some_image(5, 7), words); });
 }
 
 TEST(Session, RefusesInputsThatContradictTheRecord) {
@@ -184,10 +184,10 @@ TEST(Session, AVocabularyOfAnotherModelIsRefused) {
   Session session(bundle.root(), {}, arithmetic_engines());
   Vocabulary words = session.encode(kWords, std::nullopt);
   words.fingerprint = "another";
-  refusal(GROUPVIT_ERROR_LABEL, [&] { session.segment(some_picture(5, 7), words); });
+  refusal(GROUPVIT_ERROR_LABEL, [&] { session.segment(some_image(5, 7), words); });
   words = session.encode(kWords, std::nullopt);
   words.width = 4;
-  refusal(GROUPVIT_ERROR_LABEL, [&] { session.segment(some_picture(5, 7), words); });
+  refusal(GROUPVIT_ERROR_LABEL, [&] { session.segment(some_image(5, 7), words); });
 }
 
 groupvit_segmenter handle_of(const SmallBundle& bundle) {
@@ -197,8 +197,8 @@ groupvit_segmenter handle_of(const SmallBundle& bundle) {
 TEST(CInterface, EightThreadsUseOneSegmenter) {
   const SmallBundle bundle;
   groupvit_segmenter segmenter = handle_of(bundle);
-  const Picture picture = some_picture(40, 60);
-  const groupvit_image image = {picture.values.data(), 60, 40, 0, GROUPVIT_RGB};
+  const RgbImage rgb = some_image(40, 60);
+  const groupvit_image image = {rgb.values.data(), 60, 40, 0, GROUPVIT_RGB};
   const char* const names[] = {"cat", "dog", "sea"};
   groupvit_vocabulary* shared = nullptr;
   ASSERT_EQ(groupvit_vocabulary_encode(&segmenter, names, 3, nullptr, 0, &shared), GROUPVIT_OK);
@@ -246,9 +246,9 @@ TEST(CInterface, EightThreadsUseOneSegmenter) {
 TEST(CInterface, AThousandCallsLeaveNothing) {
   const SmallBundle bundle;
   groupvit_segmenter segmenter = handle_of(bundle);
-  const Picture picture = some_picture(20, 30);
-  const groupvit_image image = {picture.values.data(), 30, 20, 0, GROUPVIT_RGB};
-  const groupvit_image empty = {picture.values.data(), 0, 20, 0, GROUPVIT_RGB};
+  const RgbImage rgb = some_image(20, 30);
+  const groupvit_image image = {rgb.values.data(), 30, 20, 0, GROUPVIT_RGB};
+  const groupvit_image empty = {rgb.values.data(), 0, 20, 0, GROUPVIT_RGB};
   const char* const names[] = {"cat", "dog", "sea"};
   for (int call = 0; call < 1000; ++call) {
     groupvit_vocabulary* words = nullptr;

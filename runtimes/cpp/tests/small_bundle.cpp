@@ -119,11 +119,11 @@ class ArithmeticEngine final : public Engine {
 
   static Tensors image(const Tensors& inputs) {
     const bool pixels = inputs.count("pixels") != 0;
-    const Tensor& picture = inputs.at(pixels ? "pixels" : "pixel_values");
-    const std::int64_t batch = picture.shape[0], values = kSide * kSide * 3;
+    const Tensor& input = inputs.at(pixels ? "pixels" : "pixel_values");
+    const std::int64_t batch = input.shape[0], values = kSide * kSide * 3;
     const auto value = [&](std::int64_t index) -> double {
-      return pixels ? picture.as<std::uint8_t>()[static_cast<std::size_t>(index)] / 255.0
-                    : picture.as<float>()[static_cast<std::size_t>(index)];
+      return pixels ? input.as<std::uint8_t>()[static_cast<std::size_t>(index)] / 255.0
+                    : input.as<float>()[static_cast<std::size_t>(index)];
     };
     Tensor masks = make_tensor("float32", {batch, kGroups, kGrid, kGrid});
     Tensor groups = make_tensor("float32", {batch, kGroups, kWidth});

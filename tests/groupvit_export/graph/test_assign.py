@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from groupvit_export.config import GroupViTVisionConfig
 from groupvit_export.graph.assign import FoldedAssign, RegroupedAssign
+from groupvit_export.model.config import GroupViTVisionConfig
 from groupvit_export.model.grouping import AssignAttention
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from onnx.reference import ReferenceEvaluator
 
-from groupvit_export.checkpoint import build_model, load_checkpoint
-from groupvit_export.demo import DEMO_CHECKPOINT
+from groupvit_export.checkpoint.load import build_model, load_checkpoint
+from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_export.errors import ExportError
 from groupvit_export.graph import capture, checks, function
 from groupvit_export.graph.encoders import ImageEncoder, TextEncoder

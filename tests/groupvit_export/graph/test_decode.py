@@ -137,7 +137,7 @@ def test_the_lowest_class_wins_a_tie(run: Run) -> None:
     assert np.array_equal(run(inputs | {"text_embeds": twice}), run(inputs))
 
 
-def test_a_large_picture_does_not_overflow(run: Run) -> None:
+def test_a_large_image_does_not_overflow(run: Run) -> None:
     """Positions are products of both sizes; OpenVINO computes them in 32 bits."""
     inputs = feeds(2, 1, 2, (1, 65_500))
     labels = run(inputs)

@@ -12,7 +12,6 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from groupvit_export.config import GroupViTConfig, GroupViTTextConfig, GroupViTVisionConfig
 from groupvit_export.errors import UsageError
 from groupvit_export.graph.capture import capture_image_encoder
 from groupvit_export.graph.embeds import JointEmbeds, SeparateEmbeds
@@ -20,8 +19,9 @@ from groupvit_export.graph.encoders import ImageEncoder
 from groupvit_export.graph.mixer import LeftMixer
 from groupvit_export.graph.passes import PASSES, apply_passes, check_passes, select_passes
 from groupvit_export.model import GroupViTModel
+from groupvit_export.model.config import GroupViTConfig, GroupViTTextConfig, GroupViTVisionConfig
 from groupvit_export.model.layers import MixerMLP
-from groupvit_export.verify.reference import image_outputs
+from groupvit_export.verification.reference import image_outputs
 
 SIZE = (32, 48)
 
@@ -186,7 +186,7 @@ GONE: Mapping[str, Mapping[str, int]] = {
 
 def test_the_nodes_are_gone(graphs) -> None:
     gone = sum((Counter(kinds) for kinds in GONE.values()), Counter[str]())
-    # Joining the picture to the groups costs one node of this kind.
+    # Joining the image to the groups costs one node of this kind.
     gone["Concat"] -= 1
     before, after = ops(graphs["none"]), ops(graphs["all"])
     assert {kind: before[kind] - after[kind] for kind in gone} == gone

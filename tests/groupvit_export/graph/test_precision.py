@@ -14,14 +14,14 @@ from margins import clear_tokens
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from groupvit_export.checkpoint import build_model, load_checkpoint
-from groupvit_export.demo import DEMO_CHECKPOINT
+from groupvit_export.checkpoint.load import build_model, load_checkpoint
+from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_export.errors import ExportError, UsageError
 from groupvit_export.graph.capture import capture_image_encoder
 from groupvit_export.graph.encoders import ImageEncoder
 from groupvit_export.graph.function import inlined
-from groupvit_export.graph.precision import HALVES, ISLANDS, in_precision
-from groupvit_export.graph.rounded import rounded_twin
+from groupvit_export.graph.half_rounding import emulate_half_rounding
+from groupvit_export.graph.precision import FLOAT32_RULES, HALVES, in_precision
 
 DTYPES = {"fp16": np.dtype(np.float16), "bf16": np.dtype(ml_dtypes.bfloat16)}
 
@@ -84,7 +84,7 @@ def test_every_node_that_is_kept_has_one_of_the_reasons(graphs, precision: str) 
     typed = in_precision(graphs["image"], precision)
     names = [node.name for node in graphs["image"].graph.node if node.name in typed.kept]
     assert list(typed.kept) == names
-    reasons = {island.reason for island in ISLANDS}
+    reasons = {island.reason for island in FLOAT32_RULES}
     assert set(typed.kept.values()) <= reasons
     assert ("ONNX has no such operator in this type" in typed.kept.values()) == (precision == "bf16")
 
@@ -132,7 +132,7 @@ def run(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> dict[str, np.nd
 
 def test_the_mask_of_the_text_encoder_survives(graphs, precision: str) -> None:
     ids = np.array([[1, 7, 9, 2, 2, 2], [1, 5, 6, 7, 8, 2]])
-    twin = rounded_twin(in_precision(graphs["text"], precision).model)
+    twin = emulate_half_rounding(in_precision(graphs["text"], precision).model)
     found = run(twin, {"input_ids": ids})["text_embeds"]
     truth = run(graphs["text"], {"input_ids": ids})["text_embeds"]
     assert np.isfinite(found).all()
@@ -167,9 +167,9 @@ def test_the_twin_rounds_as_the_type_says(op_type: str, precision: str) -> None:
         wide = powers / powers.sum(-1, keepdims=True)
     else:
         wide = {"MatMul": np.matmul, "Add": np.add, "Mul": np.multiply}[op_type](*halves)
-    found = run(rounded_twin(model), feeds)["y"]
+    found = run(emulate_half_rounding(model), feeds)["y"]
     assert np.array_equal(found, found.astype(dtype).astype(np.float32)), "every value is one of the type"
-    # A last bit of float32 may tip a value over to its neighbour.
+    # A last bit of float32 may tip a value over to its neighbor.
     step = np.abs(wide) * float(ml_dtypes.finfo(dtype).eps)
     assert (np.abs(found - wide.astype(dtype).astype(np.float32)) <= step).all()
     assert np.mean(found == wide.astype(dtype).astype(np.float32)) > 0.99
@@ -178,7 +178,7 @@ def test_the_twin_rounds_as_the_type_says(op_type: str, precision: str) -> None:
 def test_the_twin_overflows_as_float16_does() -> None:
     model = one_node("Add", TensorProto.FLOAT16, [[2], [2]])
     feeds = {"x0": np.array([6e4, 1.0], np.float32), "x1": np.array([6e4, 1.0], np.float32)}
-    assert run(rounded_twin(model), feeds)["y"].tolist() == [np.inf, 2.0]
+    assert run(emulate_half_rounding(model), feeds)["y"].tolist() == [np.inf, 2.0]
 
 
 def test_onnx_own_evaluator_computes_the_same_float16() -> None:
@@ -193,7 +193,7 @@ def test_onnx_own_evaluator_computes_the_same_float16() -> None:
     typed = whole.model
     names = [output.name for output in graph.graph.output]
     theirs = dict(zip(names, ReferenceEvaluator(typed).run(None, feeds), strict=True))
-    ours, truth = run(rounded_twin(typed), feeds), run(inlined(graph), feeds)
+    ours, truth = run(emulate_half_rounding(typed), feeds), run(inlined(graph), feeds)
     # Each sums in an order of its own: no token may stand where that decides.
     assert all(clear_tokens(truth[n], margin=0.05).all() for n in ("soft_map_1", "soft_map_2"))
     assert all(np.array_equal(ours[n], theirs[n]) for n in ("assignment_1", "assignment_2"))

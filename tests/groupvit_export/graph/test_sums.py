@@ -14,9 +14,9 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from groupvit_export.graph.function import attach, inlined
+from groupvit_export.graph.matmul_to_mul_reduce import GROUPS_AT_ONCE, matmul_to_mul_reduce
 from groupvit_export.graph.naming import name_grouping_values
-from groupvit_export.graph.sums import GROUPS_AT_ONCE, products_as_sums
-from groupvit_export.targets.openvino import deciding_layers
+from groupvit_export.targets.openvino.engine import deciding_layers
 from groupvit_kernels.contract import DOMAIN, OP_NAME
 
 MOST_GROUPS = 65
@@ -27,7 +27,7 @@ OUTPUTS = ("soft_map_1", "assignment_1", "features")
 
 
 def grouping_graph(groups: int, tokens: int) -> onnx.ModelProto:
-    """One grouping block as encoders have it: normalised tokens in, the op, something read of its means."""
+    """One grouping block as encoders have it: normalized tokens in, the op, something read of its means."""
     random = np.random.default_rng(groups)
     weights = {
         "scale": np.ones(CHANNELS, np.float32),
@@ -41,7 +41,7 @@ def grouping_graph(groups: int, tokens: int) -> onnx.ModelProto:
     }
     nodes = [
         helper.make_node("LayerNormalization", ["x", "scale"], ["tokens"]),
-        # As in the model, the groups know of the picture.
+        # As in the model, the groups know of the image.
         helper.make_node("ReduceMean", ["x"], ["mean"], keepdims=1),
         helper.make_node("Add", ["groups", "mean"], ["seen"]),
         helper.make_node("LayerNormalization", ["seen", "scale"], ["normal"]),
@@ -83,7 +83,7 @@ def outputs_of(model: onnx.ModelProto, x: NDArray[np.float32]) -> list[NDArray[n
 @given(groups=st.integers(1, MOST_GROUPS), tokens=st.integers(1, 40), batch=st.integers(1, 3))
 def test_sums_are_the_products(groups: int, tokens: int, batch: int) -> None:
     plain = inlined(grouping_graph(groups, tokens))
-    summed = products_as_sums(plain)
+    summed = matmul_to_mul_reduce(plain)
     onnx.checker.check_model(summed, full_check=True)
     x = np.random.default_rng([groups, tokens, batch]).standard_normal((batch, tokens, CHANNELS), np.float32)
     soft, index, features = outputs_of(plain, x)
@@ -113,7 +113,7 @@ def test_counts_beyond_what_bf16_holds_are_a_layer_too(groups: int) -> None:
 
 @pytest.mark.parametrize("groups", range(1, MOST_GROUPS + 1))
 def test_parts_are_joined_only_where_there_are_several(groups: int) -> None:
-    summed = products_as_sums(inlined(grouping_graph(groups, tokens=4)))
+    summed = matmul_to_mul_reduce(inlined(grouping_graph(groups, tokens=4)))
     added = [node.op_type for node in summed.graph.node if node.name.startswith("products__1")]
     parts = -(-groups // GROUPS_AT_ONCE)
     assert added.count("ReduceSum") == parts

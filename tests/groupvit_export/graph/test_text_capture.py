@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from groupvit_export.checkpoint import build_model, load_checkpoint
-from groupvit_export.demo import DEMO_CHECKPOINT
+from groupvit_export.checkpoint.load import build_model, load_checkpoint
+from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_export.errors import ExportError
 from groupvit_export.graph.capture import capture_text_encoder
 from groupvit_export.graph.encoders import TextEncoder

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from groupvit_export.config import GroupViTConfig, GroupViTTextConfig, GroupViTVisionConfig
 from groupvit_export.model import GroupViTModel
+from groupvit_export.model.config import GroupViTConfig, GroupViTTextConfig, GroupViTVisionConfig
 
 transformers = pytest.importorskip("transformers")
 
@@ -83,7 +83,7 @@ def make_pair() -> Callable[..., tuple[Any, GroupViTModel]]:
 
 @pytest.fixture(scope="session")
 def make_inputs() -> Callable[..., dict[str, torch.Tensor]]:
-    """Builds captions that end at different places, and pictures."""
+    """Builds captions that end at different places, and images."""
 
     def make(
         config: GroupViTConfig, dtype: torch.dtype = torch.float32, batch: int = 3, seed: int = 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from groupvit_export.config import GroupViTConfig
 from groupvit_export.model import GroupViTModel, GroupViTTextModel, GroupViTVisionModel, group_masks
+from groupvit_export.model.config import GroupViTConfig
 
 # Relative to the output's largest value where that is above 1 (the fixture `difference`): the
 # segmentation logits carry the similarity scale twice, which is a factor of 200 and more.
@@ -142,7 +142,7 @@ def test_gradient_reaches_every_group_token(tiny, make_inputs):
             assert parameter.grad.std(dim=1).max() > 0
 
 
-def test_features_are_not_normalised_and_lead_to_the_embeddings(tiny, make_pair, make_inputs, difference):
+def test_features_are_not_normalized_and_lead_to_the_embeddings(tiny, make_pair, make_inputs, difference):
     config = tiny()
     theirs, ours = make_pair(config)
     inputs = make_inputs(config)
@@ -251,7 +251,7 @@ def test_group_masks_refuses_another_grid():
         group_masks((), (3, 5))
 
 
-def test_segmentation_of_a_wide_picture_uses_the_known_grid(tiny, make_pair, make_inputs):
+def test_segmentation_of_a_wide_image_uses_the_known_grid(tiny, make_pair, make_inputs):
     """The mask of a patch lies where the patch is, which a grid guessed from a count cannot promise."""
     config = tiny()
     _, ours = make_pair(config)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from groupvit_export.config import GroupViTConfig
 from groupvit_export.model import GroupViTTextModel
+from groupvit_export.model.config import GroupViTConfig
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 

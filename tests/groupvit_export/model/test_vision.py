@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from groupvit_export.config import GroupViTConfig
 from groupvit_export.model import GroupViTModel, GroupViTVisionModel, group_masks
+from groupvit_export.model.config import GroupViTConfig
 from groupvit_export.model.layers import ACTIVATION_FUNCTIONS
 
 transformers = pytest.importorskip("transformers")
@@ -61,7 +61,7 @@ def test_stages_at_another_size_equal_transformers_built_for_it(size, tiny, make
             assert difference(mine, other) < 1e-10
 
 
-def test_trained_on_a_picture_that_is_not_square(tiny, make_pair, make_inputs, difference):
+def test_trained_on_a_image_that_is_not_square(tiny, make_pair, make_inputs, difference):
     config = tiny(vision={"image_size": (24, 40)})
     theirs, ours = make_pair(config, torch.float64)
     pixels = make_inputs(config, torch.float64)["pixel_values"]
@@ -108,7 +108,7 @@ def test_any_size_in_multiples_of_the_patch(rows, columns, batch, tiny_model):
         ((3, 32, 32), "expected \\[batch, channels, height, width\\]"),
     ],
 )
-def test_pictures_that_cannot_be_cut_are_refused(shape, message, tiny):
+def test_images_that_cannot_be_cut_are_refused(shape, message, tiny):
     with pytest.raises(ValueError, match=message):
         GroupViTVisionModel(tiny().vision_config)(torch.zeros(shape))
 

@@ -95,7 +95,7 @@ def _types(model: onnx.ModelProto) -> list[str]:
     return [node.op_type for node in model.graph.node]
 
 
-def test_layers_are_the_products_that_may_be_quantised(graphs: QuantizedGraph) -> None:
+def test_layers_are_the_products_that_may_be_quantized(graphs: QuantizedGraph) -> None:
     # Not the mixer, whose weights come first, nor the grouping attention and what follows it at once.
     assert [name.split("_")[1] for name in graphs.layers] == ["3", "6"]
 
@@ -124,10 +124,10 @@ def test_smoothing_is_folded_into_the_layer_norm(graphs: QuantizedGraph) -> None
 
 
 @pytest.mark.parametrize("index", range(2))
-def test_one_layer_alone_is_quantised(graphs: QuantizedGraph, plain: onnx.ModelProto, index: int) -> None:
+def test_one_layer_alone_is_quantized(graphs: QuantizedGraph, plain: onnx.ModelProto, index: int) -> None:
     model = graphs.choose([graphs.layers[index]])
     onnx.checker.check_model(model, full_check=True)
-    # Its activations are quantised and dequantised once; its weights lie in int8.
+    # Its activations are quantized and dequantized once; its weights lie in int8.
     assert _types(model).count("QuantizeLinear") == 1
     assert _types(model).count("DequantizeLinear") == 2
     assert (

@@ -14,7 +14,7 @@ import pytest
 from onnx import numpy_helper, parser
 
 from groupvit_export.quantization.saturation import LARGEST_WEIGHT, layers_at_risk
-from groupvit_export.targets import TARGETS
+from groupvit_export.targets.registry import TARGETS
 
 _K, _N = 64, 32
 _SCALE = 0.01
@@ -23,9 +23,9 @@ _GRAPH = f"""
 graph (float[n, {_K}] x) => (float[n, {_N}] y) <float s = {{{_SCALE}}}, int8 z = {{0}}>
 {{
     q = QuantizeLinear (x, s, z)
-    dequantised = DequantizeLinear (q, s, z)
+    dequantized = DequantizeLinear (q, s, z)
     weights = DequantizeLinear (w, s, z)
-    y = MatMul (dequantised, weights)
+    y = MatMul (dequantized, weights)
 }}
 """
 
@@ -61,9 +61,9 @@ def test_of_two_activations_nothing_is_known() -> None:
         graph (float[8, 8] x) => (float[8, 8] y) <float s = {0.01}, int8 z = {0}>
         {
             q = QuantizeLinear (x, s, z)
-            dequantised = DequantizeLinear (q, s, z)
-            turned = Transpose <perm: ints = [1, 0]> (dequantised)
-            y = MatMul (dequantised, turned)
+            dequantized = DequantizeLinear (q, s, z)
+            turned = Transpose <perm: ints = [1, 0]> (dequantized)
+            y = MatMul (dequantized, turned)
         }
         """
     )

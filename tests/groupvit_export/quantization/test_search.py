@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groupvit_export.errors import ParityError, UsageError
-from groupvit_export.quality.budget import LabelBudget
-from groupvit_export.quality.judge import Quality
-from groupvit_export.quantization.search import give_back
+from groupvit_export.metrics.budget import LabelBudget
+from groupvit_export.metrics.judge import Quality
+from groupvit_export.quantization.search import find_fallback_layers
 
 FP32 = Quality(miou=80.0, agreement=100.0)
 
@@ -41,11 +41,11 @@ def test_no_fewer_layers_would_do(costs: list[float], allowed: float) -> None:
     judged.clear()
     if enough is None:
         with pytest.raises(ParityError) as error:
-            give_back(sensitivity, judge, budget, FP32)
+            find_fallback_layers(sensitivity, judge, budget, FP32)
         assert error.value.exit_code == 3
         return
-    choice = give_back(sensitivity, judge, budget, FP32)
-    assert choice.given_back == frozenset(names[:enough])
+    choice = find_fallback_layers(sensitivity, judge, budget, FP32)
+    assert choice.fallback_layers == frozenset(names[:enough])
     assert budget.holds(choice.quality, FP32)
     assert len(judged) == len(set(judged)) <= 2 + 2 * len(costs).bit_length()
 
@@ -67,7 +67,7 @@ def test_percents_are_percents(wrong: dict[str, float]) -> None:
 
 def test_what_was_tried_is_told() -> None:
     lines: list[str] = []
-    give_back(
+    find_fallback_layers(
         {"a": 0.0, "b": 5.0},
         lambda layers: Quality(80.0, 95.0 if "b" in layers else 100.0),
         LabelBudget(),

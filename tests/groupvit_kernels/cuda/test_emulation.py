@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from groupvit_export.verify.operator import compare_operator, operator_cases
+from groupvit_export.verification.checks.grouping_attention import compare_operator, operator_cases
 from groupvit_kernels import grouping_attention
 
 DTYPES = ("float32", "float16", "bfloat16")
@@ -116,7 +116,7 @@ def test_odd_sizes(
     ("groups", "length", "channels"), [(64, 196, 96), (8, 70, 48), (2, 33, 16), (1, 5, 16)]
 )
 @pytest.mark.parametrize("number", range(5))
-def test_inputs_that_no_picture_gives(
+def test_inputs_that_no_image_gives(
     emulation: Any, groups: int, length: int, channels: int, number: int
 ) -> None:
     case = operator_cases(groups, length, channels)[number]
@@ -243,11 +243,11 @@ def test_one_group_takes_the_longest_sequence(emulation: Any, dtype: str) -> Non
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_picture_does_not_depend_on_its_batch(emulation: Any, dtype: str) -> None:
+def test_a_image_does_not_depend_on_its_batch(emulation: Any, dtype: str) -> None:
     query, tokens, bias = drawn(2, 3, 17, 75, 48, dtype)
     whole = emulation(query, tokens, bias, dtype=dtype)
-    for picture in range(3):
-        part = slice(picture, picture + 1)
+    for image in range(3):
+        part = slice(image, image + 1)
         alone = emulation(query[part], tokens[part], bias[part], dtype=dtype)
         for name in OUTPUTS:
             assert getattr(alone, name).tobytes() == getattr(whole, name)[part].tobytes(), name
@@ -268,12 +268,12 @@ def views(array: NDArray[Any]) -> dict[str, NDArray[Any]]:
     padded[..., : array.shape[-1]] = array
     apart = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
     apart[..., ::2] = array
-    pictures = np.zeros((len(array), array[0].size + 1), array.dtype)
-    pictures[:, :-1] = array.reshape(len(array), -1)
+    images = np.zeros((len(array), array[0].size + 1), array.dtype)
+    images[:, :-1] = array.reshape(len(array), -1)
     return {
         "columns first": np.asfortranarray(array),
         "padded rows": padded[..., : array.shape[-1]],
-        "pictures apart": pictures[:, :-1].reshape(array.shape),
+        "images apart": images[:, :-1].reshape(array.shape),
         "every second element": apart[..., ::2],
         "reversed": np.ascontiguousarray(array[::-1, ::-1])[::-1, ::-1],
     }
@@ -282,7 +282,7 @@ def views(array: NDArray[Any]) -> dict[str, NDArray[Any]]:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize(
-    "layout", ["columns first", "padded rows", "pictures apart", "every second element", "reversed"]
+    "layout", ["columns first", "padded rows", "images apart", "every second element", "reversed"]
 )
 def test_strides_change_nothing(emulation: Any, dtype: str, batch: int, layout: str) -> None:
     arrays = drawn(4, batch, 19, 45, 48, dtype)
@@ -298,7 +298,7 @@ def test_alignment_changes_nothing(emulation: Any, dtype: str) -> None:
         assert_same_bits(expected, emulation(*arrays, dtype=dtype, shift=shift))
 
 
-def test_a_stride_of_zero_repeats_a_picture(emulation: Any) -> None:
+def test_a_stride_of_zero_repeats_a_image(emulation: Any) -> None:
     query, tokens, bias = drawn(6, 1, 6, 40, 32, "float32")
     got = emulation(*(np.broadcast_to(x, (3, *x.shape[1:])) for x in (query, tokens, bias)), dtype="float32")
     once = emulation(query, tokens, bias, dtype="float32")

@@ -163,7 +163,7 @@ def test_null_arguments_are_refused(library: ctypes.CDLL) -> None:
     assert library.groupvit_grouping_attention(None, None) == CODE["ERROR_NULL_POINTER"]
 
 
-def test_no_picture_needs_no_memory_and_no_device(library: ctypes.CDLL) -> None:
+def test_no_image_needs_no_memory_and_no_device(library: ctypes.CDLL) -> None:
     nothing = dict.fromkeys(("query", "tokens", "bias", "means", "soft", "index", "count"))
     call = arguments(batch=0, **nothing)
     assert library.groupvit_grouping_attention(ctypes.byref(call), None) == CODE["OK"]

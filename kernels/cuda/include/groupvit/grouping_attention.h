@@ -11,7 +11,7 @@
  * A group without tokens has means of exactly 0. Infinite logits decide and segment as IEEE 754 has it;
  * NaN in an input is outside the contract: outputs are unspecified then, but index stays within [0, G).
  *
- * Outputs are the same bits in every run on one kind of device, and those of one picture do not depend on
+ * Outputs are the same bits in every run on one kind of device, and those of one image do not depend on
  * the batch that it is in. */
 #ifndef GROUPVIT_GROUPING_ATTENTION_H
 #define GROUPVIT_GROUPING_ATTENTION_H
@@ -79,7 +79,7 @@ typedef struct groupvit_grouping_attention_arguments {
   int64_t channels; /* C */
 
   const void* query;  /* [B, G, C] dtype, already scaled and projected onto the tokens */
-  const void* tokens; /* [B, N, C] dtype, normalised tokens */
+  const void* tokens; /* [B, N, C] dtype, normalized tokens */
   const void* bias;   /* [B, G] dtype, added to the logits */
   int64_t query_strides[3];
   int64_t tokens_strides[3];
@@ -93,7 +93,7 @@ typedef struct groupvit_grouping_attention_arguments {
 
 /* Put the operator on a stream.
  *
- * Two launches, no allocation, no synchronisation, no workspace and no state: any number of threads may call
+ * Two launches, no allocation, no synchronization, no workspace and no state: any number of threads may call
  * it at once, and it may be captured into a CUDA graph.
  *
  * arguments: read before the function returns.
@@ -101,7 +101,7 @@ typedef struct groupvit_grouping_attention_arguments {
  *
  * Returns GROUPVIT_KERNEL_OK when both kernels are in the stream. Any other status but
  * GROUPVIT_KERNEL_ERROR_LAUNCH means that nothing was launched. Faults while the kernels run show up at the
- * caller's next synchronisation. */
+ * caller's next synchronization. */
 GROUPVIT_KERNELS_API groupvit_kernel_status
 groupvit_grouping_attention(const groupvit_grouping_attention_arguments* arguments, void* stream);
 

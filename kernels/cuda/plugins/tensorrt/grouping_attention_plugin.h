@@ -6,7 +6,7 @@
 //   outputs  means [B, G, C] float32, soft [B, G, N] float32, index [B, N] int64, count [B, G] float32
 //
 // Load the library with IPluginRegistry::loadLibrary(), or with the system's loader and then call
-// groupvit_register_tensorrt_plugin() once before an engine is built or deserialised.
+// groupvit_register_tensorrt_plugin() once before an engine is built or deserialized.
 #pragma once
 
 #include <NvInfer.h>

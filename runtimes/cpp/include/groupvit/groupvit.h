@@ -1,5 +1,5 @@
 /*
- * groupvit.h: segment pictures into any vocabulary of words with a bundle that `groupvit export` wrote.
+ * groupvit.h: segment images into any vocabulary of words with a bundle that `groupvit export` wrote.
  *
  * Ownership. What a *_load, *_open, *_encode or *_segment function hands out belongs to the caller, who
  * gives it back with the *_free function of its type; NULL may be given back. Strings and arrays that an
@@ -55,7 +55,7 @@ typedef enum groupvit_status {
   GROUPVIT_OK = 0,
   GROUPVIT_ERROR_USAGE = 1,       /* an argument, or a combination of arguments, that cannot mean anything */
   GROUPVIT_ERROR_BUNDLE = 2,      /* a bundle that is missing, damaged, tampered with, or of another schema */
-  GROUPVIT_ERROR_IMAGE = 3,       /* a picture that is outside what can be segmented */
+  GROUPVIT_ERROR_IMAGE = 3,       /* an image that is outside what can be segmented */
   GROUPVIT_ERROR_LABEL = 4,       /* a label, vocabulary or prompt template that cannot be used */
   GROUPVIT_ERROR_ENGINE = 5,      /* an engine that cannot be loaded or run as it was asked to */
   GROUPVIT_ERROR_UNSUPPORTED = 6, /* an engine that this build of the library was made without */
@@ -66,7 +66,7 @@ typedef enum groupvit_status {
 typedef enum groupvit_pixel_format {
   GROUPVIT_RGB = 0,
   GROUPVIT_BGR = 1,
-  GROUPVIT_RGBA = 2, /* alpha is ignored, as an opaque picture's */
+  GROUPVIT_RGBA = 2, /* alpha is ignored, as an opaque image's */
   GROUPVIT_BGRA = 3
 } groupvit_pixel_format;
 
@@ -76,7 +76,7 @@ typedef enum groupvit_decode {
   GROUPVIT_DECODE_PAPER = 2
 } groupvit_decode;
 
-/* A picture: uint8, interleaved, `stride` bytes from one row to the next. */
+/* An image: uint8, interleaved, `stride` bytes from one row to the next. */
 typedef struct groupvit_image {
   const uint8_t* pixels;
   int64_t width;
@@ -95,7 +95,7 @@ typedef struct groupvit_params {
   int32_t batch_size; /* most windows that run at once; 0 for 8, or fewer if the engine takes fewer */
 } groupvit_params;
 
-/* How to segment one picture. Always start from groupvit_default_options(). */
+/* How to segment one image. Always start from groupvit_default_options(). */
 typedef struct groupvit_options {
   size_t size;    /* set by groupvit_default_options(); another is refused */
   int32_t decode; /* a groupvit_decode; DEFAULT: as the segmenter was loaded */
@@ -146,7 +146,7 @@ GROUPVIT_API size_t groupvit_vocabulary_count(const groupvit_vocabulary* vocabul
 /* NULL where there is no such index. */
 GROUPVIT_API const char* groupvit_vocabulary_name(const groupvit_vocabulary* vocabulary, size_t index);
 
-/* Segment one picture. `options` NULL: defaults. */
+/* Segment one image. `options` NULL: defaults. */
 GROUPVIT_API groupvit_status groupvit_segment(groupvit_segmenter* segmenter, const groupvit_image* image,
                                               const groupvit_vocabulary* vocabulary,
                                               const groupvit_options* options, groupvit_result** result);
@@ -168,7 +168,7 @@ GROUPVIT_API groupvit_status groupvit_result_groups(groupvit_result* result, con
 /* Names of the labels: the vocabulary's, after "background" where the threshold makes it label 0. */
 GROUPVIT_API size_t groupvit_result_name_count(const groupvit_result* result);
 GROUPVIT_API const char* groupvit_result_name(const groupvit_result* result, size_t index);
-/* How well the vocabulary's class `index` fits the whole picture; the scores of all classes sum to 1. NaN
+/* How well the vocabulary's class `index` fits the whole image; the scores of all classes sum to 1. NaN
  * where there is no such class. */
 GROUPVIT_API double groupvit_result_score(const groupvit_result* result, size_t index);
 

@@ -48,7 +48,7 @@ inline std::vector<const char*> pointers(const std::vector<std::string>& texts) 
 
 }  // namespace wrapper
 
-// A picture that somebody else owns; see groupvit_image.
+// An image that somebody else owns; see groupvit_image.
 class Image {
  public:
   Image(const std::uint8_t* pixels, std::int64_t width, std::int64_t height,
@@ -94,7 +94,7 @@ class Vocabulary {
   std::unique_ptr<groupvit_vocabulary, wrapper::Free> handle_;
 };
 
-// The label map of one picture.
+// The label map of one image.
 class Result {
  public:
   explicit Result(groupvit_result* handle) noexcept : handle_(handle) {}

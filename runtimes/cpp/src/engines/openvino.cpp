@@ -22,7 +22,7 @@ std::string runtime_version() {
   return build.substr(0, build.find('-'));
 }
 
-// Of int8, what is not quantised in the file is float32.
+// Of int8, what is not quantized in the file is float32.
 ov::element::Type precision_hint(const std::string& precision) {
   if (precision == "fp32" || precision == "int8") return ov::element::f32;
   if (precision == "bf16") return ov::element::bf16;
@@ -135,7 +135,7 @@ class OpenVINOEngine final : public Engine {
       if (is_new) weights_->release();
       Tensors outputs;
       for (const std::string& name : wanted) outputs.emplace(name, copied(request.get_tensor(name), name));
-      give_back(std::move(request));
+      find_fallback_layers(std::move(request));
       return outputs;
     } catch (const Error&) {
       throw;
@@ -176,7 +176,7 @@ class OpenVINOEngine final : public Engine {
   }
 
   // A request that failed is not given back.
-  void give_back(ov::InferRequest request) {
+  void find_fallback_layers(ov::InferRequest request) {
     const std::lock_guard<std::mutex> lock(mutex_);
     idle_.push_back(std::move(request));
   }

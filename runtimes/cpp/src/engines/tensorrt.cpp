@@ -188,7 +188,7 @@ class Context {
   cudaStream_t stream_ = nullptr;
 };
 
-// A deserialised plan with a pool of execution contexts, one for each call in flight.
+// A deserialized plan with a pool of execution contexts, one for each call in flight.
 class TensorRTEngine final : public Engine {
  public:
   TensorRTEngine(const EngineInfo& info, const std::filesystem::path& root, const EngineOptions&)
@@ -201,7 +201,7 @@ class TensorRTEngine final : public Engine {
     runtime_->setEngineHostCodeAllowed(facts_.version_compatible);
     check_validity(plan);
     engine_.reset(runtime_->deserializeCudaEngine(plan.data(), plan.size()));
-    if (engine_ == nullptr) throw refused("could not deserialise the engine");
+    if (engine_ == nullptr) throw refused("could not deserialize the engine");
     if (facts_.stripped) refit(root);
     check_tensors();
 #ifdef GROUPVIT_TENSORRT_RTX
@@ -229,7 +229,7 @@ class TensorRTEngine final : public Engine {
     std::unique_ptr<Context> context = take();
     // A context that failed is not given back.
     Tensors outputs = context->run(filled, wanted);
-    give_back(std::move(context));
+    find_fallback_layers(std::move(context));
 #ifdef GROUPVIT_TENSORRT_RTX
     keep_kernels(filled);
 #endif
@@ -241,7 +241,7 @@ class TensorRTEngine final : public Engine {
   static const TensorRTInfo& facts_of(const EngineInfo& info) {
     if (info.tensorrt && !info.tensorrt->profiles.empty()) return *info.tensorrt;
     throw Error(GROUPVIT_ERROR_BUNDLE, "the manifest does not say what the TensorRT engine is bound to",
-                "no field `tensorrt`", "flavour, version, profiles", "export the bundle again");
+                "no field `tensorrt`", "flavor, version, profiles", "export the bundle again");
   }
 
   Error refused(const std::string& what) const {
@@ -324,7 +324,7 @@ class TensorRTEngine final : public Engine {
     return context;
   }
 
-  void give_back(std::unique_ptr<Context> context) {
+  void find_fallback_layers(std::unique_ptr<Context> context) {
     const std::lock_guard<std::mutex> lock(mutex_);
     idle_.push_back(std::move(context));
   }
@@ -334,8 +334,8 @@ class TensorRTEngine final : public Engine {
     config_.reset(engine_->createRuntimeConfig());
     if (config_ == nullptr) throw refused("could not be configured");
     config_->setCudaGraphStrategy(nvinfer1::CudaGraphStrategy::kWHOLE_GRAPH_CAPTURE);
-    // Left to itself it changes kernels behind the first calls, and the same picture would not give the same bits.
-    // Pictures come in few shapes, sentences in any length.
+    // Left to itself it changes kernels behind the first calls, and the same image would not give the same bits.
+    // Images come in few shapes, sentences in any length.
     config_->setDynamicShapesKernelSpecializationStrategy(
         info_.role == "image" ? nvinfer1::DynamicShapesKernelSpecializationStrategy::kEAGER
                               : nvinfer1::DynamicShapesKernelSpecializationStrategy::kNONE);

@@ -11,7 +11,7 @@ namespace groupvit::detail {
 // "TensorRT" or "TensorRT-RTX".
 std::string flavor_title(const std::string& flavor);
 
-// Compares the record with what is here, before anything is deserialised. `flavor` and `version` of the library,
+// Compares the record with what is here, before anything is deserialized. `flavor` and `version` of the library,
 // `compute_capability` and `device` of the GPU. Throws Error(GROUPVIT_ERROR_ENGINE) that names both sides and the
 // command that rebuilds.
 void check_bound_to(const TensorRTInfo& facts, const std::string& flavor, const std::string& version,

@@ -1,4 +1,4 @@
-// What a measurement was made on; the record of groupvit_export.benching.machine.
+// What a measurement was made on; the record of groupvit_export.benchmark.machine.
 #pragma once
 
 #include <optional>

@@ -16,10 +16,10 @@ namespace groupvit::bench {
 namespace {
 
 const char* const kUsage =
-    "usage: groupvit-bench-cpp BUNDLE --picture FILE (--labels A,B | --vocab FILE) [--threads N] [--decode "
+    "usage: groupvit-bench-cpp BUNDLE --image FILE (--labels A,B | --vocab FILE) [--threads N] [--decode "
     "hf|paper]\n"
     "                          [--device cpu|cuda] [--rounds N] [--warm-up N] [--cold N] [--json FILE]\n"
-    "Measures calls that take a picture file and give a label map. --json writes what groupvit bench "
+    "Measures calls that take an image file and give a label map. --json writes what groupvit bench "
     "--compare reads.\n";
 
 struct Arguments {
@@ -65,8 +65,8 @@ Arguments parse(const std::vector<std::string>& given) {
     }
     if (i + 1 == given.size()) throw UsageError(option + " wants a value");
     const std::string& value = given[++i];
-    if (option == "--picture") {
-      request.picture = value;
+    if (option == "--image") {
+      request.image = value;
     } else if (option == "--labels") {
       request.labels = split(value);
     } else if (option == "--vocab") {
@@ -89,8 +89,8 @@ Arguments parse(const std::vector<std::string>& given) {
       throw UsageError("unknown option " + option);
     }
   }
-  if (request.bundle.empty() || request.picture.empty())
-    throw UsageError("a bundle and --picture are needed");
+  if (request.bundle.empty() || request.image.empty())
+    throw UsageError("a bundle and --image are needed");
   if (request.labels.empty() == request.vocabulary.empty())
     throw UsageError("either --labels or --vocab is needed");
   return arguments;
@@ -123,8 +123,8 @@ void measure(const Arguments& arguments, const std::vector<std::string>& given) 
   }
   measurement.seconds = (now_ms() - start) / 1000;
   const std::string record = record_of(measurement, session);
-  const Summary latency = summarise(latencies);
-  std::printf("%s\n%zu calls: p50 %.2f ms, p95 %.2f ms, %.2f pictures/s\n",
+  const Summary latency = summarize(latencies);
+  std::printf("%s\n%zu calls: p50 %.2f ms, p95 %.2f ms, %.2f images/s\n",
               session.engine_description().c_str(), latency.count, latency.p50, latency.p95,
               static_cast<double>(latency.count) / measurement.seconds);
   if (measurement.cold) std::printf("cold start: %.0f ms to the first mask\n", measurement.cold->total_ms);

@@ -19,7 +19,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Those of groupvit_export.benching.steadiness and .stages.
+// Those of groupvit_export.benchmark.steadiness and .stages.
 constexpr double kLoadLimit = 0.25, kVariationLimit = 0.10, kDriftLimit = 0.10, kRestLimit = 0.02;
 constexpr std::size_t kP99Calls = 100;
 
@@ -67,15 +67,15 @@ std::string fresh_name() {
   return name;
 }
 
-Json picture_facts(const std::string& path) {
-  const detail::Picture picture = read_file(path);
+Json image_facts(const std::string& path) {
+  const detail::RgbImage image = read_file(path);
   const std::string text = text_of(path);
   const char* const kind = text.compare(0, 4, "\x89PNG") == 0    ? "PNG"
                            : text.compare(0, 2, "\xFF\xD8") == 0 ? "JPEG"
                                                                  : "unknown";
   return {{"name", std::filesystem::path(path).filename().string()},
-          {"height", picture.size.height},
-          {"width", picture.size.width},
+          {"height", image.size.height},
+          {"width", image.size.width},
           {"format", kind},
           {"bytes", text.size()},
           {"resized", false}};
@@ -101,7 +101,7 @@ template <typename Part>
 Json stage(const char* name, const std::vector<Call>& calls, double whole, Part part) {
   std::vector<double> times;
   for (const Call& call : calls) times.push_back(part(call));
-  const double mean = summarise(times).mean;
+  const double mean = summarize(times).mean;
   return {{"name", name},
           {"mean", mean},
           {"median", median(times)},
@@ -197,7 +197,7 @@ std::string record_of(const Measurement& m, const detail::Session& session) {
     latencies.push_back(call.whole);
     rounds.push_back(Json::array({call.whole}));
   }
-  const Summary latency = summarise(latencies);
+  const Summary latency = summarize(latencies);
   const double drifted = drift(latencies);
   const Json stages = stages_json(m.calls, latency.mean, m.request.device);
   std::filesystem::path folder = std::filesystem::absolute(m.request.bundle).lexically_normal();
@@ -223,9 +223,9 @@ std::string record_of(const Measurement& m, const detail::Session& session) {
   record["device"] = m.request.device.empty() ? Json(nullptr) : Json(m.request.device);
   record["decode"] = session.default_decode();
   record["classes"] = m.classes;
-  record["picture"] = picture_facts(m.request.picture);
+  record["image"] = image_facts(m.request.image);
   record["latency"] = summary_json(latency);
-  record["pictures_per_second"] = static_cast<double>(m.calls.size()) / m.seconds;
+  record["images_per_second"] = static_cast<double>(m.calls.size()) / m.seconds;
   record["drift"] = drifted;
   record["stages"] = stages;
   record["late"] = nullptr;

@@ -16,7 +16,7 @@ double percentile(const std::vector<double>& sorted, double share) {
 
 }  // namespace
 
-Summary summarise(const std::vector<double>& values) {
+Summary summarize(const std::vector<double>& values) {
   std::vector<double> sorted = values;
   std::sort(sorted.begin(), sorted.end());
   Summary summary;

@@ -1,4 +1,4 @@
-// Numbers that stand for many; those of groupvit_export.benching.statistics.
+// Numbers that stand for many; those of groupvit_export.benchmark.statistics.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@ struct Summary {
 };
 
 // Both want at least one value.
-Summary summarise(const std::vector<double>& values);
+Summary summarize(const std::vector<double>& values);
 double median(std::vector<double> values);
 // Median of the last quarter over that of the first, in the order measured.
 double drift(const std::vector<double>& values);

@@ -24,12 +24,12 @@ detail::SessionOptions session_options(const Request& request) {
   return options;
 }
 
-detail::Picture read_file(const std::string& path) {
+detail::RgbImage read_file(const std::string& path) {
   int width = 0, height = 0;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(stbi_load(path.c_str(), &width, &height, nullptr, 3),
                                                          stbi_image_free);
   if (pixels == nullptr)
-    throw std::runtime_error(path + " cannot be read as a picture: " + stbi_failure_reason());
+    throw std::runtime_error(path + " cannot be read as an image: " + stbi_failure_reason());
   const std::size_t bytes = static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3;
   return {{height, width}, {pixels.get(), pixels.get() + bytes}};
 }
@@ -37,9 +37,9 @@ detail::Picture read_file(const std::string& path) {
 Call call_once(detail::Session& session, const detail::Vocabulary& words, const Request& request) {
   detail::StageTimes times;
   const double start = now_ms();
-  detail::Picture picture = read_file(request.picture);
+  detail::RgbImage image = read_file(request.image);
   const double read = now_ms();
-  const detail::Segmentation result = session.segment(std::move(picture), words, {}, std::nullopt, &times);
+  const detail::Segmentation result = session.segment(std::move(image), words, {}, std::nullopt, &times);
   const double end = now_ms();
   return {end - start, read - start, times.preprocess * 1000, times.engine * 1000, times.postprocess * 1000};
 }

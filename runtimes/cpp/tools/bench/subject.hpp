@@ -1,4 +1,4 @@
-// A bundle that is measured, and one call of it: a picture file in, a label map out.
+// A bundle that is measured, and one call of it: an image file in, a label map out.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@ namespace groupvit::bench {
 
 struct Request {
   std::string bundle;
-  std::string picture;
+  std::string image;
   std::string vocabulary;  // a file; empty where labels are given
   std::vector<std::string> labels;
   std::string device;  // empty for the bundle's usual one
@@ -24,8 +24,8 @@ struct Call {
 
 detail::SessionOptions session_options(const Request& request);
 
-// Throws std::runtime_error for a file that is no picture.
-detail::Picture read_file(const std::string& path);
+// Throws std::runtime_error for a file that is no image.
+detail::RgbImage read_file(const std::string& path);
 
 Call call_once(detail::Session& session, const detail::Vocabulary& words, const Request& request);
 

@@ -19,7 +19,7 @@ GROUPVIT_HOST_DEVICE inline int assign_tiles(int length) { return (length + kAss
 // Which Assign a call takes. All would do: idle accumulators would cost a model of few groups its occupancy.
 inline int groups_per_lane(int64_t groups) { return groups <= 32 ? 1 : groups <= 64 ? 2 : 4; }
 
-// One block takes kAssignTokens tokens of one picture and all groups.
+// One block takes kAssignTokens tokens of one image and all groups.
 //
 // A lane owns kGroupsPerLane groups, 32 apart, and a warp 8 tokens: per channel a thread reads a few query
 // values that lie side by side across the lanes and 8 token values that are the same for the whole warp,

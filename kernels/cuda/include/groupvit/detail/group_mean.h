@@ -16,7 +16,7 @@ inline constexpr int kMeanChannels = 128;
 
 GROUPVIT_HOST_DEVICE inline int mean_slabs(int channels) { return (channels + kMeanChannels - 1) / kMeanChannels; }
 
-// One block takes one group of one picture and kMeanChannels channels.
+// One block takes one group of one image and kMeanChannels channels.
 //
 // It lists the members of the group in the order of their tokens, and its parts sum every kParts-th member
 // each. What is added to what depends on the list alone, so that sums are the same bits whenever and with

@@ -1,0 +1,195 @@
+"""A bundle that is measured: loaded, with its words, and ready to be called."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from groupvit_export.benchmark.calls import Caller, StageClock
+from groupvit_export.benchmark.copies import Copies, measure_copies
+from groupvit_export.benchmark.settings import RunConfig, Setting
+from groupvit_export.data.bundled import DEMO_LABELS, DEMO_SOURCE
+from groupvit_export.errors import UsageError
+from groupvit_runtime.engines import ENGINES, EngineOptions
+from groupvit_runtime.manifest import DecodeName, EngineInfo, Manifest, check_decode
+from groupvit_runtime.open_bundle import OpenBundle, open_bundle
+from groupvit_runtime.segmenter import Image, Labels, Segmenter
+from groupvit_runtime.vocabulary import Vocabulary
+from groupvit_runtime.windows import plan_windows
+
+
+@dataclass(frozen=True)
+class BundleFacts:
+    """Which bundle was measured.
+
+    Attributes:
+        name: of its folder or file; numbered where the same was given twice.
+        path: as it was given.
+        target: that it was exported for.
+        precision: of its image engine, as exported.
+        image_size: (height, width) of the engine's input.
+        fingerprint: of the weights.
+        manifest_sha256: of the manifest without cached vocabularies, as `groupvit eval` records it.
+    """
+
+    name: str
+    path: str
+    target: str
+    precision: str
+    image_size: tuple[int, int]
+    fingerprint: str
+    manifest_sha256: str
+
+
+@dataclass(frozen=True)
+class BenchTarget:
+    """A bundle on disk, opened once for all measurements; the engine is loaded for every setting anew."""
+
+    facts: BundleFacts
+    bundle: OpenBundle
+    labels: Labels | str
+    templates: str | Sequence[str] | None
+
+    @property
+    def image_engine(self) -> EngineInfo:
+        """What the manifest says of the engine that is measured."""
+        return self.bundle.manifest.engine("image")
+
+    def decode(self, fixed: RunConfig) -> DecodeName:
+        """The decode that is measured."""
+        return check_decode(fixed.decode or self.bundle.manifest.decode.default)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A bundle with its engine loaded for one setting.
+
+    Attributes:
+        caller: segments the image once for every place of the batch.
+        engine: runtime, version, device and precision that are really in use.
+        vocabulary: its words.
+        copies: between host and device.
+    """
+
+    caller: Caller
+    engine: str
+    vocabulary: Vocabulary
+    copies: Copies
+
+
+def open_subjects(
+    paths: Sequence[str], labels: Labels | str | None, templates: str | Sequence[str] | None
+) -> tuple[BenchTarget, ...]:
+    """Open the bundles.
+
+    Args:
+        paths: folders or zipped ones; the same may come twice.
+        labels: class names, or the name of a vocabulary that every bundle has; None for the demo's own.
+        templates: prompt templates; None for the bundle's own.
+
+    Raises:
+        BundleError: one is not there, damaged, or of another schema.
+        UsageError: no labels, and a bundle that is not the demo's.
+    """
+    subjects = []
+    for name, path in zip(_names(paths), paths, strict=True):
+        bundle = open_bundle(Path(path))
+        facts = _facts(name, path, bundle.manifest)
+        subjects.append(BenchTarget(facts, bundle, _labels(labels, path, bundle.manifest), templates))
+    return tuple(subjects)
+
+
+def load(
+    subject: BenchTarget, setting: Setting, fixed: RunConfig, image: Path, size: tuple[int, int]
+) -> Loaded:
+    """Load the engine and encode the words.
+
+    Args:
+        subject: the bundle.
+        setting: threads, batch and streams; an engine that has streams gets as many as there are callers.
+        fixed: device and decode.
+        image: file that every call decodes.
+        size: (height, width) of the image.
+
+    Raises:
+        EngineError: the engine cannot run here as asked.
+        LabelError: the labels cannot be used.
+        UsageError: the engine does not take such a batch.
+    """
+    stages = StageClock()
+    decode = subject.decode(fixed)
+    several = setting.streams > 1 and ENGINES[subject.image_engine.target].streams
+    options = EngineOptions(
+        device=fixed.device, threads=setting.threads, streams=setting.streams if several else None
+    )
+    segmenter = Segmenter(subject.bundle, options, decode, setting.batch, stages)
+    vocabulary = segmenter.vocabulary(subject.labels, templates=subject.templates)
+    images: list[Image] = [image] * setting.batch
+    info = subject.image_engine
+    device = device_of(info, fixed.device, segmenter.engine_description)
+    return Loaded(
+        caller=Caller(lambda: segmenter(images, vocabulary), stages),
+        engine=segmenter.engine_description,
+        vocabulary=vocabulary,
+        copies=measure_copies(info, device, engine_batches(subject.bundle.manifest, decode, setting, size)),
+    )
+
+
+def engine_batches(
+    manifest: Manifest, decode: DecodeName, setting: Setting, size: tuple[int, int]
+) -> list[int]:
+    """How many images or windows the engine is given in every run of one call."""
+    if decode == "hf" or manifest.decode.paper is None:
+        return [setting.batch]
+    windows = len(plan_windows(size, manifest.decode.paper.window).boxes)
+    full, rest = divmod(windows, setting.batch)
+    return ([setting.batch] * full + ([rest] if rest else [])) * setting.batch
+
+
+def device_of(info: EngineInfo, asked: str | None, description: str) -> str:
+    """ "cpu" or "cuda": what the engine runs on."""
+    kind = ENGINES[info.target]
+    if asked is not None:
+        return asked
+    if kind.compiled_for_one:
+        return "cpu" if ", CPU, " in description else "cuda"
+    return kind.devices[0]
+
+
+def _names(paths: Sequence[str]) -> list[str]:
+    short = {path: Path(path).resolve().name for path in paths}
+    several = list(short.values())
+    names = [path if several.count(short[path]) > 1 else short[path] for path in paths]
+    return [
+        name if names.index(name) == place else f"{name} ({names[: place + 1].count(name)})"
+        for place, name in enumerate(names)
+    ]
+
+
+def _labels(labels: Labels | str | None, path: str, manifest: Manifest) -> Labels | str:
+    if labels is not None:
+        return labels
+    if manifest.checkpoint.source == DEMO_SOURCE:
+        return DEMO_LABELS
+    raise UsageError(
+        "it was not said which classes to look for",
+        got=f"{path}, a bundle of {manifest.checkpoint.source}",
+        expected="--labels, --labels-file or --vocab; only the demo has labels of its own",
+        fix='--labels "a cat,a dog,grass"',
+    )
+
+
+def _facts(name: str, path: str, manifest: Manifest) -> BundleFacts:
+    image = manifest.engine("image")
+    text = replace(manifest, vocabularies=()).to_text()
+    return BundleFacts(
+        name=name,
+        path=path,
+        target=image.target,
+        precision=image.precision,
+        image_size=manifest.model.image_size,
+        fingerprint=manifest.checkpoint.fingerprint,
+        manifest_sha256=hashlib.sha256(text.encode()).hexdigest(),
+    )

@@ -1,0 +1,149 @@
+"""Cold starts in fresh processes, the bundles taking turns."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from groupvit_export.benchmark.sampling import Progress, order
+from groupvit_export.benchmark.settings import RunConfig
+from groupvit_export.errors import EngineError
+from groupvit_runtime.manifest import DecodeName
+from groupvit_runtime.vocabulary import Vocabulary
+
+_MODULE: Final = "groupvit_export.benchmark.fresh"
+_LONGEST_SECONDS: Final = 600
+
+
+@dataclass(frozen=True)
+class ColdStart:
+    """Fresh processes, from the first line of Python to the first label map. Milliseconds, medians.
+
+    Attributes:
+        processes: how many.
+        import_ms: of the runtime.
+        load_ms: of the bundle, its hashes verified, its engine ready.
+        first_mask_ms: of the first image, words cached in a file, its decode included.
+        total_ms: the sum.
+        slowest_total_ms: usually of the first process, which reads from disk what the others find in memory.
+        warm_mask_ms: of an image once the process has segmented one.
+        peak_resident_mb: MiB at most; None where the system does not tell.
+    """
+
+    processes: int
+    import_ms: float
+    load_ms: float
+    first_mask_ms: float
+    total_ms: float
+    slowest_total_ms: float
+    warm_mask_ms: float
+    peak_resident_mb: float | None
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a fresh process is told.
+
+    Attributes:
+        bundle: path as it was given.
+        vocabulary: of the bundle.
+    """
+
+    bundle: str
+    vocabulary: Vocabulary
+    decode: DecodeName
+    threads: int | None
+
+
+Run = Callable[[list[str]], "subprocess.CompletedProcess[str]"]
+
+
+def cold_starts(
+    starts: Sequence[Start],
+    fixed: RunConfig,
+    image: Path,
+    processes: int,
+    folder: Path,
+    progress: Progress,
+    run: Run | None = None,
+) -> list[ColdStart]:
+    """Start every bundle in so many fresh processes, one process at a time.
+
+    Args:
+        starts: the bundles.
+        fixed: the device.
+        image: that is segmented.
+        processes: of every bundle, at least 1.
+        folder: where the words are put.
+        progress: is given the share that is done, between the processes.
+        run: runs a command and captures what it prints.
+
+    Raises:
+        EngineError: a process failed.
+    """
+    commands = []
+    for number, start in enumerate(starts):
+        words = folder / f"words-{number}.safetensors"
+        start.vocabulary.save(words)
+        options = {
+            "bundle": start.bundle,
+            "image": str(image),
+            "vocabulary": str(words),
+            "device": fixed.device,
+            "threads": start.threads,
+            "decode": start.decode,
+        }
+        commands.append([sys.executable, "-m", _MODULE, json.dumps(options)])
+    found: list[list[Mapping[str, Any]]] = [[] for _ in starts]
+    for number in range(processes):
+        for index in order(number, len(starts)):
+            progress(sum(map(len, found)) / (processes * len(starts)))
+            found[index].append(_one(commands[index], starts[index].bundle, run or _run))
+    return [_summary(runs) for runs in found]
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, timeout=_LONGEST_SECONDS, check=False)
+
+
+def _one(command: list[str], bundle: str, run: Run) -> Mapping[str, Any]:
+    try:
+        done = run(command)
+    except subprocess.TimeoutExpired as error:
+        raise EngineError(
+            "a fresh process did not come to its first mask",
+            got=f"{bundle}: nothing after {_LONGEST_SECONDS} s",
+            fix="leave the cold starts away: --cold 0",
+        ) from error
+    if done.returncode != 0:
+        raise EngineError(
+            "a fresh process could not segment",
+            got=f"{bundle}: exit code {done.returncode}: " + " ".join(done.stderr.split())[-400:],
+            fix="leave the cold starts away: --cold 0",
+        )
+    value: Mapping[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return value
+
+
+def _summary(runs: Sequence[Mapping[str, Any]]) -> ColdStart:
+    def median(key: str) -> float:
+        return float(np.median([run[key] for run in runs]))
+
+    peaks = [run["peak_resident_mb"] for run in runs]
+    return ColdStart(
+        processes=len(runs),
+        import_ms=median("import"),
+        load_ms=median("load"),
+        first_mask_ms=median("first_mask"),
+        total_ms=median("total"),
+        slowest_total_ms=float(max(run["total"] for run in runs)),
+        warm_mask_ms=median("warm_mask"),
+        peak_resident_mb=None if None in peaks else float(max(peaks)),
+    )

@@ -1,0 +1,112 @@
+"""Calls as fast as they are answered, the bundles taking turns."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+from typing import Final
+
+from groupvit_export.benchmark.calls import Call, Caller, Round
+from groupvit_export.benchmark.settings import SamplingBudget
+
+CALLS_IN_A_ROW: Final = 4
+"""Of every stream in one round of several: the streams begin together, and most of a round none is alone."""
+
+Progress = Callable[[float], None]
+
+_Timed = tuple[Call, float, float]
+
+
+def order(number: int, sides: int) -> list[int]:
+    """Whose turn it is in round `number`, a permutation of 0 to sides - 1.
+
+    A plain rotation would let every side but the first follow the same one always, and inherit its spinning
+    threads and its caches. The rounds are the rows of a Williams square: over `sides` rounds (twice as
+    many where `sides` is odd) every side has every place equally often, and every ordered pair of
+    neighbors occurs equally often.
+
+    Raises:
+        ValueError: no side.
+    """
+    if sides < 1:
+        raise ValueError(f"an order needs a side, got {sides}")
+    zigzag = [(place + 1) // 2 if place % 2 else (sides - place // 2) % sides for place in range(sides)]
+    row = [(side + number) % sides for side in zigzag]
+    # With an odd number the square alone is not balanced; with its mirror image it is.
+    return row[::-1] if sides % 2 and number // sides % 2 else row
+
+
+def sample(
+    callers: Sequence[Caller], streams: int, effort: SamplingBudget, progress: Progress
+) -> list[tuple[Round, ...]]:
+    """Measure the bundles call by call in turn; with several streams, a few calls of each at once.
+
+    Args:
+        callers: one for each bundle, all with the same clock.
+        streams: threads that call at the same time.
+        effort: rounds or seconds, and the warm-up.
+        progress: is given the share that is done, between the rounds.
+
+    Returns:
+        The rounds of every bundle; round i of one was measured beside round i of the others.
+
+    Raises:
+        GroupViTError: of a call.
+    """
+    clock = callers[0].clock
+    found: list[list[Round]] = [[] for _ in callers]
+    with ExitStack() as stack:
+        play = [_player(caller, streams, stack) for caller in callers]
+        _warm(play, effort.warm_up)
+        start = clock()
+        while (share := _share(len(found[0]), clock() - start, effort)) < 1:
+            progress(share)
+            for index in order(len(found[0]), len(callers)):
+                found[index].append(play[index]())
+    return [tuple(rounds) for rounds in found]
+
+
+def warm_up(callers: Sequence[Caller], streams: int, rounds: int) -> None:
+    """Make calls that do not count, as many at once as later: engines set themselves up for that, too."""
+    with ExitStack() as stack:
+        _warm([_player(caller, streams, stack) for caller in callers], rounds)
+
+
+def _warm(play: Sequence[Callable[[], Round]], rounds: int) -> None:
+    for _ in range(rounds):
+        for turn in play:
+            turn()
+
+
+def _share(rounds: int, seconds: float, effort: SamplingBudget) -> float:
+    by_rounds = rounds / effort.rounds
+    return by_rounds if effort.seconds is None else min(by_rounds, seconds / effort.seconds)
+
+
+def _player(caller: Caller, streams: int, stack: ExitStack) -> Callable[[], Round]:
+    if streams == 1:
+        return partial(_alone, caller)
+    pool = stack.enter_context(ThreadPoolExecutor(streams))
+    return partial(_together, caller, pool, streams)
+
+
+def _alone(caller: Caller) -> Round:
+    call, begin, end = caller()
+    return Round((call,), end - begin)
+
+
+def _together(caller: Caller, pool: ThreadPoolExecutor, streams: int) -> Round:
+    gate = threading.Barrier(streams)
+    work = [pool.submit(_in_a_row, caller, gate) for _ in range(streams)]
+    timed = [item for future in work for item in future.result()]
+    return Round(
+        tuple(call for call, _, _ in timed), max(end for _, _, end in timed) - min(b for _, b, _ in timed)
+    )
+
+
+def _in_a_row(caller: Caller, gate: threading.Barrier) -> list[_Timed]:
+    gate.wait()
+    return [caller() for _ in range(CALLS_IN_A_ROW)]

@@ -1,0 +1,1 @@
+"""Checkpoint to graphs to engines; nothing is judged here."""

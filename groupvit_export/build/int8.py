@@ -1,0 +1,231 @@
+"""int8 of one export: calibrated on images, judged on others."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from groupvit_export.build.clock import Progress, ProgressReport
+from groupvit_export.build.engines import EngineBuilder, Engines
+from groupvit_export.build.source import Source
+from groupvit_export.errors import UsageError
+from groupvit_export.graph.precision import TypedGraph
+from groupvit_export.metrics.budget import LabelBudget
+from groupvit_export.metrics.class_names import default_names, embed
+from groupvit_export.metrics.decoding import RunImage
+from groupvit_export.metrics.images import ImageSet, bundled_images, read_images
+from groupvit_export.metrics.judge import Judge
+from groupvit_export.quantization.image import QuantizationContext, QuantizedImage, quantize_image
+from groupvit_export.quantization.options import Feed, QuantizationOptions
+from groupvit_export.targets.registry import TARGETS, load_target
+from groupvit_export.verification.int8_criteria import label_cells
+from groupvit_export.verification.pixel_inputs import pixels_of
+from groupvit_export.verification.report import Cell
+from groupvit_export.verification.substitute_engine import find_substitute_engine
+from groupvit_runtime.contract import IMAGE_INPUT, PIXELS_INPUT, TEXT_INPUT, TEXT_OUTPUT, Preprocessing
+from groupvit_runtime.engines import ENGINES, EngineOptions, load_engine
+from groupvit_runtime.manifest import EngineInfo, ModelInfo
+from groupvit_runtime.tokenizer import Tokenizer
+
+FLOAT32 = "fp32"
+"""Name of the folder with the engines in float32, among those that are tried."""
+
+
+@dataclass(frozen=True, eq=False)
+class TextPipeline:
+    """The text side of an export.
+
+    Attributes:
+        tokenizer: its tokenizer.json.
+        model: how long sentences are, and how they are filled up.
+        templates: prompts, each with one `{}`.
+        engine: of the role text.
+        root: the folder that it lies in.
+    """
+
+    tokenizer: Path
+    model: ModelInfo
+    templates: tuple[str, ...]
+    engine: EngineInfo
+    root: Path
+
+    def names(self) -> tuple[str, ...]:
+        """Classes for images that come without."""
+        return default_names(self._tokenizer(), self.tokenizer, self.templates)
+
+    def encode(self, names: tuple[str, ...]) -> NDArray[np.float32]:
+        """Class embeddings, float32 [K, P], unit vectors."""
+        engine = load_engine(self.engine, self.root, EngineOptions())
+        return embed(
+            lambda ids: engine.run({TEXT_INPUT: np.ascontiguousarray(ids)})[TEXT_OUTPUT],
+            self._tokenizer(),
+            self.templates,
+            names,
+            self.engine.max_batch,
+        )
+
+    def _tokenizer(self) -> Tokenizer:
+        return Tokenizer(self.tokenizer, max_length=self.model.text_max_length, pad_id=self.model.text_pad_id)
+
+
+def run_image(info: EngineInfo, root: Path, feed: Feed) -> RunImage:
+    """The image engine as a function."""
+    engine = load_engine(info, root, EngineOptions())
+    return lambda pixel_values: engine.run(feed(np.ascontiguousarray(pixel_values)))
+
+
+def _feed(inside: Preprocessing | None) -> Feed:
+    if inside is None:
+        return lambda pixel_values: {IMAGE_INPUT: pixel_values}
+    return lambda pixel_values: {PIXELS_INPUT: pixels_of(pixel_values, inside)}
+
+
+@dataclass(frozen=True, eq=False)
+class CandidateBuilder:
+    """What is built and run while layers are tried.
+
+    Attributes:
+        builder: of engines that run here: the target's own, or what stands in for them.
+        text: the text engine, which runs here too.
+        root: the folder that `text` lies in.
+        substitute: what is run in place of the target's engines, in words; None where those are.
+    """
+
+    builder: EngineBuilder
+    text: EngineInfo
+    root: Path
+    substitute: str | None
+
+    @staticmethod
+    def of(builder: EngineBuilder, text: EngineInfo, root: Path, scratch: Path) -> CandidateBuilder:
+        """The target itself, or a stand-in where its engines do not run here.
+
+        Args:
+            builder: for the target.
+            text: its text engine.
+            root: the folder that `text` lies in.
+            scratch: a folder for the stand-in.
+        """
+        substitute = find_substitute_engine({"text": text}, root, scratch, EngineOptions())
+        if substitute is None:
+            return CandidateBuilder(builder, text, root, None)
+        onnx_options = replace(builder.options, target="onnx")
+        in_onnx = replace(builder, build=load_target("onnx"), options=onnx_options)
+        return CandidateBuilder(in_onnx, substitute.engines["text"], substitute.root, substitute.words)
+
+
+@dataclass(frozen=True, eq=False)
+class Quantization:
+    """int8 of one export, and what it is compared with.
+
+    Attributes:
+        image: the graph, and its engine in float32.
+        held_out: judges on images that had no part in the ranges.
+        budget: what had to hold.
+        fp32: the same model in float32; None where only what stands in for it was built.
+    """
+
+    image: QuantizedImage
+    held_out: Judge
+    budget: LabelBudget
+    fp32: Engines | None
+
+    @staticmethod
+    def make(
+        model: onnx.ModelProto,
+        source: Source,
+        tokenizer: Path,
+        facts: ModelInfo,
+        trials: CandidateBuilder,
+        images: ImageSet | None,
+        scratch: Path,
+        *,
+        target: str,
+        budget: LabelBudget,
+        note: Progress,
+        report: ProgressReport,
+    ) -> Quantization:
+        """Quantize; see `groupvit_export.quantization.image.quantize_image`.
+
+        Args:
+            model: captured in float32.
+            source: what is exported.
+            tokenizer: tokenizer.json of the bundle.
+            facts: how long sentences are, and how they are filled up.
+            trials: what is built and run meanwhile.
+            images: of which every second one gives the ranges, and the others judge; None for the
+                package's own.
+            scratch: a folder to be made, which must outlive what is returned.
+            target: that the ranges are for.
+            budget: what must hold.
+            note, report: told what goes on.
+
+        Raises:
+            GroupViTError: what `quantize_image` raises.
+        """
+        speech = TextPipeline(tokenizer, facts, source.templates, trials.text, trials.root)
+        images = images or bundled_images(with_truth=source.is_demo)
+        classes = images.classes or speech.names()
+        calibration, held_out = (Judge(source.decoding, half, classes) for half in images.halves())
+        infos: dict[str, EngineInfo] = {}
+        scratch.mkdir()
+        feed = _feed(source.graph_normalization)
+
+        def build(graph: onnx.ModelProto, folder: Path) -> RunImage:
+            precision = "fp32" if folder.name == FLOAT32 else "int8"
+            info = trials.builder.engine("image", precision, TypedGraph(graph, {}), folder)
+            infos[folder.name] = info
+            return run_image(info, folder, feed)
+
+        context = QuantizationContext(
+            calibration=calibration,
+            held_out=held_out,
+            embeddings=speech.encode(held_out.words),
+            feed=feed,
+            build=build,
+            scratch=scratch,
+            symmetric=TARGETS[target].symmetric,
+            weight_bits=TARGETS[target].weight_bits,
+            on_cpu=trials.substitute is not None or ENGINES[target].devices[0] == "cpu",
+            substitute=trials.substitute,
+            note=note,
+            report=report,
+        )
+        image = quantize_image(model, budget, context)
+        if trials.substitute is not None:
+            return Quantization(image, held_out, budget, None)
+        # Beside the image engine in float32, so that the two are a whole model.
+        for file in trials.text.all_files:
+            shutil.copyfile(trials.root / file.path, scratch / FLOAT32 / file.path)
+        fp32 = Engines(FLOAT32, infos[FLOAT32], trials.text, scratch / FLOAT32)
+        return Quantization(image, held_out, budget, fp32)
+
+    def label_cells(self) -> dict[str, Cell]:
+        """The rows that decide about int8."""
+        return label_cells(self.image.quality, self.image.fp32_quality, self.budget, self.held_out.described)
+
+
+def read_calibration(options: QuantizationOptions) -> ImageSet | None:
+    """The images that int8 was given; None where the package's own are to be taken.
+
+    Raises:
+        ImageError: there are none, or one cannot be read.
+        DatasetError: there are masks, and they do not belong to the images.
+        UsageError: there is only one.
+    """
+    if options.calibration is None:
+        return None
+    images = read_images(options.calibration)
+    if len(images.images) < 2:
+        raise UsageError(
+            "int8 needs images for its ranges and others to judge them on",
+            got=f"{len(images.images)} image in {options.calibration}",
+            expected="two or more; some dozens of what the model will see",
+            fix="--calibration DIR with more images",
+        )
+    return images

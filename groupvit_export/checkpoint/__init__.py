@@ -1,0 +1,1 @@
+"""Weights, configuration, tokenizer and preprocessing of a trained model, as they are published."""

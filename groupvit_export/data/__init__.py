@@ -1,0 +1,1 @@
+"""What the package ships: the demo checkpoint and drawn scenes."""

@@ -1,0 +1,93 @@
+"""The report as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from groupvit_export.evaluate.report import Report
+
+_SHOWN_FAILURES: Final = 20
+
+
+def report_text(report: Report) -> str:
+    """The table of classes, the failures, and the summary; shares in percent.
+
+    "-" stands for a class without IoU (neither in the truth nor predicted), or without accuracy.
+    """
+    parts = [_classes(report), _failures(report), _summary(report)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _classes(report: Report) -> str:
+    header = ["class", "IoU", "accuracy", "truth pixels", "predicted pixels"]
+    rows = [
+        [
+            item.name,
+            _percent(item.iou),
+            _percent(item.accuracy),
+            f"{item.truth_pixels:,}",
+            f"{item.predicted_pixels:,}",
+        ]
+        for item in report.classes
+    ]
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    return "\n".join(_row(row, widths) for row in [header, ["-" * width for width in widths], *rows])
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *numbers = [
+        cell.ljust(width) if column == 0 else cell.rjust(width)
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return "  ".join([first, *numbers])
+
+
+def _failures(report: Report) -> str:
+    if not report.failed:
+        return ""
+    lines = [f"{len(report.failed)} of the images could not be evaluated:"]
+    lines += [f"  {failed.line}" for failed in report.failed[:_SHOWN_FAILURES]]
+    if len(report.failed) > _SHOWN_FAILURES:
+        lines.append(f"  and {len(report.failed) - _SHOWN_FAILURES} more, all in report.json")
+    return "\n".join(lines)
+
+
+def _summary(report: Report) -> str:
+    shares = {
+        "mIoU": report.miou,
+        **{f"mIoU of {name}": subset.miou for name, subset in report.subsets.items()},
+        "pixel accuracy": report.pixel_accuracy,
+        "mean accuracy": report.mean_accuracy,
+    }
+    lines = {name: f"{_percent(share):>6}" for name, share in shares.items()}
+    lines["images"] = _images(report)
+    if report.speed.runs:
+        run = report.speed.runs[-1]
+        threads = "the engine's own choice" if run.threads is None else str(run.threads)
+        lines["speed"] = (
+            f"{report.speed.images_per_second:.1f} images/s (workers {run.workers}, threads {threads})"
+        )
+    identity = report.identity
+    lines["decode"] = identity.decode + (
+        "" if identity.background_threshold is None else f", background below {identity.background_threshold}"
+    )
+    lines["engine"] = identity.engine
+    width = max(map(len, lines))
+    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in lines.items())
+
+
+def _images(report: Report) -> str:
+    count = report.images
+    if not report.partial:
+        return f"{count.measured}, all of {report.identity.dataset}"
+    reasons = []
+    if count.wanted < count.total:
+        reasons.append(f"limited to the first {count.wanted}")
+    if count.failed:
+        reasons.append(f"{count.failed} failed")
+    return f"partial: {count.measured} of {count.total} images ({', '.join(reasons)})"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.2f}"

@@ -1,1 +1,0 @@
-"""How good a bundle's masks are on pictures with ground truth. Needs the runtime only, no PyTorch."""

@@ -1,0 +1,140 @@
+"""Images that precisions are judged on, with their ground truth where there is some."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from groupvit_export.data.bundled import DEMO_SCENES
+from groupvit_export.evaluate.datasets import DatasetOptions, load_dataset
+from groupvit_export.evaluate.truth import read_truth
+from groupvit_runtime.read_image import list_images, read_image
+
+_Item = TypeVar("_Item")
+
+IMAGES: Final = 256
+"""Most images of a folder that are read, evenly spaced over their names."""
+
+BUNDLED: Final = "drawn scenes of the package"
+"""What `ImageSet.source` says of the images that the package ships."""
+
+_LONG_SIDE: Final = 1024
+"""Larger images are shrunk: their label maps are held in memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Images of one source.
+
+    Attributes:
+        images: uint8 [H, W, 3] RGB by name.
+        truth: uint16 [H, W] by name, an index into `classes` or `IGNORE`; None where there is none.
+        classes: K class names in the order of the labels; None where the images come without.
+        background: whether ``classes[0]`` is the background.
+        background_threshold: of the `paper` decode; None where there is no background.
+        source: where they are from, in words.
+    """
+
+    images: Mapping[str, NDArray[np.uint8]]
+    truth: Mapping[str, NDArray[np.uint16]] | None
+    classes: tuple[str, ...] | None
+    background: bool
+    background_threshold: float | None
+    source: str
+
+    def of(self, names: Sequence[str]) -> ImageSet:
+        """Some of the images, by name."""
+        return replace(
+            self,
+            images={name: self.images[name] for name in names},
+            truth=None if self.truth is None else {name: self.truth[name] for name in names},
+        )
+
+    def halves(self) -> tuple[ImageSet, ImageSet]:
+        """Two sets without a common image: every second one by name, from the first and from the second."""
+        names = sorted(self.images)
+        return self.of(names[0::2]), self.of(names[1::2])
+
+
+def read_images(folder: Path) -> ImageSet:
+    """Read a folder: images, or a data set of the layout `folder` (``images``, ``masks``, ``classes.txt``).
+
+    At most `IMAGES` are read; what is longer than 1,024 pixels is shrunk, masks without interpolation.
+
+    Raises:
+        ImageError: there is no such folder or no image in it, or one of them cannot be read.
+        DatasetError: it has masks, and is not laid out as the data set.
+    """
+    if (folder / "masks").is_dir():
+        return _read_dataset(folder)
+    paths = list_images(folder)
+    chosen = _spread(paths)
+    return ImageSet(
+        images={path.name: _shrunk(read_image(path)) for path in chosen},
+        truth=None,
+        classes=None,
+        background=False,
+        background_threshold=None,
+        source=f"{_count(chosen, paths)} of {folder.name}",
+    )
+
+
+def bundled_images(*, with_truth: bool) -> ImageSet:
+    """The drawn scenes that the package ships.
+
+    Args:
+        with_truth: for the demo checkpoint, which was trained on such scenes; other models are compared
+            with themselves only.
+    """
+    scenes = replace(read_images(DEMO_SCENES), source=BUNDLED)
+    return scenes if with_truth else replace(scenes, truth=None, classes=None)
+
+
+def _read_dataset(folder: Path) -> ImageSet:
+    dataset = load_dataset("folder", folder, DatasetOptions())
+    chosen = _spread(dataset.samples)
+    images, truth = {}, {}
+    for sample in chosen:
+        rgb = read_image(sample.image)
+        mask = read_truth(sample, dataset, (rgb.shape[0], rgb.shape[1]))
+        images[sample.key] = _shrunk(rgb)
+        truth[sample.key] = _shrunk_mask(mask, images[sample.key].shape[:2])
+    return ImageSet(
+        images=images,
+        truth=truth,
+        classes=dataset.classes,
+        background=dataset.background,
+        background_threshold=dataset.background_threshold,
+        source=f"{_count(chosen, dataset.samples)} of {folder.name}",
+    )
+
+
+def _spread(items: Sequence[_Item]) -> list[_Item]:
+    count = min(len(items), IMAGES)
+    return [items[index * len(items) // count] for index in range(count)]
+
+
+def _count(chosen: Sequence[object], found: Sequence[object]) -> str:
+    return f"{len(found):,} images" if len(chosen) == len(found) else f"{len(chosen)} of {len(found):,}"
+
+
+def _shrunk(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if max(rgb.shape[:2]) <= _LONG_SIDE:
+        return rgb
+    image = Image.fromarray(rgb)
+    image.thumbnail((_LONG_SIDE, _LONG_SIDE))
+    return np.asarray(image)
+
+
+def _shrunk_mask(mask: NDArray[np.uint16], size: tuple[int, ...]) -> NDArray[np.uint16]:
+    rows, columns = (
+        (2 * np.arange(wanted) + 1) * length // (2 * wanted)
+        for wanted, length in zip(size, mask.shape, strict=True)
+    )
+    return np.ascontiguousarray(mask[rows[:, None], columns[None, :]])

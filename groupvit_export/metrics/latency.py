@@ -1,0 +1,42 @@
+"""Medians of calls that take turns: enough for a table, and no benchmark (`groupvit bench` is one)."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from groupvit_export.benchmark.sampling import order
+
+_SECONDS: Final = 4.0
+_ROUNDS: Final = (8, 200)
+_WARM_UP: Final = 3
+
+
+def median_latencies(
+    calls: Sequence[Callable[[], object]], clock: Callable[[], float] = time.perf_counter
+) -> tuple[float, ...]:
+    """Milliseconds of every call, the median over rounds in which each is called once.
+
+    Whose turn it is follows `groupvit_export.benchmark.sampling.order`. Rounds go on for four seconds, but
+    are at least 8 and at most 200.
+
+    Args:
+        calls: what is measured.
+        clock: seconds, never going back.
+    """
+    for _ in range(_WARM_UP):
+        for call in calls:
+            call()
+    taken: list[list[float]] = [[] for _ in calls]
+    least, most = _ROUNDS
+    end = clock() + _SECONDS
+    for number in range(most):
+        for side in order(number, len(calls)):
+            start = clock()
+            calls[side]()
+            taken[side].append(1000 * (clock() - start))
+        if number + 1 >= least and clock() > end:
+            break
+    return tuple(statistics.median(times) for times in taken)

@@ -1,0 +1,1 @@
+"""Target `onnx`: the typed graph, executed by ONNX Runtime."""

@@ -1,0 +1,182 @@
+"""A graph as TensorRT's parser understood it, layer by layer. Needs no GPU."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+import onnx
+
+from groupvit_export.errors import ExportError
+from groupvit_export.graph.function import inlined
+
+_PASSED_THROUGH: Final = ("CAST", "IDENTITY", "SHUFFLE", "SQUEEZE", "UNSQUEEZE")
+"""Layers that only dress a value; behind them stands what made it."""
+
+_MOVING: Final = (*_PASSED_THROUGH[1:], "SLICE")
+"""Layers that a builder moves a dequantization across, because they are the same on bytes."""
+
+
+@dataclass(frozen=True, eq=False)
+class ParsedNetwork:
+    """A parsed graph; the objects live as long as this does.
+
+    Attributes:
+        network: `INetworkDefinition`.
+        parser, builder: what it belongs to.
+    """
+
+    network: Any
+    parser: Any
+    builder: Any
+
+
+@dataclass(frozen=True)
+class NetworkFacts:
+    """What the parser made of a graph.
+
+    Attributes:
+        layers: by type, how many.
+        dtypes: by dtype of the first output, how many layers.
+        normalizations: layers that are a LayerNorm, not taken apart.
+        unread_casts: casts whose result nobody reads.
+        round_trips: casts to a narrower type that are cast back at once, which only lose bits.
+        byte_products: products of which both sides were dequantized from int8 just before.
+        decisions: by stage from 1, what is wrong with the way a token's group is chosen; empty where nothing.
+    """
+
+    layers: Mapping[str, int]
+    dtypes: Mapping[str, int]
+    normalizations: int
+    unread_casts: tuple[str, ...]
+    round_trips: tuple[str, ...]
+    byte_products: int
+    decisions: tuple[str, ...]
+
+
+def parse(trt: Any, logger: Any, model: onnx.ModelProto) -> ParsedNetwork:
+    """Parse a graph into a strongly typed network.
+
+    Args:
+        trt: the flavor's module.
+        logger: remembers what it says.
+        model: functions are put in place of their calls.
+
+    Raises:
+        ExportError: the parser refuses the graph; says at which node.
+    """
+    builder = trt.Builder(logger)
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = trt.OnnxParser(network, logger)
+    if not parser.parse(inlined(model).SerializeToString()):
+        first = parser.get_error(0) if parser.num_errors else None
+        raise ExportError(
+            "TensorRT's parser refuses the graph",
+            got="no reason given" if first is None else f"node {first.node_name()!r}: {first.desc()}",
+            expected="every operator understood",
+            fix="install the versions of constraints.txt",
+        )
+    return ParsedNetwork(network, parser, builder)
+
+
+def network_facts(trt: Any, network: Any, stages: int) -> NetworkFacts:
+    """Read a parsed network.
+
+    Args:
+        trt: the flavor's module.
+        network: `INetworkDefinition`.
+        stages: how many grouping blocks there are.
+    """
+    view = _View(trt, network)
+    casts = [layer for layer in view.layers if layer.type == trt.LayerType.CAST]
+    return NetworkFacts(
+        layers=MappingProxyType(dict(Counter(layer.type.name for layer in view.layers).most_common())),
+        dtypes=MappingProxyType(
+            dict(Counter(layer.get_output(0).dtype.name for layer in view.layers).most_common())
+        ),
+        normalizations=sum(layer.type == trt.LayerType.NORMALIZATION for layer in view.layers),
+        unread_casts=tuple(layer.name for layer in casts if not view.is_read(layer.get_output(0).name)),
+        round_trips=tuple(layer.name for layer in casts if view.undoes_a_cast(layer)),
+        byte_products=sum(view.multiplies_bytes(layer) for layer in view.layers),
+        decisions=tuple(view.wrong_with_decision(stage) for stage in range(1, stages + 1)),
+    )
+
+
+class _View:
+    """Who makes and who reads which tensor."""
+
+    def __init__(self, trt: Any, network: Any) -> None:
+        self._trt = trt
+        self.layers = [network.get_layer(index) for index in range(network.num_layers)]
+        self._producer = {
+            layer.get_output(index).name: layer for layer in self.layers for index in range(layer.num_outputs)
+        }
+        self._read = {
+            layer.get_input(index).name
+            for layer in self.layers
+            for index in range(layer.num_inputs)
+            if layer.get_input(index) is not None
+        }
+        self._read |= {network.get_output(index).name for index in range(network.num_outputs)}
+
+    def is_read(self, tensor: str) -> bool:
+        return tensor in self._read
+
+    def undoes_a_cast(self, layer: Any) -> bool:
+        """Whether a cast takes back what a cast to fewer bits has just done."""
+        source = self._producer.get(layer.get_input(0).name)
+        if source is None or source.type != self._trt.LayerType.CAST:
+            return False
+        wide, narrow, back = (
+            source.get_input(0).dtype,
+            source.get_output(0).dtype,
+            layer.get_output(0).dtype,
+        )
+        return back == wide and narrow.itemsize < wide.itemsize
+
+    def multiplies_bytes(self, layer: Any) -> bool:
+        """Whether a builder may multiply int8 here, because nothing else reads the values as floats."""
+        kinds, products = self._trt.LayerType, ("MATRIX_MULTIPLY", "CONVOLUTION")
+        # A convolution whose kernel is no tensor has one input.
+        if layer.type.name not in products or layer.num_inputs < 2:
+            return False
+        sides = [self._behind(layer.get_input(index).name, _MOVING) for index in (0, 1)]
+        return all(
+            side is not None and side.type == kinds.DEQUANTIZE and side.get_input(0).dtype == self._trt.int8
+            for side in sides
+        )
+
+    def wrong_with_decision(self, stage: int) -> str:
+        """Why the group of a token is not the first of the largest float32 logits, or nothing."""
+        trt = self._trt
+        # For the last of several maxima the parser turns the axis round, takes the first, and counts back.
+        chosen = self._behind(f"assignment_{stage}")
+        if chosen is None or chosen.type != trt.LayerType.TOPK:
+            return f"assignment_{stage} is made by {'nothing' if chosen is None else chosen.type.name}"
+        # The bindings give the base class; TensorRT's own samples narrow it like this.
+        chosen.__class__ = trt.ITopKLayer
+        if chosen.op != trt.TopKOperation.MAX or chosen.k != 1 or chosen.axes != 1 << 1:
+            return f"takes {chosen.op.name} {chosen.k} over axes {chosen.axes:#b}"
+        logits = chosen.get_input(0)
+        if logits.dtype != trt.float32:
+            return f"decides on {logits.dtype.name}"
+        soft = self._behind(f"soft_map_{stage}")
+        if soft is None or soft.type != trt.LayerType.SOFTMAX:
+            return f"soft_map_{stage} is made by {'nothing' if soft is None else soft.type.name}"
+        if self._root(soft.get_input(0).name) != self._root(logits.name):
+            return "decides on other values than the logits of the soft map"
+        return ""
+
+    def _behind(self, tensor: str, through: tuple[str, ...] = _PASSED_THROUGH) -> Any:
+        return self._producer.get(self._root(tensor, through))
+
+    def _root(self, tensor: str, through: tuple[str, ...] = _PASSED_THROUGH) -> str:
+        """The tensor that `tensor` only dresses."""
+        layer = self._producer.get(tensor)
+        while layer is not None and layer.type.name in through:
+            tensor = layer.get_input(0).name
+            layer = self._producer.get(tensor)
+        return tensor

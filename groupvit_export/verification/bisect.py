@@ -1,0 +1,216 @@
+"""The first node of a graph that leaves its budget, found by marking intermediate values as outputs.
+
+The truth is the graph captured afresh from the checkpoint, evaluated in float64 by ONNX's reference
+evaluator. Its values have the names that the engine's file has, in ONNX and in OpenVINO's format alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from groupvit_export.errors import UsageError
+from groupvit_export.graph.function import inlined
+from groupvit_export.verification.decisions import Index, output_error
+from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
+
+Values = Mapping[str, NDArray[Any]]
+Feeds = Mapping[str, NDArray[Any]]
+Run = Callable[[Sequence[str]], Values]
+"""Executes the engine with these values marked as outputs."""
+
+_FACTOR: Final = 16.0
+_FLOOR: Final = 1e-6
+"""Of a value's largest element; see `budgets.py` for what a factor and a floor are."""
+
+
+@dataclass(frozen=True)
+class FirstDivergence:
+    """The first node whose output leaves its budget; all nodes before it are within theirs.
+
+    Attributes:
+        position, nodes: the node's place among those that could be compared, from 1.
+        operator, node, value: its operator, its name and its output.
+        inputs: what it reads.
+        error, budget, index: of the output.
+    """
+
+    position: int
+    nodes: int
+    operator: str
+    node: str
+    value: str
+    inputs: tuple[str, ...]
+    error: float
+    budget: float
+    index: Index
+
+    def __str__(self) -> str:
+        return (
+            f"node {self.position} of {self.nodes}: {self.operator} {self.node!r}, value {self.value!r} is "
+            f"off by {self.error:.3g} (budget {self.budget:.3g}) at {list(self.index)}; "
+            f"it reads {', '.join(self.inputs)}"
+        )
+
+
+def bisect(clean: onnx.ModelProto, target: str, path: Path, feeds: Feeds) -> FirstDivergence | None:
+    """Find the first node that leaves its budget.
+
+    Args:
+        clean: the image graph captured from the checkpoint with the bundle's passes.
+        target: of the engine.
+        path: the engine's file.
+        feeds: inputs of the engine by name, on which it fails.
+
+    Returns:
+        The node, or None where every value is within its budget.
+
+    Raises:
+        UsageError: values of this target's engines cannot be marked.
+    """
+    make = _RUNNERS.get(target)
+    if make is None:
+        raise UsageError(
+            "values inside this target's engines cannot be marked",
+            got=target,
+            expected=" or ".join(_RUNNERS),
+            fix="bisect the same checkpoint with --targets onnx",
+        )
+    graph = inlined(clean)
+    truth = _truth(graph, feeds)
+    plain = _onnx_values(graph, feeds, list(truth), optimize=False)
+    available, run = make(path, feeds)
+    order = [node for node in graph.graph.node if node.output[0] in truth and node.output[0] in available]
+    names = [node.output[0] for node in order]
+    budgets = {name: _budget(truth[name], plain[name]) for name in names}
+
+    def is_off(found: Values, name: str) -> bool:
+        return output_error(found[name], truth[name])[0] > budgets[name]
+
+    found = run(names)
+    first = next((i for i, name in enumerate(names) if is_off(found, name)), None)
+    if first is None:
+        # Marked values are not fused; a fault in a fusion is then gone. Mark one at a time instead.
+        low, high = 0, len(names) - 1
+        if not is_off(run([names[high]]), names[high]):
+            return None
+        while low < high:
+            middle = (low + high) // 2
+            if is_off(run([names[middle]]), names[middle]):
+                high = middle
+            else:
+                low = middle + 1
+        first, found = low, run([names[low]])
+    node = order[first]
+    error, index = output_error(found[names[first]], truth[names[first]])
+    return FirstDivergence(
+        position=first + 1,
+        nodes=len(order),
+        operator=node.op_type,
+        node=node.name,
+        value=names[first],
+        inputs=tuple(node.input),
+        error=error,
+        budget=budgets[names[first]],
+        index=index,
+    )
+
+
+def _budget(truth: NDArray[np.float64], plain: NDArray[Any]) -> float:
+    if not np.issubdtype(plain.dtype, np.floating):
+        return 0.0
+    scale = float(np.abs(truth).max()) if truth.size else 0.0
+    return max(_FLOOR * scale, _FACTOR * output_error(plain, truth)[0])
+
+
+def _truth(graph: onnx.ModelProto, feeds: Feeds) -> dict[str, NDArray[np.float64]]:
+    """Every value that a node computes, in float64."""
+    wide = onnx.ModelProto()
+    wide.CopyFrom(graph)
+    for tensor in wide.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT:
+            array = numpy_helper.to_array(tensor).astype(np.float64)
+            tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+    for node in wide.graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Cast" and attribute.i == onnx.TensorProto.FLOAT:
+                attribute.i = onnx.TensorProto.DOUBLE
+            if attribute.HasField("t") and attribute.t.data_type == onnx.TensorProto.FLOAT:
+                array = numpy_helper.to_array(attribute.t).astype(np.float64)
+                attribute.t.CopyFrom(numpy_helper.from_array(array, attribute.t.name))
+            if attribute.name == "value_float":
+                constant = numpy_helper.from_array(np.array(attribute.f, np.float64))
+                attribute.CopyFrom(onnx.helper.make_attribute("value", constant))
+    del wide.graph.value_info[:]
+    wide_feeds = {
+        name: value.astype(np.float64) if value.dtype == np.float32 else value
+        for name, value in feeds.items()
+    }
+    values = ReferenceEvaluator(wide).run(None, wide_feeds, intermediate=True)
+    computed = {name for node in graph.graph.node for name in node.output}
+    return {
+        name: np.asarray(value, np.float64)
+        for name, value in values.items()
+        if name in computed and np.asarray(value).dtype != bool and np.asarray(value).size
+    }
+
+
+def _onnx_values(
+    graph: onnx.ModelProto, feeds: Feeds, names: Sequence[str], *, optimize: bool
+) -> dict[str, NDArray[Any]]:
+    marked = onnx.ModelProto()
+    marked.CopyFrom(graph)
+    known = {output.name for output in marked.graph.output}
+    # Without a type: the runtime infers it.
+    marked.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in known)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if not optimize:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(
+        marked.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    values = session.run(list(names), dict(feeds))
+    return dict(zip(names, values, strict=True))
+
+
+def _onnx_runner(path: Path, feeds: Feeds) -> tuple[set[str], Run]:
+    graph = inlined(onnx.load(path))
+    available = {name for node in graph.graph.node for name in node.output}
+    return available, lambda names: _onnx_values(graph, feeds, names, optimize=True)
+
+
+def _openvino_runner(path: Path, feeds: Feeds) -> tuple[set[str], Run]:
+    from groupvit_runtime.without_telemetry.openvino import openvino as ov
+
+    core = ov.Core()
+
+    def tensors(model: ov.Model) -> set[str]:
+        return {name for op in model.get_ops() for output in op.outputs() for name in output.get_names()}
+
+    def run(names: Sequence[str]) -> Values:
+        model = core.read_model(path)
+        outputs = {name for output in model.outputs for name in output.get_names()}
+        for name in names:
+            if name not in outputs:
+                model.add_outputs(name)
+        compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": ov.Type.f32})
+        request = compiled.create_infer_request()
+        request.infer(dict(feeds))
+        return {name: request.get_tensor(name).data.copy() for name in names}
+
+    return tensors(core.read_model(path)), run
+
+
+_RUNNERS: Final[Mapping[str, Callable[[Path, Feeds], tuple[set[str], Run]]]] = MappingProxyType(
+    {"onnx": _onnx_runner, "openvino": _openvino_runner}
+)

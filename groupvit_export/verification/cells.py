@@ -1,0 +1,77 @@
+"""Cells of the matrix from what was measured."""
+
+from __future__ import annotations
+
+import math
+
+from groupvit_export.verification.decisions import Index
+from groupvit_export.verification.report import Cell, Place
+from groupvit_runtime.manifest import Verdict
+
+_AXES = {
+    "pixel_values": ("image", "channel", "row", "column"),
+    "masks": ("image", "group", "row", "column"),
+    "group_embeds": ("image", "group", "component"),
+    "image_embeds": ("image", "component"),
+    "text_embeds": ("sentence", "component"),
+    "soft_map": ("image", "group", "token"),
+    "assignment": ("image", "token"),
+    "logits": ("image", "group", "token"),
+    "means": ("image", "group", "channel"),
+    "soft": ("image", "group", "token"),
+    "index": ("image", "token"),
+    "count": ("image", "group"),
+    "labels": ("row", "column"),
+}
+
+
+def place(case: str, output: str, index: Index) -> Place:
+    """A place with its index in words."""
+    axes = _AXES.get(output.rstrip("_0123456789"), ())
+    meaning = ", ".join(f"{axis} {i}" for axis, i in zip(axes, index, strict=False))
+    return Place(case, output, tuple(index), meaning)
+
+
+class MaxError:
+    """The error that is largest for its budget, over cases."""
+
+    def __init__(self) -> None:
+        self._ratio = -math.inf
+        self._value: float | None = None
+        self._budget: float | None = None
+        self._place: Place | None = None
+
+    def update(self, value: float, budget: float, where: Place) -> None:
+        """Take an error into account."""
+        ratio = value / budget if budget else (math.inf if value else 0.0)
+        if ratio > self._ratio:
+            self._ratio, self._value, self._budget, self._place = ratio, value, budget, where
+
+    def cell(self, *, too_noisy: bool = False, detail: str = "") -> Cell:
+        """FAIL beyond the budget; AMBIGUOUS where the budget itself means nothing."""
+        assert self._value is not None and self._budget is not None
+        if self._ratio > 1:
+            return Cell("FAIL", self._value, self._budget, detail, self._place)
+        if too_noisy:
+            reason = "the model amplifies rounding beyond what can be judged"
+            return Cell("AMBIGUOUS", self._value, self._budget, reason, self._place)
+        return Cell("PASS", self._value, self._budget, detail)
+
+
+def count_cell(count: int, first: Place | None, detail: str = "") -> Cell:
+    """A number of faults of which none is allowed."""
+    return Cell("FAIL" if count else "PASS", float(count), 0.0, detail, first if count else None)
+
+
+def risk_cell(part: int, whole: int, limit: float | None, what: str) -> Cell:
+    """A share that says how much a verdict proves; without a limit it informs."""
+    share = part / whole if whole else 0.0
+    if limit is None:
+        return information(share, f"{part:,} of {whole:,} {what}")
+    verdict: Verdict = "AMBIGUOUS" if share > limit else "PASS"
+    return Cell(verdict, share, limit, f"{part:,} of {whole:,} {what}")
+
+
+def information(value: float, detail: str = "") -> Cell:
+    """A figure without a verdict."""
+    return Cell(None, value, None, detail)

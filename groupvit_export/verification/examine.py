@@ -1,0 +1,206 @@
+"""A whole verification: every section on every backend, as one matrix."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groupvit_export.verification.backends import Backend, checked, eager
+from groupvit_export.verification.budgets import load_budgets
+from groupvit_export.verification.cases import Case, edge_cases, image_cases, synthetic_cases, text_cases
+from groupvit_export.verification.checks.graph_labels import graph_label_cells
+from groupvit_export.verification.checks.labels import LabeledImage, hf_cells, label_noise, paper_cells
+from groupvit_export.verification.checks.passes import pass_cells
+from groupvit_export.verification.checks.sections import (
+    image_cells,
+    operator_cells,
+    run_cases,
+    stability_cells,
+    text_cells,
+)
+from groupvit_export.verification.inputs import images_for_windows
+from groupvit_export.verification.reference import Reference
+from groupvit_export.verification.report import Cell, Column, Report, Row
+from groupvit_export.verification.rows import row_table
+from groupvit_export.verification.specification import (
+    ClassPrompts,
+    ReferenceContext,
+    VerificationSpec,
+    measure_noise,
+)
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What to run.
+
+    Attributes:
+        image, text: cases of the engines.
+        batch: the case among `image` whose images are run again and one by one.
+        images: uint8 [H, W, 3] by name, whose label maps are compared; none skips these rows.
+        shapes: images of different shapes for the sliding windows.
+        words: the classes of the label maps; None where `images` and `shapes` are empty.
+    """
+
+    image: list[Case]
+    text: list[Case]
+    batch: Case
+    images: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+    shapes: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+    words: ClassPrompts | None = None
+
+
+def synthetic_plan(subject: VerificationSpec, max_batch: int | None = None) -> Plan:
+    """Made images, edge cases and text; no label maps. This is what an export in float32 runs.
+
+    Args:
+        subject: the truth.
+        max_batch: the largest batch that the engines take; None where there is no limit.
+    """
+    size, spec = subject.image_size, subject.whole
+    images = synthetic_cases(size, spec, max_batch)
+    return Plan(
+        image=[*images, *edge_cases(size, spec, max_batch)],
+        text=text_cases(subject.model.config.text_config),
+        batch=largest_batch(images),
+    )
+
+
+def label_plan(
+    subject: VerificationSpec,
+    words: ClassPrompts,
+    images: Mapping[str, NDArray[np.uint8]],
+    max_batch: int | None = None,
+) -> Plan:
+    """The synthetic plan, and images whose label maps are compared.
+
+    Args:
+        subject: the truth.
+        words: the classes.
+        images: uint8 [H, W, 3] by name, of any sizes.
+        max_batch: the largest batch that the engines take; None where there is no limit.
+    """
+    cases = image_cases(images, subject.image_size, subject.whole, max_batch=max_batch)
+    synthetic = synthetic_plan(subject, max_batch)
+    return replace(
+        synthetic,
+        image=[*cases, *synthetic.image],
+        batch=largest_batch([*cases, synthetic.batch]),
+        images=images,
+        shapes=images_for_windows(subject.image_size[0]),
+        words=words,
+    )
+
+
+def largest_batch(cases: Sequence[Case]) -> Case:
+    """The case with the most images, the first on ties."""
+    return max(cases, key=lambda case: len(case.value))
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A column.
+
+    Attributes:
+        backend: what computes.
+        cells: of rows that were settled beforehand.
+        shown: of how many images the label maps are kept for people.
+        passes: graph passes that have their rows in this column.
+    """
+
+    backend: Backend
+    cells: Mapping[str, Cell] = field(default_factory=dict)
+    shown: int = 0
+    passes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """The matrix, and by column the label maps that are kept for people."""
+
+    report: Report
+    shown: Mapping[str, tuple[LabeledImage, ...]]
+
+
+def examine(
+    subject: VerificationSpec,
+    candidates: Sequence[Candidate],
+    plan: Plan,
+    *,
+    precision: str,
+    bundle: str,
+    checkpoint: str,
+    notes: Sequence[str] = (),
+    progress: Progress = lambda line: None,
+    reference: Reference | None = None,
+) -> Examination:
+    """Run every backend on everything.
+
+    Args:
+        subject: the truth.
+        candidates: what is judged, in the order of the columns.
+        plan: what is run.
+        precision: of the engines, which chooses the budgets.
+        bundle, checkpoint: names for the report.
+        notes: what the reader must know.
+        progress: called with a line a step.
+        reference: of another examination of the same model, which knows its images; None for a new one.
+    """
+    start = time.perf_counter()
+    reference = reference or Reference(subject.model)
+    yardstick = eager(subject.model, precision)
+    progress(f"reference in float64, noise of PyTorch in {precision} ...")
+    budgets = load_budgets(precision)
+    truth = ReferenceContext(
+        subject, reference, budgets, measure_noise(yardstick, reference, plan.image, plan.text)
+    )
+    scores = (
+        None if plan.words is None else label_noise(yardstick, truth, plan.words, plan.images, plan.shapes)
+    )
+    columns: dict[str, dict[str, Cell]] = {}
+    shown: dict[str, tuple[LabeledImage, ...]] = {}
+    for candidate in candidates:
+        backend = checked(candidate.backend, reference)
+        progress(f"{backend.name} ...")
+        runs = run_cases(backend, plan.image)
+        cells = {**candidate.cells, **pass_cells(truth, candidate.passes, plan.image[0])}
+        cells |= image_cells(truth, runs)
+        cells |= operator_cells(backend, truth, yardstick)
+        cells |= text_cells(backend, truth, plan.text)
+        cells |= graph_label_cells(backend, truth, plan.batch, plan.words)
+        cells |= stability_cells(backend, truth, plan.batch, runs[plan.batch])
+        if plan.words is not None and scores is not None:
+            found, images = hf_cells(backend, truth, scores, plan.words, plan.images, candidate.shown)
+            if candidate.shown:
+                shown[backend.name] = tuple(images)
+            cells |= found
+            if plan.shapes:
+                cells |= paper_cells(backend, truth, scores, plan.words, plan.shapes)
+        columns[backend.name] = cells
+    table = row_table(subject.stages)
+    unknown = {name for cells in columns.values() for name in cells} - set(table)
+    assert not unknown, unknown
+    rows = tuple(
+        Row(name, about, MappingProxyType({c: cells[name] for c, cells in columns.items() if name in cells}))
+        for name, about in table.items()
+        if any(name in cells for cells in columns.values())
+    )
+    report = Report(
+        bundle=bundle,
+        checkpoint=checkpoint,
+        columns=tuple(
+            Column(c.backend.name, c.backend.description, c.backend.substitute) for c in candidates
+        ),
+        rows=rows,
+        cases=tuple(case.name for case in (*plan.image, *plan.text)),
+        notes=(*notes, *(c.backend.substitute for c in candidates if c.backend.substitute is not None)),
+        seconds=time.perf_counter() - start,
+    )
+    return Examination(report, MappingProxyType(shown))

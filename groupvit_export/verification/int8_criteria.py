@@ -1,0 +1,98 @@
+"""The verdict on int8, for which there is no PyTorch to measure noise with.
+
+What can be exact must be: every token in the best group of its own soft map, the grouping attention right
+by itself, finite outputs, the float32 text engine within its budgets. What int8 costs is judged by label maps
+and their budget. All other rows inform.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
+
+from groupvit_export.metrics.budget import LabelBudget
+from groupvit_export.metrics.judge import Quality
+from groupvit_export.verification.report import Cell, Report, Row
+from groupvit_export.verification.rows import LABEL_ROWS
+from groupvit_runtime.manifest import ParitySummary
+
+PIXELS, MIOU = LABEL_ROWS
+
+_DECIDING: Final = re.compile(
+    r"constants|pixel_values|token ids|network: .*|pass .*|runs|grouping \d+ alone: .*"
+    rf"|stage \d+ self-consistency|text_embeds|repeated runs|{PIXELS}|{MIOU}"
+)
+
+
+def reference_precision(precision: str) -> str:
+    """The precision whose noise and budgets an examination uses: of int8 those of float32."""
+    return "fp32" if precision == "int8" else precision
+
+
+def label_cells(found: Quality, fp32: Quality, budget: LabelBudget, words: str) -> dict[str, Cell]:
+    """The two rows that the budget decides; shares as everywhere in the matrix.
+
+    Args:
+        found: of the int8 engine's label maps.
+        fp32: of those it is held against.
+        budget: what may be lost.
+        words: on what this was measured.
+    """
+    drop, pixels = (fp32.miou - found.miou) / 100, 1 - found.agreement / 100
+    return {
+        PIXELS: Cell(
+            "PASS" if found.agreement >= budget.min_agreement else "FAIL",
+            pixels,
+            1 - budget.min_agreement / 100,
+            f"{found.agreement:.3f} % as in fp32; {words}",
+        ),
+        MIOU: Cell(
+            "PASS" if fp32.miou - found.miou <= budget.max_miou_drop else "FAIL",
+            drop,
+            budget.max_miou_drop / 100,
+            f"{found.miou:.2f} % against {fp32.miou:.2f} %",
+        ),
+    }
+
+
+def recorded_budget(parity: ParitySummary | None) -> LabelBudget:
+    """The budget that an export had, from its rows; the usual one where there are none."""
+    limits = {row.name: row.budget for row in parity.rows} if parity is not None else {}
+    pixels, miou = limits.get(PIXELS), limits.get(MIOU)
+    usual = LabelBudget()
+    return LabelBudget(
+        max_miou_drop=usual.max_miou_drop if miou is None else round(100 * miou, 9),
+        min_agreement=usual.min_agreement if pixels is None else round(100 - 100 * pixels, 9),
+    )
+
+
+def apply_int8_criteria(report: Report, columns: Mapping[str, Mapping[str, Cell]]) -> Report:
+    """The report with the rows that decide about int8, and all others as information.
+
+    Args:
+        report: of an examination with the budgets of float32.
+        columns: cells that label maps gave, by column in int8.
+    """
+    rows = []
+    for row in report.rows:
+        cells = {
+            name: _informing(cell) if name in columns and not _DECIDING.fullmatch(row.name) else cell
+            for name, cell in row.cells.items()
+        }
+        rows.append(replace(row, cells=MappingProxyType(cells)))
+    for name, about in LABEL_ROWS.items():
+        cells = {column: found[name] for column, found in columns.items() if name in found}
+        if cells:
+            rows.append(Row(name, about, MappingProxyType(cells)))
+    return replace(report, rows=tuple(rows))
+
+
+def _informing(cell: Cell) -> Cell:
+    # Outputs that are not finite are wrong in any precision.
+    if cell.value is not None and not math.isfinite(cell.value):
+        return replace(cell, verdict="FAIL")
+    return replace(cell, verdict=None, budget=None, place=None)

@@ -1,0 +1,123 @@
+"""Label maps of int8 engines of a bundle, on images that they were not calibrated on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from groupvit_export.metrics.decoding import Decoding
+from groupvit_export.metrics.images import BUNDLED, ImageSet, bundled_images, read_images
+from groupvit_export.metrics.judge import Judge
+from groupvit_export.verification.backends import Backend
+from groupvit_export.verification.inputs import class_words
+from groupvit_export.verification.int8_criteria import MIOU, PIXELS, label_cells, recorded_budget
+from groupvit_export.verification.report import Cell
+from groupvit_export.verification.specification import ClassPrompts, VerificationSpec
+from groupvit_runtime.manifest import Manifest
+
+
+@dataclass(frozen=True, eq=False)
+class ValidationSet:
+    """Images, words and what both are held against.
+
+    Attributes:
+        judge: on the images.
+        words: its classes.
+        eager: the reference in float32.
+        decides: the rows whose budget means these images: those of the bundle's own calibration, or what
+            was asked for; of mean IoU, held against what the export held it against.
+    """
+
+    judge: Judge
+    words: ClassPrompts
+    eager: Backend
+    decides: frozenset[str]
+
+    @staticmethod
+    def of(
+        manifest: Manifest,
+        tokenizer: Path,
+        subject: VerificationSpec,
+        eager: Backend,
+        folder: Path | None,
+        names: tuple[str, ...] | None,
+        *,
+        demo: bool,
+    ) -> ValidationSet:
+        """Of images that are named, or else those that the export held out of the package's.
+
+        Args:
+            manifest: of the bundle.
+            tokenizer: its tokenizer.json.
+            subject: the truth.
+            eager: the reference in float32.
+            folder: of images, or None.
+            names: classes that were asked for, or None; there is no truth in them.
+            demo: whether it is the demo checkpoint.
+
+        Raises:
+            ImageError: there are no images, or one cannot be read.
+        """
+        held_out = bundled_images(with_truth=demo).halves()[1]
+        images = held_out if folder is None else read_images(folder)
+        if names is not None:
+            images = _renamed(images)
+        decoding = Decoding.of(
+            manifest.decode.default,
+            subject.image_size,
+            subject.contracts,
+            subject.paper,
+            subject.logit_scale,
+        )
+        chosen = images.classes or class_words(tokenizer, manifest.model, manifest.prompts, names).names
+        judge = Judge(decoding, images, chosen)
+        info = manifest.engine("image").quantization
+        calibration = "" if info is None else info.calibration
+        decides = set()
+        if folder is not None or calibration.startswith(BUNDLED):
+            decides.add(PIXELS)
+            # A point of mean IoU with masks and one with fp32's own label maps are two things.
+            if calibration.endswith(judge.measured_against):
+                decides.add(MIOU)
+        words = class_words(tokenizer, manifest.model, manifest.prompts, judge.words)
+        return ValidationSet(judge, words, eager, frozenset(decides))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know."""
+        if PIXELS not in self.decides:
+            return (
+                "int8 was calibrated on images of its own, so label maps of the drawn scenes only inform; "
+                "--images DIR judges it on images like those",
+            )
+        if MIOU not in self.decides:
+            return (
+                f"the export measured mIoU otherwise than against {self.judge.measured_against}, so here "
+                "it only informs",
+            )
+        return ()
+
+    def cells(self, backends: Mapping[str, Backend], manifest: Manifest) -> dict[str, dict[str, Cell]]:
+        """The two label rows, by column.
+
+        Args:
+            backends: int8 engines, by column.
+            manifest: which records the budget.
+        """
+        truth = self.judge.label_maps(self.eager.image, self.words.of(self.eager))
+        fp32 = self.judge.compare(truth, truth)
+        budget = recorded_budget(manifest.parity)
+        columns = {}
+        for name, backend in backends.items():
+            found = self.judge.compare(self.judge.label_maps(backend.image, self.words.of(backend)), truth)
+            cells = label_cells(found, fp32, budget, self.judge.described)
+            columns[name] = {
+                row: cell if row in self.decides else replace(cell, verdict=None)
+                for row, cell in cells.items()
+            }
+        return columns
+
+
+def _renamed(images: ImageSet) -> ImageSet:
+    return replace(images, truth=None, classes=None, background=False, background_threshold=None)

@@ -1,0 +1,111 @@
+"""OpenVINO on the CPU."""
+
+from __future__ import annotations
+
+import queue
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groupvit_runtime.engines import EngineOptions, Tensors
+from groupvit_runtime.engines.failure import load_failed, run_failed
+from groupvit_runtime.engines.mapped_weights import MappedWeights
+from groupvit_runtime.errors import EngineError
+from groupvit_runtime.manifest import EngineInfo
+from groupvit_runtime.without_telemetry.openvino import openvino as ov
+
+# Of int8, what is not quantized in the file is float32.
+_PRECISION_HINTS = {"fp32": ov.Type.f32, "bf16": ov.Type.bf16, "int8": ov.Type.f32}
+
+
+class OpenVINOEngine:
+    """A compiled model with a pool of infer requests, one for each call in flight."""
+
+    def __init__(self, info: EngineInfo, path: Path, options: EngineOptions) -> None:
+        self._info = info
+        hint = _PRECISION_HINTS.get(info.precision)
+        if hint is None:
+            raise EngineError(
+                "this runtime has no OpenVINO setting for the engine's precision",
+                got=info.precision,
+                expected=" or ".join(_PRECISION_HINTS),
+            )
+        _check_version(info)
+        properties = {
+            # Left alone, OpenVINO computes in bf16 where the CPU has it, and hundreds of tokens change group.
+            "INFERENCE_PRECISION_HINT": hint,
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        if options.streams is not None:
+            properties["NUM_STREAMS"] = options.streams
+        if options.threads is not None:
+            properties["INFERENCE_NUM_THREADS"] = options.threads
+        try:
+            core = ov.Core()
+            # OpenVINO would map the file too, and hold every page beside its own packed copy of the weights.
+            self._weights = MappedWeights(path.with_suffix(".bin"))
+            model = core.read_model(path.read_bytes(), ov.Tensor(self._weights.array, shared_memory=True))
+            self._compiled = core.compile_model(model, "CPU", properties)
+        except (RuntimeError, OSError, ValueError) as error:
+            raise load_failed(
+                f"OpenVINO {_runtime_version()}", info, error, fix="export the bundle again on this machine"
+            ) from error
+        self._weights.release()
+        active = self._compiled.get_property("INFERENCE_PRECISION_HINT")
+        if active != hint:
+            raise EngineError(
+                "OpenVINO runs in another precision than was asked for",
+                got=f"{active.get_type_name()} on {core.get_property('CPU', 'FULL_DEVICE_NAME')}",
+                expected=hint.get_type_name(),
+                fix="run it on a CPU that has this precision, or export with --precision fp32",
+            )
+        self._outputs = [output.name for output in info.outputs]
+        self._idle: queue.SimpleQueue[ov.InferRequest] = queue.SimpleQueue()
+
+    @property
+    def description(self) -> str:
+        active = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        mixed = "int8 and " if self._info.precision == "int8" else ""
+        streams = self._compiled.get_property("NUM_STREAMS")
+        divided = f", {streams} streams" if streams > 1 else ""
+        return f"OpenVINO {_runtime_version()}, CPU, {mixed}{active}{divided}"
+
+    def run(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
+        is_new = False
+        try:
+            request = self._idle.get_nowait()
+        except queue.Empty:
+            request, is_new = self._compiled.create_infer_request(), True
+        try:
+            request.infer(dict(inputs), share_inputs=True)
+            # Copied: the tensors belong to the request, which the next call overwrites.
+            return {name: request.get_tensor(name).data.copy() for name in self._outputs}
+        except RuntimeError as error:
+            raise run_failed(f"OpenVINO {_runtime_version()}", self._info, inputs, error) from error
+        finally:
+            self._idle.put(request)
+            if is_new:
+                # Some weights are packed only when a request runs for the first time.
+                self._weights.release()
+
+
+def _runtime_version() -> str:
+    return str(ov.__version__).split("-")[0]
+
+
+def _check_version(info: EngineInfo) -> None:
+    """IR is read by the version that wrote it and by newer ones; older ones may misread it."""
+    built = info.versions.get("openvino", "")
+    if _numbers(built)[:2] > _numbers(_runtime_version())[:2]:
+        raise EngineError(
+            "the engine was built by a newer OpenVINO than this one",
+            got=f"OpenVINO {_runtime_version()} here",
+            expected=f"OpenVINO {built} or newer",
+            fix=f"pip install 'openvino>={built}', or export the bundle again with the version you have",
+        )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])

@@ -1,0 +1,135 @@
+"""The legend below an overlay: swatch, name and share of every class that occurs."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw, ImageFont
+
+_PAPER = (255, 255, 255)
+_INK = (24, 24, 24)
+_FAINT = (110, 110, 110)
+_MIN_WIDTH = 480
+_MAX_ENTRIES = 60
+_ELLIPSIS = "…"
+
+_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    """One class of the legend; ``color`` is ``None`` where the image is left uncolored."""
+
+    index: int
+    name: str
+    share: float
+    color: tuple[int, ...] | None
+
+
+def draw_legend(
+    image: Image.Image, entries: Sequence[LegendEntry], font: str | os.PathLike[str] | None = None
+) -> Image.Image:
+    """Put the legend below the image.
+
+    Text grows with the image's width. Names too long for their column are cut with an ellipsis; beyond
+    60 entries the rest are summed in one line.
+
+    Args:
+        image: an RGB image.
+        entries: in the order they shall appear.
+        font: a TrueType file, or ``None`` for Pillow's own.
+
+    Returns:
+        An RGB image at least as wide as the image and 480 pixels.
+
+    Raises:
+        OSError: the font cannot be read.
+    """
+    width = max(image.width, _MIN_WIDTH)
+    size = max(width // 42, 14)
+    typeface = _font(font, size)
+    missing = _pixels(typeface, "\uffff")
+    shown = list(entries[:_MAX_ENTRIES])
+    rest = entries[_MAX_ENTRIES:]
+    lines = [(entry.color, _title(entry, typeface, missing), _percent(entry.share)) for entry in shown]
+
+    gap, swatch, row = size * 2 // 3, size, size * 8 // 5
+    number = int(max([typeface.getlength(text) for _, _, text in lines], default=0)) + 1
+    widest = int(max([typeface.getlength(text) for _, text, _ in lines], default=0)) + 1
+    # Swatch, name and number with a gap between them, and three to the next column.
+    fixed = swatch + number + 5 * gap
+    inside = width + gap
+    # A single long name must not cost all others their second column.
+    cell = fixed + min(widest, max(inside // 2 - fixed, 6 * size))
+    rows = -(-len(lines) // max(inside // cell, 1))
+    columns = max(-(-len(lines) // max(rows, 1)), 1)
+    cell = min(inside // columns, fixed + widest)
+
+    height = image.height + 2 * gap + row * (rows + bool(rest))
+    canvas = Image.new("RGB", (width, height), _PAPER)
+    canvas.paste(image, ((width - image.width) // 2, 0))
+    draw = ImageDraw.Draw(canvas)
+    for position, (color, title, percent) in enumerate(lines):
+        column, line = divmod(position, rows)
+        left = gap + column * cell
+        middle = image.height + gap + line * row + row // 2
+        box = (left, middle - swatch // 2, left + swatch, middle + swatch // 2)
+        draw.rectangle(box, fill=color or _PAPER, outline=_FAINT)
+        if color is None:
+            draw.line((box[0], box[3], box[2], box[1]), fill=_FAINT)
+        title = _fitted(title, typeface, cell - fixed)
+        draw.text((left + swatch + gap, middle), title, fill=_INK, font=typeface, anchor="lm")
+        right = left + cell - 3 * gap
+        draw.text((right, middle), percent, fill=_FAINT, font=typeface, anchor="rm")
+    if rest:
+        more = f"and {len(rest)} more, {_percent(sum(entry.share for entry in rest))} together"
+        middle = image.height + gap + rows * row + row // 2
+        draw.text((gap, middle), _fitted(more, typeface, width - 2 * gap), _FAINT, typeface, anchor="lm")
+    return canvas
+
+
+def _font(path: str | os.PathLike[str] | None, size: int) -> _Font:
+    if path is None:
+        return ImageFont.load_default(size)
+    return ImageFont.truetype(path, size)
+
+
+def _title(entry: LegendEntry, font: _Font, missing: bytes) -> str:
+    name, complete = "", True
+    for letter in " ".join(entry.name.split()):
+        # Pillow's own font has no accents: a plain letter reads better than the box for a missing one.
+        plain = unicodedata.normalize("NFKD", letter)[:1]
+        if letter.isascii() or _pixels(font, letter) != missing:
+            name += letter
+        elif plain.isascii():
+            name += plain
+        else:
+            name += letter
+            complete = False
+    # Boxes say nothing; the index still tells which class it is.
+    return name if complete else f"#{entry.index} {name}"
+
+
+def _pixels(font: _Font, letter: str) -> bytes:
+    return bytes(font.getmask(letter))
+
+
+def _percent(share: float) -> str:
+    # Nothing at all and too little to write are different answers.
+    return "< 0.1 %" if 0 < share < 0.001 else f"{100 * share:.1f} %"
+
+
+def _fitted(text: str, font: _Font, width: float) -> str:
+    if font.getlength(text) <= width:
+        return text
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if font.getlength(text[:middle].rstrip() + _ELLIPSIS) <= width:
+            low = middle
+        else:
+            high = middle - 1
+    return text[:low].rstrip() + _ELLIPSIS

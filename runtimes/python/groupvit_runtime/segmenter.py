@@ -1,0 +1,473 @@
+"""`Segmenter`: images and words in, label maps out."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groupvit_runtime.byte_products import int8_caution, this_instruction_set
+from groupvit_runtime.contract import PaperDecode
+from groupvit_runtime.decode import hf_decode, hf_groups
+from groupvit_runtime.decode_checks import check_output, check_text
+from groupvit_runtime.engines import EngineOptions, load_engine
+from groupvit_runtime.errors import EngineError, LabelError, ParityWarning, PrecisionWarning, UsageError
+from groupvit_runtime.image_engine import ImageEngine, Outputs, Prepared
+from groupvit_runtime.manifest import DecodeName, EngineInfo, Manifest, check_decode
+from groupvit_runtime.open_bundle import OpenBundle, open_bundle
+from groupvit_runtime.paper import paper_decode
+from groupvit_runtime.process import OwningProcess
+from groupvit_runtime.prompts import check_labels, resolve_templates
+from groupvit_runtime.read_image import ImageSource, read_image
+from groupvit_runtime.result import Segmentation
+from groupvit_runtime.vocabulary import Vocabulary
+from groupvit_runtime.window_groups import window_groups
+from groupvit_runtime.windows import plan_windows
+
+if TYPE_CHECKING:
+    from groupvit_runtime.text_encoder import TextEncoder
+
+Image = ImageSource
+Images = list[Image] | tuple[Image, ...]
+Labels = Sequence[str] | Vocabulary
+_Key = str | tuple[tuple[str, ...], tuple[str, ...]]
+Stage = Literal["read", "preprocess", "engine", "postprocess"]
+Observer = Callable[[Stage], AbstractContextManager[object]]
+
+BACKGROUND: Final = "background"
+
+_REMEMBERED_VOCABULARIES = 16
+_BATCH = 8
+_UNOBSERVED: Final = nullcontext()
+
+
+class Segmenter:
+    """Segments images with a bundle. One object may be used by many threads at once.
+
+    It belongs to the process that loaded it: in a forked child every call is an `EngineError`.
+
+    The image engine is loaded by `load`; the text engine and tokenizer only when words come that are
+    not in a cached vocabulary.
+    """
+
+    def __init__(
+        self,
+        bundle: OpenBundle,
+        options: EngineOptions,
+        decode: DecodeName | None,
+        batch_size: int | None,
+        observe: Observer | None = None,
+    ) -> None:
+        self._process = OwningProcess()
+        self._observe = observe or _unobserved
+        self._bundle = bundle
+        self._options = options
+        _warn_of_failed_parity(bundle.manifest)
+        _warn_of_int8(bundle.manifest, options.device)
+        self._decode: DecodeName = check_decode(decode or bundle.manifest.decode.default)
+        image = bundle.manifest.engine("image")
+        self._batch_size = _batch_size(batch_size, image)
+        self._image = ImageEngine(image, load_engine(image, bundle.root, options))
+        self._image.check_serves(self._decode, bundle.manifest.preprocessing)
+        self._text: TextEncoder | None = None
+        self._vocabularies: OrderedDict[_Key, Vocabulary] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @staticmethod
+    def load(
+        bundle: str | PathLike[str],
+        *,
+        device: str | None = None,
+        threads: int | None = None,
+        decode: DecodeName | None = None,
+        batch_size: int | None = None,
+        cuda_graphs: bool = True,
+        streams: int | None = None,
+        observe: Observer | None = None,
+    ) -> Segmenter:
+        """Open a bundle, verify its image engine's hash and load it.
+
+        Args:
+            bundle: folder or .zip written by `groupvit export`.
+            device: "cpu" or "cuda"; None for the CPU where the target has it, and the GPU where it has not.
+                There is no silent fallback.
+            threads: of the engine; None for its own choice.
+            decode: "hf" or "paper"; None for the bundle's default.
+            batch_size: most images, or windows of one image, that run at once; None for 8, or what
+                the engine takes at most where that is less.
+            cuda_graphs: whether a TensorRT engine replays shapes that come again as CUDA graphs.
+            streams: how many calls an OpenVINO engine computes at once, its threads divided among them: for
+                programs whose threads all call it. None for one after the other.
+            observe: gives the context that a stage of a call runs in, for measuring and tracing; it is asked
+                by the thread that calls, once for every batch.
+
+        Raises:
+            BundleError: the bundle is damaged or of another schema.
+            EngineError: the engine cannot run here as asked.
+            UsageError: the engine normalizes images by itself, otherwise than this decode needs them.
+        """
+        options = EngineOptions(device=device, threads=threads, cuda_graphs=cuda_graphs, streams=streams)
+        return Segmenter(open_bundle(Path(bundle)), options, decode, batch_size, observe)
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the bundle says about itself."""
+        return self._bundle.manifest
+
+    @property
+    def engine_description(self) -> str:
+        """Runtime, version, device and precision that are really in use."""
+        return self._image.description
+
+    def vocabulary(self, labels: Labels | str, *, templates: str | Sequence[str] | None = None) -> Vocabulary:
+        """Encode class names, or look them up.
+
+        Args:
+            labels: names; or the name of a vocabulary inside the bundle; or a vocabulary, returned as is.
+            templates: a set's name, one template or several; None for the bundle's own.
+
+        Returns:
+            The vocabulary; the last few are remembered.
+
+        Raises:
+            LabelError: the labels or templates cannot be used, or the vocabulary is another model's.
+            EngineError: the text engine failed, or this process was forked from the one that loaded it.
+        """
+        # Before the lock: another thread of the parent may have held it when this process was forked.
+        self._process.check()
+        if isinstance(labels, Vocabulary):
+            self._check_fits(labels)
+            return labels
+        if isinstance(labels, str):
+            return self._remembered(labels, partial(self._read_vocabulary, labels))
+        names = check_labels(labels)
+        resolved = self.manifest.prompts if templates is None else resolve_templates(templates)
+        return self._remembered((names, resolved), partial(self._encode_vocabulary, names, resolved))
+
+    @overload
+    def __call__(
+        self,
+        image: Image,
+        labels: Labels | str,
+        *,
+        templates: str | Sequence[str] | None = None,
+        decode: DecodeName | None = None,
+        background_threshold: float | None = None,
+    ) -> Segmentation: ...
+
+    @overload
+    def __call__(
+        self,
+        image: Images,
+        labels: Labels | str,
+        *,
+        templates: str | Sequence[str] | None = None,
+        decode: DecodeName | None = None,
+        background_threshold: float | None = None,
+    ) -> list[Segmentation]: ...
+
+    def __call__(
+        self,
+        image: Image | Images,
+        labels: Labels | str,
+        *,
+        templates: str | Sequence[str] | None = None,
+        decode: DecodeName | None = None,
+        background_threshold: float | None = None,
+    ) -> Segmentation | list[Segmentation]:
+        """Segment one image, or a list of them.
+
+        Args:
+            image: path, PIL image or array (uint8 [H, W, 3] RGB, [H, W, 4] or [H, W]), or a list.
+            labels: class names, a `Vocabulary`, or the name of a vocabulary inside the bundle.
+            templates: prompt templates for names; None for the bundle's own.
+            decode: "hf" or "paper"; None for the one chosen at `load`.
+            background_threshold: `paper` only: below it a pixel is background, which then is label 0
+                of the result (the paper: 0.95 for PASCAL VOC and COCO-Object, 0.35 for Context).
+
+        Returns:
+            A `Segmentation` for an image, a list of them for a list.
+
+        Raises:
+            ImageError: an image cannot be used.
+            LabelError: the labels cannot be used.
+            UsageError: `background_threshold` with the `hf` decode; an unknown decode, or one whose images
+                the engine normalizes in another way.
+            EngineError: the engine failed.
+        """
+        chosen = check_decode(decode or self._decode)
+        self._image.check_serves(chosen, self.manifest.preprocessing)
+        vocabulary = self.vocabulary(labels, templates=templates)
+        if chosen == "hf":
+            if background_threshold is not None:
+                raise UsageError(
+                    "the hf decode has no background",
+                    got=f"a background threshold of {background_threshold}",
+                    expected="decode='paper', or 'background' as one of the labels",
+                    fix="decode='paper' (on the command line: --decode paper)",
+                )
+            if isinstance(image, (list, tuple)):
+                return self._segment_whole(image, vocabulary)
+            return self._segment_whole([image], vocabulary)[0]
+        if background_threshold is not None and BACKGROUND in vocabulary.names:
+            raise LabelError(
+                "background is both a label and what the threshold makes",
+                got=f"label {BACKGROUND!r} with background_threshold={background_threshold}",
+                expected="one of the two",
+                fix="remove the label, or the threshold",
+            )
+        if isinstance(image, (list, tuple)):
+            return [self._segment_windows(item, vocabulary, background_threshold) for item in image]
+        return self._segment_windows(image, vocabulary, background_threshold)
+
+    def _segment_whole(self, images: Sequence[Image], vocabulary: Vocabulary) -> list[Segmentation]:
+        results: list[Segmentation] = []
+        model, spec = self.manifest.model, self.manifest.preprocessing.hf
+        for start in range(0, len(images), self._batch_size):
+            with self._observe("read"):
+                rgbs = [read_image(image) for image in images[start : start + self._batch_size]]
+            with self._observe("preprocess"):
+                batch = self._image.whole(rgbs, model.image_size, spec)
+            if self._image.decodes:
+                results += self._labeled(rgbs, batch, vocabulary)
+                continue
+            outputs = self._encode(batch)
+            with self._observe("postprocess"):
+                results += [self._whole(outputs, index, rgb, vocabulary) for index, rgb in enumerate(rgbs)]
+        return results
+
+    def _labeled(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        batch: Prepared,
+        vocabulary: Vocabulary,
+    ) -> list[Segmentation]:
+        """By an engine that decodes, which makes label maps of one size at a time."""
+        check_text(vocabulary.embeddings, self.manifest.model.projection_dim)
+        by_size: dict[tuple[int, int], list[int]] = {}
+        for index, rgb in enumerate(images):
+            by_size.setdefault((rgb.shape[0], rgb.shape[1]), []).append(index)
+        found: dict[int, Segmentation] = {}
+        for size, members in by_size.items():
+            with self._observe("engine"):
+                raw, labels = self._image.label(batch[members], vocabulary.embeddings, size)
+            with self._observe("postprocess"):
+                outputs = _image_outputs(raw)
+                for place, index in enumerate(members):
+                    check_output("masks", outputs.masks[place], ("G", "gh", "gw"))
+                    found[index] = self._whole(outputs, place, images[index], vocabulary, labels[place])
+        return [found[index] for index in range(len(images))]
+
+    def _whole(
+        self,
+        outputs: _ImageOutputs,
+        index: int,
+        rgb: NDArray[np.uint8],
+        vocabulary: Vocabulary,
+        labels: NDArray[np.uint16] | None = None,
+    ) -> Segmentation:
+        image_size, size = self.manifest.model.image_size, (rgb.shape[0], rgb.shape[1])
+        masks = outputs.masks[index]
+        if labels is None:
+            labels = hf_decode(masks, outputs.group_embeds[index], vocabulary.embeddings, image_size, size)
+        return Segmentation(
+            labels=labels,
+            names=vocabulary.names,
+            scores=self._scores(outputs.image_embeds[index : index + 1], vocabulary, None),
+            image=rgb,
+            decode="hf",
+            background=_index_of_background(vocabulary.names),
+            _group_map=partial(hf_groups, masks, image_size, size),
+        )
+
+    def _segment_windows(
+        self, image: Image, vocabulary: Vocabulary, background_threshold: float | None
+    ) -> Segmentation:
+        with self._observe("read"):
+            rgb = read_image(image)
+        size = (rgb.shape[0], rgb.shape[1])
+        settings = replace(self._paper_decode(), background_threshold=background_threshold)
+        with self._observe("preprocess"):
+            plan = plan_windows(size, settings.window)
+            images = self._image.windows(rgb, self.manifest.preprocessing.paper, plan)
+        parts = [
+            self._encode(images[start : start + self._batch_size])
+            for start in range(0, len(images), self._batch_size)
+        ]
+        with self._observe("postprocess"):
+            outputs = _ImageOutputs.joined(parts)
+            result = paper_decode(
+                plan,
+                outputs.masks,
+                outputs.group_embeds,
+                outputs.image_embeds,
+                vocabulary.embeddings,
+                self.manifest.model.logit_scale,
+                settings,
+                size,
+            )
+            return Segmentation(
+                labels=result.labels,
+                names=(BACKGROUND, *vocabulary.names) if result.background else vocabulary.names,
+                scores=self._scores(outputs.image_embeds, vocabulary, settings.max_logit_scale),
+                image=rgb,
+                decode="paper",
+                background=0 if result.background else _index_of_background(vocabulary.names),
+                _group_map=partial(window_groups, plan, outputs.masks, size),
+            )
+
+    def _paper_decode(self) -> PaperDecode:
+        paper = self.manifest.decode.paper
+        if paper is None:
+            height, width = self.manifest.model.image_size
+            raise UsageError(
+                "the paper decode cuts images into square windows, and this engine is not square",
+                got=f"an engine for {height}x{width}",
+                expected="decode='hf', or a square engine",
+                fix=f"groupvit export --image-size {min(height, width)} --decode paper",
+            )
+        return paper
+
+    def _encode(self, images: Prepared) -> _ImageOutputs:
+        with self._observe("engine"):
+            outputs = self._image.run(images)
+        return _image_outputs(outputs)
+
+    def _scores(
+        self, image_embeds: NDArray[np.float32], vocabulary: Vocabulary, max_scale: float | None
+    ) -> dict[str, float]:
+        scale = float(np.exp(self.manifest.model.logit_scale))
+        logits = image_embeds.astype(np.float64) @ vocabulary.embeddings.T.astype(np.float64)
+        logits *= scale if max_scale is None else min(scale, max_scale)
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        shares = (exponentials / exponentials.sum(axis=1, keepdims=True)).mean(axis=0)
+        return dict(zip(vocabulary.names, shares.tolist(), strict=True))
+
+    def _remembered(self, key: _Key, make: Callable[[], Vocabulary]) -> Vocabulary:
+        with self._lock:
+            known = self._vocabularies.get(key)
+            if known is not None:
+                self._vocabularies.move_to_end(key)
+                return known
+        made = make()
+        with self._lock:
+            self._vocabularies[key] = made
+            while len(self._vocabularies) > _REMEMBERED_VOCABULARIES:
+                self._vocabularies.popitem(last=False)
+        return made
+
+    def _encode_vocabulary(self, names: tuple[str, ...], templates: tuple[str, ...]) -> Vocabulary:
+        with self._lock:
+            if self._text is None:
+                # Imported here: a cached vocabulary needs neither the tokenizers library nor this engine.
+                from groupvit_runtime.text_encoder import TextEncoder
+
+                self._text = TextEncoder(self._bundle, self._options)
+            text = self._text
+        return text.encode(names, templates)
+
+    def _read_vocabulary(self, name: str) -> Vocabulary:
+        for info in self.manifest.vocabularies:
+            if info.name == name:
+                vocabulary = Vocabulary.load(info.file.verify(self._bundle.root))
+                self._check_fits(vocabulary)
+                return vocabulary
+        raise LabelError(
+            "the bundle has no vocabulary of this name",
+            got=repr(name),
+            expected=", ".join(info.name for info in self.manifest.vocabularies) or "none is cached in it",
+            fix='give a list of labels, or: groupvit vocab BUNDLE --labels "..." --add ' + name,
+        )
+
+    def _check_fits(self, vocabulary: Vocabulary) -> None:
+        expected = self.manifest.checkpoint.fingerprint
+        if vocabulary.fingerprint != expected:
+            raise LabelError(
+                "the vocabulary was made with other weights; its embeddings mean nothing to this model",
+                got=f"fingerprint {vocabulary.fingerprint[:16]}...",
+                expected=f"{expected[:16]}...",
+                fix="groupvit vocab BUNDLE --labels ... -o FILE",
+            )
+
+
+@dataclass(frozen=True)
+class _ImageOutputs:
+    """What decoding needs of the image engine's outputs; the fields carry the outputs' names."""
+
+    image_embeds: NDArray[np.float32]
+    group_embeds: NDArray[np.float32]
+    masks: NDArray[np.float32]
+
+    @staticmethod
+    def joined(parts: Sequence[_ImageOutputs]) -> _ImageOutputs:
+        return _ImageOutputs(
+            image_embeds=np.concatenate([part.image_embeds for part in parts]),
+            group_embeds=np.concatenate([part.group_embeds for part in parts]),
+            masks=np.concatenate([part.masks for part in parts]),
+        )
+
+
+def _image_outputs(outputs: Outputs) -> _ImageOutputs:
+    try:
+        return _ImageOutputs(*(_float32(outputs[name]) for name in _ImageOutputs.__annotations__))
+    except KeyError as error:
+        raise EngineError(
+            "the image engine lacks an output",
+            got=sorted(outputs),
+            expected=", ".join(_ImageOutputs.__annotations__),
+            fix="export the bundle again",
+        ) from error
+
+
+def _batch_size(wanted: int | None, engine: EngineInfo) -> int:
+    limit = engine.max_batch
+    if wanted is None:
+        return min(_BATCH, limit or _BATCH)
+    if wanted < 1 or (limit is not None and wanted > limit):
+        raise UsageError(
+            "the engine cannot run batches of this size",
+            got=wanted,
+            expected="1 or more" if limit is None else f"1 to {limit}, the profile of the engine",
+            fix="a batch size within it" + ("" if limit is None else ", or export with a larger --batch"),
+        )
+    return wanted
+
+
+def _warn_of_failed_parity(manifest: Manifest) -> None:
+    parity = manifest.parity
+    if parity is not None and parity.verdict == "FAIL":
+        warnings.warn(
+            f"bundle {manifest.name!r} was exported although it does not equal the reference: "
+            f"{parity.first}. Look into it with: groupvit verify BUNDLE --bisect",
+            ParityWarning,
+            stacklevel=4,
+        )
+
+
+def _warn_of_int8(manifest: Manifest, device: str | None) -> None:
+    caution = int8_caution(manifest.name, manifest.engine("image"), device, this_instruction_set())
+    if caution is not None:
+        warnings.warn(caution, PrecisionWarning, stacklevel=4)
+
+
+def _unobserved(stage: Stage) -> AbstractContextManager[object]:
+    del stage
+    return _UNOBSERVED
+
+
+def _float32(array: NDArray[np.generic]) -> NDArray[np.float32]:
+    return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def _index_of_background(names: tuple[str, ...]) -> int | None:
+    return names.index(BACKGROUND) if BACKGROUND in names else None

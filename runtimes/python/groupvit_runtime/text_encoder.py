@@ -1,0 +1,54 @@
+"""Words to text embeddings: tokenizer, text engine, average over the templates."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from groupvit_runtime.contract import TEXT_INPUT, TEXT_OUTPUT
+from groupvit_runtime.engines import EngineOptions, load_engine
+from groupvit_runtime.errors import BundleError
+from groupvit_runtime.open_bundle import OpenBundle
+from groupvit_runtime.tokenizer import Tokenizer
+from groupvit_runtime.vocabulary import Vocabulary, average_templates
+
+_BATCH = 64
+
+
+class TextEncoder:
+    """The text side of a bundle, loaded whole. `encode` may be called by several threads at once."""
+
+    def __init__(self, bundle: OpenBundle, options: EngineOptions) -> None:
+        manifest = bundle.manifest
+        if manifest.tokenizer is None:
+            raise BundleError(
+                "the bundle has no tokenizer, so it knows the words of its vocabularies only",
+                got=[vocabulary.name for vocabulary in manifest.vocabularies],
+                expected="one of these names instead of labels",
+                fix="export the bundle with --tokenizer PATH",
+            )
+        self._fingerprint = manifest.checkpoint.fingerprint
+        self._tokenizer = Tokenizer(
+            manifest.tokenizer.verify(bundle.root),
+            max_length=manifest.model.text_max_length,
+            pad_id=manifest.model.text_pad_id,
+        )
+        engine = manifest.engine("text")
+        self._batch = min(_BATCH, engine.max_batch or _BATCH)
+        self._engine = load_engine(engine, bundle.root, options)
+
+    def encode(self, names: tuple[str, ...], templates: tuple[str, ...]) -> Vocabulary:
+        """Put every name into every template, encode, average and normalize.
+
+        Raises:
+            LabelError: a sentence is too long or has a word the tokenizer does not know.
+            EngineError: the text engine failed.
+        """
+        ids = self._tokenizer.encode([template.format(name) for name in names for template in templates])
+        parts = [
+            self._engine.run({TEXT_INPUT: np.ascontiguousarray(ids[start : start + self._batch])})[
+                TEXT_OUTPUT
+            ]
+            for start in range(0, len(ids), self._batch)
+        ]
+        embeddings = np.concatenate(parts).astype(np.float32, copy=False)
+        return Vocabulary(names, average_templates(embeddings, len(names)), templates, self._fingerprint)

@@ -1,0 +1,154 @@
+"""Settings, the machine, and the signs of one that is not left alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from groupvit_export.benchmark.accuracy import split_accuracy
+from groupvit_export.benchmark.bench_target import open_subjects
+from groupvit_export.benchmark.calls import Call
+from groupvit_export.benchmark.copies import ON_CPU, Copies
+from groupvit_export.benchmark.image import prepare_image
+from groupvit_export.benchmark.machine import installed, load_average, this_machine
+from groupvit_export.benchmark.progress import Progress
+from groupvit_export.benchmark.settings import SamplingBudget, Setting, sweep
+from groupvit_export.benchmark.stages import split
+from groupvit_export.benchmark.statistics import summarize
+from groupvit_export.benchmark.steadiness import LOAD_LIMIT, VARIATION_LIMIT, cautions, judge
+from groupvit_export.errors import ImageError, UsageError
+
+
+def test_a_sweep_is_every_combination_once() -> None:
+    found = sweep((1, 2, 1), (1, 4), (1,), None)
+    assert found == tuple(Setting(t, b, 1, None) for t in (1, 2) for b in (1, 4))
+    assert Setting(None, 4, 2, 7.5).words == "auto threads, batch 4, 2 streams, 7.5 calls/s"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (((0,), (1,), (1,), None), "--threads"),
+        (((None,), (0,), (1,), None), "--batch"),
+        (((None,), (1,), (0,), None), "--streams"),
+        (((None,), (1,), (1,), 0.0), "rate"),
+        (((None,), (1,), (1,), float("nan")), "rate"),
+    ],
+)
+def test_settings_that_cannot_be(arguments: tuple[object, ...], option: str) -> None:
+    with pytest.raises(UsageError, match=option):
+        sweep(*arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "values", [{"rounds": 2}, {"seconds": 0.0}, {"seconds": float("inf")}, {"warm_up": -1}, {"cold": -1}]
+)
+def test_efforts_that_cannot_be(values: dict[str, float]) -> None:
+    with pytest.raises(UsageError):
+        SamplingBudget(**values)  # type: ignore[arg-type]
+
+
+def test_bundles_have_names_of_their_own(demo_bundles: Mapping[str, Path], tmp_path: Path) -> None:
+    onnx, openvino = (str(demo_bundles[target]) for target in ("onnx", "openvino"))
+    twin = str(shutil.copytree(onnx, tmp_path / "onnx"))
+    assert [s.facts.name for s in open_subjects([onnx, openvino, onnx], None, None)] == [
+        "onnx",
+        "openvino",
+        "onnx (2)",
+    ]
+    assert [s.facts.name for s in open_subjects([onnx, twin], None, None)] == [onnx, twin]
+
+
+def test_load_and_variation_are_held_against_their_limits() -> None:
+    calm, wild = summarize([10.0, 10.1, 10.2]), summarize([10.0, 20.0, 30.0])
+    still = judge(0.1, 4, calm)
+    assert not still.busy and not still.unsteady
+    assert still.load_limit == 4 * LOAD_LIMIT and still.variation_limit == VARIATION_LIMIT
+    assert judge(4 * LOAD_LIMIT + 0.01, 4, calm).busy and judge(None, 4, wild).unsteady
+    assert not judge(None, 4, calm).busy
+
+
+def test_every_caution_has_its_reason(make_calls: Callable[..., list[Call]]) -> None:
+    no_copies = Copies(None, None, ON_CPU)
+    stages = split(make_calls([10.0]), no_copies, scheduled=False)
+    calm, wild = judge(0.0, 4, summarize([10.0, 10.1])), judge(9.0, 4, summarize([1.0, 9.0]))
+    nothing = cautions(calm, stages, drift=1.0, calls=100, workers=4, usable_cores=4)
+    assert nothing == ()
+    holes = split([Call(10.0, 0.0, {"engine": 5.0})], no_copies, scheduled=False)
+    found = cautions(wild, holes, drift=1.3, calls=5, workers=5, usable_cores=4)
+    assert [c.kind for c in found] == ["busy", "unsteady", "drift", "unexplained", "crowded", "few"]
+    assert "slower" in found[2].text and "50.0%" in found[3].text
+
+
+def test_this_machine_is_itself() -> None:
+    machine = this_machine()
+    assert machine.differences(this_machine()) == []
+    assert machine.differences(replace(machine, cores=999)) == [f"cores: {machine.cores}, 999"]
+    assert machine.cpu and 1 <= machine.usable_cores <= machine.cores == os.cpu_count()
+    assert "smep" not in machine.flags
+    assert {"python", "numpy", "pillow"} <= installed().keys()
+    assert load_average() is not None or not hasattr(os, "getloadavg")
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [("png", "PNG"), ("jpg", "JPEG"), ("bmp", "PNG")])
+def test_a_image_is_resized_in_its_own_format(tmp_path: Path, suffix: str, kind: str) -> None:
+    source, out = tmp_path / f"a.{suffix}", tmp_path / "out"
+    out.mkdir()
+    Image.fromarray(np.zeros((30, 40, 3), np.uint8)).save(source)
+    path, facts = prepare_image(source, (48, 64), out)
+    with Image.open(path) as image:
+        assert (image.format, image.size) == (kind, (64, 48))
+    assert (facts.height, facts.width, facts.format, facts.resized) == (48, 64, kind, True)
+    assert facts.bytes == path.stat().st_size
+    for size in (None, (30, 40)):
+        path, facts = prepare_image(source, size, out)
+        assert path == source and not facts.resized and (facts.height, facts.width) == (30, 40)
+
+
+def test_no_image(tmp_path: Path) -> None:
+    with pytest.raises(ImageError):
+        prepare_image(tmp_path / "none.png", None, tmp_path)
+
+
+def test_an_accuracy_belongs_to_a_bundle() -> None:
+    bundles = ["a", "a=b"]
+    assert split_accuracy(["a=b=r.json", "a=r.json"], bundles) == {"a=b": Path("r.json"), "a": Path("r.json")}
+    with pytest.raises(UsageError, match="no bundle that is measured"):
+        split_accuracy(["c=r.json"], bundles)
+    with pytest.raises(UsageError, match="two accuracies"):
+        split_accuracy(["a=r.json", "a=s.json"], ["a"])
+
+
+class Terminal(list[str]):
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> None:
+        self.append(text)
+
+    def flush(self) -> None: ...
+
+
+def test_progress_is_patient(clock: object) -> None:
+    stream = Terminal()
+    progress = Progress(stream, quiet=False, clock=clock)  # type: ignore[arg-type]
+    progress.begin("cold starts", 0.0, 0.5)
+    clock.advance(1.5)  # type: ignore[attr-defined]
+    progress(0.5)
+    assert stream == []
+    clock.advance(1.5)  # type: ignore[attr-defined]
+    progress(0.5)
+    assert "25 % cold starts, about 0:09 left" in "".join(stream)
+    progress.end()
+    silent = Terminal()
+    quiet = Progress(silent, quiet=True, clock=clock)  # type: ignore[arg-type]
+    clock.advance(9)  # type: ignore[attr-defined]
+    quiet(0.5)
+    assert silent == []

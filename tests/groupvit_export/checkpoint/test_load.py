@@ -1,0 +1,477 @@
+"""Checkpoints: every place and format they come in, and every way in which they are broken."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from groupvit_export.checkpoint import nvlabs
+from groupvit_export.checkpoint.load import Checkpoint, build_model, load_checkpoint, load_recorded
+from groupvit_export.errors import CheckpointError
+from groupvit_export.model import GroupViTModel
+from groupvit_export.model.config import GroupViTConfig, GroupViTTextConfig, GroupViTVisionConfig
+
+DEMO = Path(str(files("groupvit_export") / "data" / "demo"))
+
+
+@pytest.fixture(scope="module")
+def config() -> GroupViTConfig:
+    """Small, with heads of the published width, so that NVlabs files tell it."""
+    return GroupViTConfig.from_text_vision_configs(
+        GroupViTTextConfig(
+            vocab_size=30,
+            hidden_size=64,
+            intermediate_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=1,
+            max_position_embeddings=8,
+            bos_token_id=28,
+            eos_token_id=29,
+        ),
+        GroupViTVisionConfig(
+            hidden_size=64,
+            intermediate_size=32,
+            num_hidden_layers=2,
+            depths=(1, 1),
+            num_group_tokens=(4, 3),
+            num_output_groups=(4, 2),
+            num_attention_heads=1,
+            image_size=16,
+            patch_size=8,
+        ),
+        projection_dim=8,
+        projection_intermediate_dim=12,
+    )
+
+
+@pytest.fixture(scope="module")
+def weights(config) -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    return GroupViTModel(config).state_dict()
+
+
+@pytest.fixture
+def folder(config, weights, tmp_path) -> Path:
+    """A Hugging Face folder with `model.safetensors`."""
+    path = tmp_path / "checkpoint"
+    path.mkdir()
+    config.to_json_file(path / "config.json")
+    save_file(weights, path / "model.safetensors")
+    return path
+
+
+def rewrite(folder: Path, weights: dict[str, torch.Tensor]) -> None:
+    save_file({name: value.contiguous() for name, value in weights.items()}, folder / "model.safetensors")
+
+
+def assert_holds(checkpoint: Checkpoint, weights: dict[str, torch.Tensor]) -> None:
+    assert checkpoint.state_dict.keys() == weights.keys()
+    for name, value in weights.items():
+        got = checkpoint.state_dict[name]
+        assert got.dtype == (torch.float32 if value.is_floating_point() else value.dtype), name
+        assert torch.equal(got, value.to(got.dtype)), name
+
+
+def assert_refused(source: str | Path, *parts: str, **options: object) -> CheckpointError:
+    """The load fails with a message that says what, got, expected and fix, and has all parts in it."""
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(source, **options)
+    error = caught.value
+    assert error.what and error.got and error.expected and error.fix
+    for part in parts:
+        assert part in str(error), str(error)
+    return error
+
+
+# Places and formats
+
+
+def test_folder_with_safetensors(folder, config, weights):
+    checkpoint = load_checkpoint(folder)
+    assert_holds(checkpoint, weights)
+    assert checkpoint.config == config
+    assert checkpoint.folder == folder
+    assert checkpoint.source == str(folder)
+    assert checkpoint.format == "safetensors"
+    assert checkpoint.notes == ()
+
+
+def test_a_weight_file_beside_its_configuration(folder, weights):
+    checkpoint = load_checkpoint(folder / "model.safetensors")
+    assert_holds(checkpoint, weights)
+    assert checkpoint.folder == folder
+
+
+@pytest.mark.parametrize("endings", [("model", "safetensors"), ("pytorch_model", "bin")])
+def test_sharded(endings, folder, weights):
+    stem, ending = endings
+    (folder / "model.safetensors").unlink()
+    names = sorted(weights)
+    weight_map = {}
+    for part, chosen in enumerate((names[::2], names[1::2]), start=1):
+        file = f"{stem}-{part:05d}-of-00002.{ending}"
+        shard = {name: weights[name] for name in chosen}
+        save_file(shard, folder / file) if ending == "safetensors" else torch.save(shard, folder / file)
+        weight_map |= dict.fromkeys(chosen, file)
+    index = folder / f"{stem}.{ending}.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": weight_map}))
+    checkpoint = load_checkpoint(folder)
+    assert_holds(checkpoint, weights)
+    assert checkpoint.format == ("safetensors" if ending == "safetensors" else "pytorch")
+
+    (folder / f"{stem}-00002-of-00002.{ending}").unlink()
+    assert_refused(folder, "1 of 2 weight files are absent", f"{stem}-00002-of-00002.{ending}")
+
+
+@pytest.mark.parametrize("content", ["{", "{}", '{"weight_map": {}}', '{"weight_map": {"a": "../x.bin"}}'])
+def test_index_that_names_nothing_here(content, folder):
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(content)
+    assert_refused(folder, "model.safetensors.index.json cannot be read")
+
+
+def test_folder_with_a_pickle(folder, weights):
+    (folder / "model.safetensors").unlink()
+    torch.save(weights, folder / "pytorch_model.bin")
+    checkpoint = load_checkpoint(folder)
+    assert_holds(checkpoint, weights)
+    assert checkpoint.format == "pytorch"
+
+
+def test_safetensors_win_over_pickles(folder):
+    (folder / "pytorch_model.bin").write_bytes(b"never opened")
+    assert load_checkpoint(folder).format == "safetensors"
+
+
+@pytest.mark.parametrize("wrap", ["bare", "model", "state_dict"])
+def test_nvlabs_file(wrap, config, weights, tmp_path):
+    published = nvlabs.from_canonical(weights)
+    published["multi_label_logit_scale"] = torch.tensor(2.0)
+    path = tmp_path / "groupvit.pth"
+    torch.save(published if wrap == "bare" else {wrap: published, "epoch": 29}, path)
+    checkpoint = load_checkpoint(path)
+    assert_holds(checkpoint, weights)
+    assert checkpoint.config == config
+    assert checkpoint.format == "nvlabs"
+    assert checkpoint.folder is None
+    assert "heads of width 64" in checkpoint.notes[0]
+
+
+def test_nvlabs_file_with_a_configuration(config, weights, tmp_path):
+    torch.save({"model": nvlabs.from_canonical(weights)}, tmp_path / "groupvit.pth")
+    given = config.replace(output_segmentation=True)
+    given.to_json_file(tmp_path / "given.json")
+    checkpoint = load_checkpoint(tmp_path / "groupvit.pth", config=tmp_path / "given.json")
+    assert checkpoint.config == given
+    assert checkpoint.notes == () and checkpoint.folder is None
+    # Beside the weights, and with more heads than the shapes would be taken to mean.
+    heads = config.replace(
+        text_config=GroupViTTextConfig(**{**vars(config.text_config), "num_attention_heads": 2})
+    )
+    heads.to_json_file(tmp_path / "config.json")
+    checkpoint = load_checkpoint(tmp_path / "groupvit.pth")
+    assert checkpoint.config == heads
+    assert checkpoint.notes == () and checkpoint.folder == tmp_path
+
+
+def test_given_configuration_wins(folder, config, tmp_path):
+    given = config.replace(output_segmentation=True)
+    given.to_json_file(tmp_path / "given.json")
+    assert load_checkpoint(folder, config=tmp_path / "given.json").config == given
+    (folder / "config.json").unlink()
+    assert load_checkpoint(folder, config=tmp_path / "given.json").config == given
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_precisions_become_float32(dtype, folder, weights):
+    stored = {
+        name: value.to(dtype) if value.is_floating_point() else value for name, value in weights.items()
+    }
+    rewrite(folder, stored)
+    assert_holds(load_checkpoint(folder), stored)
+
+
+def test_known_keys_that_are_no_weights(folder, weights):
+    stored = {name: value for name, value in weights.items() if not name.endswith("num_batches_tracked")}
+    stored["text_model.embeddings.position_ids"] = torch.arange(8).unsqueeze(0)
+    rewrite(folder, stored)
+    assert_holds(load_checkpoint(folder), weights)
+
+
+def test_fingerprint_is_of_the_weights_not_of_the_file(folder, weights, tmp_path):
+    fingerprint = load_checkpoint(folder).fingerprint
+    assert len(fingerprint) == 64
+    torch.save({"model": nvlabs.from_canonical(weights)}, tmp_path / "groupvit.pth")
+    assert load_checkpoint(tmp_path / "groupvit.pth").fingerprint == fingerprint
+    changed = {name: value.clone() for name, value in weights.items()}
+    # A counter of training steps, which no output depends on.
+    changed["visual_projection.1.num_batches_tracked"] += 5
+    rewrite(folder, changed)
+    assert load_checkpoint(folder).fingerprint == fingerprint
+    changed["logit_scale"] += 1e-6
+    rewrite(folder, changed)
+    assert load_checkpoint(folder).fingerprint != fingerprint
+
+
+def test_folder_that_transformers_saved_and_back(config, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(1)
+    theirs = transformers.GroupViTModel(transformers.GroupViTConfig(**config.to_dict()))
+    theirs.save_pretrained(tmp_path / "theirs")
+    checkpoint = load_checkpoint(tmp_path / "theirs")
+    assert_holds(checkpoint, theirs.state_dict())
+
+    (tmp_path / "ours").mkdir()
+    checkpoint.config.to_json_file(tmp_path / "ours" / "config.json")
+    save_file(checkpoint.state_dict, tmp_path / "ours" / "model.safetensors", metadata={"format": "pt"})
+    again, report = transformers.GroupViTModel.from_pretrained(tmp_path / "ours", output_loading_info=True)
+    assert not report["missing_keys"] and not report["unexpected_keys"]
+    assert torch.equal(again.state_dict()["logit_scale"], theirs.state_dict()["logit_scale"])
+
+
+# The model
+
+
+def test_build_model_is_in_evaluation_and_a_copy(folder, weights):
+    checkpoint = load_checkpoint(folder)
+    model = build_model(checkpoint)
+    assert not model.training
+    assert {name: value.shape for name, value in model.state_dict().items()} == {
+        name: value.shape for name, value in weights.items()
+    }
+    assert all(parameter.device.type == "cpu" for parameter in model.parameters())
+    with torch.no_grad():
+        model.logit_scale.add_(1)
+    assert torch.equal(checkpoint.state_dict["logit_scale"], weights["logit_scale"])
+
+
+def test_the_shipped_checkpoint_computes_what_transformers_does():
+    transformers = pytest.importorskip("transformers")
+    checkpoint = load_checkpoint(DEMO)
+    ours = build_model(checkpoint)
+    theirs = transformers.GroupViTModel.from_pretrained(DEMO, dtype=torch.float32).eval()
+    torch.manual_seed(0)
+    inputs = {
+        "input_ids": torch.tensor([[1, 5, 29, 0], [1, 6, 7, 29]]),
+        "pixel_values": torch.randn(2, 3, 224, 224),
+        "output_segmentation": True,
+    }
+    with torch.no_grad():
+        expected, got = theirs(**inputs), ours(**inputs)
+        forced = tuple(soft.argmax(dim=-2) for soft in expected.vision_model_output.attentions)
+        replay = ours(**inputs, forced=forced)
+    scale = max(1.0, float(expected.segmentation_logits.abs().max()))
+    # With their decisions, so that a near-tie that rounds away in their softmax is no difference here.
+    assert (replay.segmentation_logits - expected.segmentation_logits).abs().max() / scale < 1e-5
+    for mine, other in zip(got.vision_model_output.assignments, forced, strict=True):
+        assert (mine == other).float().mean() > 0.99
+
+
+# Broken ones
+
+
+@pytest.mark.parametrize(
+    "name", ["nope", "./nope/here", "/nope/here", "a/b/c", "owner/model.pth", "bad name/x"]
+)
+def test_path_that_does_not_exist(name):
+    assert_refused(name, f"no checkpoint at {name}", "hub id")
+
+
+def test_empty_folder(tmp_path):
+    assert_refused(tmp_path, "The folder has no weights", "which is empty", "model.safetensors")
+
+
+def test_folder_without_a_configuration(folder):
+    (folder / "config.json").unlink()
+    assert_refused(folder, "without a configuration", "config.json")
+    assert_refused(folder / "model.safetensors", "without a configuration", "config.json")
+
+
+def test_folder_without_weights(folder):
+    (folder / "model.safetensors").rename(folder / "weights.safetensors")
+    assert_refused(folder, "no weights", "weights.safetensors", "pytorch_model.bin")
+
+
+def test_another_model_is_refused_before_its_weights_are_read(folder):
+    (folder / "config.json").write_text('{"model_type": "clip"}')
+    (folder / "model.safetensors").write_bytes(b"never opened")
+    assert_refused(folder, "'clip'", "'groupvit'")
+
+
+def test_file_of_another_kind(folder):
+    assert_refused(folder / "config.json", "not one that weights are stored in", ".safetensors")
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, 0.5, 0.999])
+def test_truncated_safetensors(keep, folder):
+    path = folder / "model.safetensors"
+    data = path.read_bytes()
+    path.write_bytes(data[: keep if isinstance(keep, int) else int(keep * len(data))])
+    error = assert_refused(folder, "model.safetensors cannot be read", "download the file again")
+    assert error.__cause__ is not None
+
+
+@pytest.mark.parametrize("content", ["empty", "half", "garbage"])
+def test_damaged_pickle(content, weights, tmp_path):
+    path = tmp_path / "groupvit.pth"
+    torch.save({"model": nvlabs.from_canonical(weights)}, path)
+    data = path.read_bytes()
+    path.write_bytes({"empty": b"", "half": data[: len(data) // 2], "garbage": b"garbage" * 99}[content])
+    error = assert_refused(path, "groupvit.pth cannot be read")
+    assert error.__cause__ is not None
+
+
+class Payload:
+    """An object that writes a file while it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_pickle_with_objects_is_refused_and_not_run(weights, tmp_path):
+    torch.save({"model": weights, "config": Payload(tmp_path / "ran")}, tmp_path / "groupvit.pth")
+    error = assert_refused(tmp_path / "groupvit.pth", "could run any code", "weights_only", "torch.save")
+    assert error.__cause__ is not None
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("content", [{}, {"model": {}}, {"model": {"a": 1}}, [1, 2], {"epoch": 3}])
+def test_pickle_without_weights(content, tmp_path):
+    torch.save(content, tmp_path / "groupvit.pth")
+    assert_refused(tmp_path / "groupvit.pth", "holds no weights")
+
+
+def test_git_lfs_pointer(folder):
+    (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    assert_refused(folder, "Git LFS pointer", "git lfs pull")
+
+
+def test_missing_unexpected_and_misshapen_in_one_message(folder, weights):
+    stored = {name: value.clone() for name, value in weights.items()}
+    del stored["logit_scale"]
+    stored["classifier.weight"] = torch.zeros(3)
+    stored["visual_projection.3.bias"] = torch.zeros(9)
+    stored["text_projection.3.bias"] = torch.zeros(8, dtype=torch.int32)
+    rewrite(folder, stored)
+    assert_refused(
+        folder,
+        "1 missing: logit_scale",
+        "1 unexpected: classifier.weight",
+        "1 misshapen: visual_projection.3.bias [9] instead of [8]",
+        "1 not floating point: text_projection.3.bias torch.int32",
+    )
+
+
+def test_long_lists_are_capped_and_counted(folder):
+    rewrite(folder, {f"weight.{i}": torch.zeros(1) for i in range(50)})
+    error = assert_refused(folder, "50 unexpected:", "and 42 more")
+    assert len(str(error)) < 2500
+
+
+def test_configuration_of_another_size(folder, config):
+    config.replace(projection_dim=16).to_json_file(folder / "config.json")
+    assert_refused(folder, "4 misshapen", "visual_projection.3.weight [8, 12] instead of [16, 12]")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_not_finite(value, folder, weights):
+    stored = {name: tensor.clone() for name, tensor in weights.items()}
+    stored["visual_projection.0.weight"][1, 1] = value
+    rewrite(folder, stored)
+    assert_refused(folder, "1 weights hold NaN or infinity", "visual_projection.0.weight")
+
+
+def test_too_large_for_float32(folder, weights):
+    rewrite(folder, {**weights, "logit_scale": torch.tensor(1e300, dtype=torch.float64)})
+    assert_refused(folder, "NaN or infinity", "logit_scale")
+
+
+def test_nvlabs_file_with_a_missing_third_of_a_projection(weights, tmp_path):
+    published = nvlabs.from_canonical(weights)
+    name = "img_encoder.layers.0.blocks.0.attn.qkv.weight"
+    published[name] = published[name][:128]
+    torch.save({"model": published}, tmp_path / "groupvit.pth")
+    assert_refused(tmp_path / "groupvit.pth", "3 misshapen", "self_attn.q_proj.weight")
+
+
+# The hub, without a network
+
+
+@pytest.fixture
+def cached(folder, tmp_path) -> Path:
+    """A hub cache that holds the folder as acme/groupvit."""
+    cache = tmp_path / "cache"
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    repository = cache / "models--acme--groupvit"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(commit)
+    shutil.copytree(folder, repository / "snapshots" / commit)
+    return cache
+
+
+def test_hub_id_from_the_cache(cached, weights):
+    checkpoint = load_checkpoint("acme/groupvit", cache_dir=cached, local_files_only=True)
+    assert_holds(checkpoint, weights)
+    assert checkpoint.source == "acme/groupvit@0123456789abcdef0123456789abcdef01234567"
+    assert (checkpoint.folder / "config.json").is_file()
+
+
+def test_what_a_bundle_recorded_is_loaded_at_its_commit_not_at_the_newest(cached, weights, tmp_path):
+    recorded = load_checkpoint("acme/groupvit", cache_dir=cached, local_files_only=True).source
+    repository = cached / "models--acme--groupvit"
+    newer = "f" * 40
+    (repository / "refs" / "main").write_text(newer)
+    shutil.copytree(next((repository / "snapshots").iterdir()), repository / "snapshots" / newer)
+    moved = {name: tensor + 1 for name, tensor in weights.items()}
+    save_file(moved, repository / "snapshots" / newer / "model.safetensors")
+    assert load_checkpoint("acme/groupvit", cache_dir=cached, local_files_only=True).source.endswith(newer)
+    assert_holds(load_recorded(recorded, cache_dir=cached, local_files_only=True), weights)
+
+
+def test_a_recorded_folder_may_have_an_at_in_its_name(folder, weights, tmp_path):
+    odd = shutil.copytree(folder, tmp_path / "model@v2")
+    assert_holds(load_recorded(str(odd)), weights)
+
+
+def test_hub_id_with_only_a_pickle_in_the_cache(cached):
+    snapshot = next((cached / "models--acme--groupvit" / "snapshots").iterdir())
+    torch.save(load_file(snapshot / "model.safetensors"), snapshot / "pytorch_model.bin")
+    (snapshot / "model.safetensors").unlink()
+    checkpoint = load_checkpoint("acme/groupvit", cache_dir=cached, local_files_only=True)
+    assert checkpoint.format == "pytorch"
+
+
+def test_offline_mode_is_honored(cached, weights, monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert_holds(load_checkpoint("acme/groupvit", cache_dir=cached), weights)
+    assert_refused("acme/other", "acme/other could not be had", "path", cache_dir=tmp_path / "empty")
+
+
+def test_hub_id_that_is_not_in_the_cache(tmp_path):
+    error = assert_refused(
+        "acme/groupvit", "LocalEntryNotFoundError", "hf download", cache_dir=tmp_path, local_files_only=True
+    )
+    assert error.__cause__ is not None
+
+
+def test_revision_that_is_not_in_the_cache(cached):
+    assert_refused(
+        "acme/groupvit",
+        "acme/groupvit at revision v2",
+        revision="v2",
+        cache_dir=cached,
+        local_files_only=True,
+    )
+
+
+def test_revision_of_a_local_folder_is_refused(folder):
+    assert_refused(folder, "A revision was asked of a local checkpoint", revision="main")

@@ -1,0 +1,113 @@
+"""The report: what is in the file, and what is printed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from evaluation_support import CLASSES, dataset_of, make_identity
+
+from groupvit_export.evaluate.dataset import Sample
+from groupvit_export.evaluate.outcome import Failed, Measured, Run
+from groupvit_export.evaluate.report import Report, make_report
+from groupvit_export.evaluate.report_text import report_text
+from groupvit_export.evaluate.tally import Tally
+from groupvit_export.evaluate.worst import Drawn
+from groupvit_runtime.open_bundle import open_bundle
+from groupvit_runtime.serialize import from_json
+
+
+@pytest.fixture
+def report(demo_bundles: Mapping[str, Path], tmp_path: Path) -> Report:
+    """Three of four images wanted, of which one failed."""
+    keys = ("a", "b", "c", "d")
+    dataset = dataset_of([Sample(key, Path(key), Path(key)) for key in keys], tmp_path)
+    tally = Tally(len(CLASSES), set(keys[:3]), worst=1)
+    tally.add(Failed("c", "cannot be read", "nothing at c.png", "a file", None))
+    tally.add(Measured("a", ((0, 0, 6), (1, 1, 1)), 10.0))
+    tally.add(Measured("b", ((0, 0, 1), (1, 0, 1), (2, 2, 2)), 20.0))
+    tally.add(Run(1, 4.0, 1, None))
+    tally.add(Run(1, 0.5, 2, 1))
+    manifest = open_bundle(demo_bundles["onnx"]).manifest
+    return make_report(
+        dataset, tally, (Drawn("b", 0.5, "worst/b"),), make_identity(), manifest, bundle="demo", limit=3
+    )
+
+
+def test_what_was_measured(report: Report) -> None:
+    assert report.classes[0].iou == 7 / 8
+    assert report.classes[1].iou == 1 / 2
+    assert report.classes[2].iou == 1
+    assert report.classes[3].iou is None
+    assert report.miou == pytest.approx((7 / 8 + 1 / 2 + 1) / 3)
+    assert report.pixel_accuracy == 10 / 11
+    assert report.subsets["animals"].classes == ("cat", "dog", "owl")
+    assert report.subsets["animals"].miou == pytest.approx(3 / 4)
+    assert (report.classes[1].truth_pixels, report.classes[1].predicted_pixels) == (2, 1)
+    assert np.array(report.confusion).sum() == report.pixels == 11
+    assert report.speed.images_per_second == 2
+    assert report.speed.mean_milliseconds == 15
+    assert report.target == "onnx" and report.precision == "fp32"
+
+
+def test_the_file_can_be_read_back(report: Report, tmp_path: Path) -> None:
+    path = report.write(tmp_path)
+    value = json.loads(path.read_text(encoding="utf-8"), parse_constant=pytest.fail)
+    assert from_json(Report, value, "report") == report
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_what_is_printed(report: Report) -> None:
+    assert report_text(report).splitlines() == [
+        "class          IoU  accuracy  truth pixels  predicted pixels",
+        "----------  ------  --------  ------------  ----------------",
+        "background   87.50    100.00             7                 8",
+        "cat          50.00     50.00             2                 1",
+        "dog         100.00    100.00             2                 2",
+        "owl              -         -             0                 0",
+        "",
+        "1 of the images could not be evaluated:",
+        "  c: cannot be read (got nothing at c.png; expected a file)",
+        "",
+        "mIoU              79.17",
+        "mIoU of animals   75.00",
+        "pixel accuracy    90.91",
+        "mean accuracy     83.33",
+        "images           partial: 2 of 4 images (limited to the first 3, 1 failed)",
+        "speed            2.0 images/s (workers 2, threads 1)",
+        "decode           hf",
+        "engine           none",
+    ]
+
+
+def test_a_complete_evaluation_does_not_say_partial(report: Report) -> None:
+    images = replace(report.images, total=2, wanted=2, failed=0)
+    text = report_text(replace(report, partial=images.partial, images=images, failed=()))
+    assert "partial" not in text and "could not" not in text
+    assert "images           2, all of folder" in text
+
+
+def test_many_failures_are_cut_short(report: Report) -> None:
+    failed = tuple(Failed(f"key{i:02d}", "cannot be read", None, None, None) for i in range(25))
+    text = report_text(replace(report, failed=failed))
+    assert "key19" in text and "key20" not in text and "and 5 more, all in report.json" in text
+
+
+def test_nothing_measured(demo_bundles: Mapping[str, Path], tmp_path: Path) -> None:
+    manifest = open_bundle(demo_bundles["onnx"]).manifest
+    dataset = dataset_of([Sample("a", Path("a"), Path("a"))], tmp_path)
+    tally = Tally(len(CLASSES), {"a"}, worst=1)
+    tally.add(Failed("a", "cannot be read", None, None, None))
+    empty = make_report(dataset, tally, (), make_identity(), manifest, bundle="demo", limit=None)
+    assert (empty.miou, empty.speed.images_per_second) == (None, None)
+    lines = [line.split() for line in report_text(empty).splitlines()]
+    assert ["mIoU", "-"] in lines and ["pixel", "accuracy", "-"] in lines
+    json.loads(empty.write(tmp_path).read_text(), parse_constant=pytest.fail)
+
+
+def test_a_failure_is_one_line_whatever_the_error_says() -> None:
+    assert Failed("a\nb", "two\nlines", "got\n  this", None, "fix").line == "a b: two lines (got got this)"

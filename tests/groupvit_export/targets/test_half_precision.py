@@ -1,0 +1,193 @@
+"""Half precision in ONNX Runtime and OpenVINO: what runs, what is refused, and what stays in float32."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import onnx
+import onnxruntime
+import openvino as ov
+import pytest
+from bf16 import has_bf16
+from planted import in_half
+
+import groupvit_export.targets.openvino.engine as openvino_target
+import groupvit_runtime.engines.openvino as openvino_engine
+from groupvit_export.errors import ExportError, UsageError
+from groupvit_export.graph.function import inlined
+from groupvit_export.graph.matmul_to_mul_reduce import GROUPS_AT_ONCE, matmul_to_mul_reduce
+from groupvit_export.pipeline.api import ExportOptions, export_bundle
+from groupvit_export.targets.openvino.engine import check_bf16, deciding_layers, layer_precisions
+from groupvit_export.targets.registry import check_target
+from groupvit_runtime import Segmenter
+from groupvit_runtime.engines import EngineOptions
+from groupvit_runtime.errors import EngineError
+from groupvit_runtime.manifest import read_manifest
+
+STAGES = 2
+
+
+@pytest.fixture(scope="module")
+def graph(demo_bundles: Mapping[str, Path]) -> onnx.ModelProto:
+    return inlined(onnx.load(demo_bundles["onnx"] / "image.onnx"))
+
+
+@pytest.fixture(scope="module")
+def summed(graph: onnx.ModelProto) -> onnx.ModelProto:
+    return matmul_to_mul_reduce(graph)
+
+
+def converted(model: onnx.ModelProto) -> ov.Model:
+    return ov.Core().read_model(model.SerializeToString())
+
+
+@pytest.mark.parametrize("target", ["onnx", "openvino", "torch"])
+def test_a_precision_that_a_target_lacks_is_told_with_what_it_has(target: str) -> None:
+    kind = {"onnx": "fp32, fp16, bf16", "openvino": "fp32, bf16", "torch": "fp32"}[target]
+    with pytest.raises(UsageError) as caught:
+        check_target(target, "fp8")
+    assert kind in str(caught.value)
+
+
+def test_products_as_sums_are_the_same_products(graph: onnx.ModelProto, summed: onnx.ModelProto) -> None:
+    onnx.checker.check_model(summed)
+    pixels = np.random.default_rng(0).standard_normal((2, 3, 224, 224), np.float32)
+    outputs = [
+        onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run(
+            None, {"pixel_values": pixels}
+        )
+        for model in (graph, summed)
+    ]
+    for plain, sums in zip(*outputs, strict=True):
+        np.testing.assert_allclose(sums, plain, atol=1e-5)
+
+
+def test_no_more_groups_at_once_than_said(summed: onnx.ModelProto) -> None:
+    constants = {t.name: onnx.numpy_helper.to_array(t) for t in summed.graph.initializer}
+    sizes = [constants[f"products__{stage}.sizes"].tolist() for stage in range(1, STAGES + 1)]
+    assert [sum(stage) for stage in sizes] == [24, 12]
+    assert max(max(stage) for stage in sizes) <= GROUPS_AT_ONCE
+
+
+def test_no_product_lies_between_an_output_and_the_tokens_that_decide(summed: onnx.ModelProto) -> None:
+    """What OpenVINO leaves in float32 is what leads to an output without such an operator."""
+    model = converted(summed)
+    for stage in range(1, STAGES + 1):
+        for output in (f"soft_map_{stage}", f"assignment_{stage}"):
+            seen: set[str] = set()
+            waiting = [model.output(output).get_node()]
+            while waiting:
+                node = waiting.pop()
+                if node.get_friendly_name() in seen or node.get_type_name() in ("MatMul", "Convolution"):
+                    continue
+                seen.add(node.get_friendly_name())
+                waiting += [value.get_node() for value in node.input_values()]
+            # The LayerNorm that makes the tokens is seen, so no product lies in front of it.
+            assert any(name.startswith("MVN") for name in seen), output
+            assert f"products__{stage}" in seen
+
+
+@pytest.mark.skipif(not has_bf16(), reason="OpenVINO does not compute in bf16 on this CPU")
+def test_openvino_decides_in_float32_and_computes_in_bf16(
+    graph: onnx.ModelProto, summed: onnx.ModelProto
+) -> None:
+    model = converted(summed)
+    check_bf16(model, STAGES)
+    compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": ov.Type.bf16})
+    precisions = list(layer_precisions(compiled).values())
+    assert precisions.count("bf16") > 100
+    with pytest.raises(ExportError, match="would not decide in float32") as caught:
+        check_bf16(converted(graph), STAGES)
+    assert "products__1: bf16" in str(caught.value)
+
+
+def test_counts_beyond_what_bf16_holds_have_to_be_float32() -> None:
+    def model(tokens: int) -> ov.Model:
+        soft = ov.opset13.parameter([-1, 8, tokens], np.float32)
+        soft.output(0).set_names({"soft_map_1"})
+        result = ov.opset13.result(soft)
+        result.output(0).set_names({"soft_map_1"})
+        return ov.Model([result], [soft])
+
+    assert "grouping_1.count" in deciding_layers(model(257), 1)
+    assert "grouping_1.count" not in deciding_layers(model(256), 1)
+
+
+def answering_float32(*_: object, **__: object) -> SimpleNamespace:
+    """An OpenVINO whose CPU has no bf16: it takes the hint and computes in float32."""
+    compiled = SimpleNamespace(get_property=lambda name: ov.Type.f32)
+    return SimpleNamespace(
+        read_model=lambda *_: None,
+        compile_model=lambda *_: compiled,
+        get_property=lambda device, name: "Some CPU without AVX-512",
+    )
+
+
+def test_a_cpu_without_bf16_is_refused_by_the_export(
+    monkeypatch: pytest.MonkeyPatch, summed: onnx.ModelProto
+) -> None:
+    model = converted(summed)
+    monkeypatch.setattr(openvino_target.ov, "Core", answering_float32)
+    with pytest.raises(EngineError, match="does not compute in bf16") as caught:
+        check_bf16(model, STAGES)
+    assert "f32 on Some CPU without AVX-512" in str(caught.value) and "AVX-512" in str(caught.value)
+
+
+def test_a_cpu_without_bf16_is_refused_by_the_runtime(
+    monkeypatch: pytest.MonkeyPatch, demo_bundles: Mapping[str, Path]
+) -> None:
+    monkeypatch.setattr(openvino_engine.ov, "Core", answering_float32)
+    info = replace(read_manifest(demo_bundles["openvino"]).engine("image"), precision="bf16")
+    with pytest.raises(EngineError, match="another precision than was asked for") as caught:
+        openvino_engine.OpenVINOEngine(info, demo_bundles["openvino"] / "image.xml", EngineOptions())
+    assert "Some CPU without AVX-512" in str(caught.value)
+
+
+def test_onnxruntime_says_that_its_cpu_computes_fp16_in_float32(
+    demo_bundles: Mapping[str, Path], tmp_path: Path
+) -> None:
+    bundle = in_half(demo_bundles["onnx"], tmp_path / "fp16", "fp16")
+    assert (bundle / "image.onnx").stat().st_size < 0.6 * (demo_bundles["onnx"] / "image.onnx").stat().st_size
+    half, full = Segmenter.load(bundle), Segmenter.load(demo_bundles["onnx"])
+    assert half.engine_description.endswith("fp16 weights, computed in float32")
+    image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    labels = [segmenter(image, ["sky", "grass", "water"]).labels for segmenter in (half, full)]
+    assert (labels[0] == labels[1]).mean() > 0.99
+
+
+def test_onnxruntime_refuses_bf16_on_a_cpu(demo_bundles: Mapping[str, Path], tmp_path: Path) -> None:
+    bundle = in_half(demo_bundles["onnx"], tmp_path / "bf16", "bf16")
+    with pytest.raises(EngineError, match="cannot compute in bf16 on a CPU") as caught:
+        Segmenter.load(bundle)
+    assert "device='cuda'" in str(caught.value) and "--target openvino --precision bf16" in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("target", "precision"), [("onnx", "fp16"), ("onnx", "bf16"), ("openvino", "bf16")])
+def test_an_export_is_verified_by_label_maps_and_stands_beside_float32(
+    tmp_path: Path, target: str, precision: str
+) -> None:
+    if target == "openvino" and not has_bf16():
+        pytest.skip("OpenVINO does not compute in bf16 on this CPU")
+    options = ExportOptions(target=target, precision=precision, output=tmp_path / "bundle")
+    manifest = export_bundle(options).manifest
+    parity = manifest.parity
+    assert parity is not None and parity.verdict == "PASS", parity
+    rows = {row.name: row for row in parity.rows}
+    assert rows["labels hf: against the free reference"].verdict == "PASS"
+    assert (parity.substitute is not None) == (target == "onnx")
+    fp32, half = manifest.precisions
+    assert (fp32.precision, half.precision) == ("fp32", precision)
+    assert fp32.verdict == half.verdict == "PASS"
+    assert fp32.agreement == 100.0 and half.agreement is not None and 99 < half.agreement < 100
+    assert fp32.miou is not None and half.miou is not None and abs(half.miou - fp32.miou) < 1 < 70 < fp32.miou
+    assert all("19 images" in row.detail and "against masks" in row.detail for row in manifest.precisions)
+    # What is not run here has no latency here, and says why.
+    timed = parity.substitute is None
+    assert all((row.latency_ms is not None) == timed for row in manifest.precisions)
+    assert ("not timed" in half.detail) != timed and "not timed" not in fp32.detail
+    assert ("computes fp16 in float32" in half.detail) == (precision == "fp16")

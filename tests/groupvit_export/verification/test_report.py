@@ -1,0 +1,68 @@
+"""Verdicts of cells, columns and reports."""
+
+from __future__ import annotations
+
+import numpy as np
+from verifying import demo_subject, examine_backends
+
+from groupvit_export.verification.backends import eager
+from groupvit_export.verification.cells import MaxError, count_cell, information, place, risk_cell
+from groupvit_export.verification.report import EXIT_CODES, Cell, Column, Report, Row, broken, not_run
+
+HERE = place("case", "logits_1", (0, 3, 17))
+
+
+def report(*cells: Cell) -> Report:
+    rows = tuple(Row(f"row {i}", "", {"engine": cell}) for i, cell in enumerate(cells))
+    return Report("bundle", "checkpoint", (Column("engine", ""),), rows, ("case",), (), 0.0)
+
+
+def worst_of(value: float, budget: float, **options: bool) -> Cell:
+    worst = MaxError()
+    worst.update(0.0, budget, place("another", "masks", (0,)))
+    worst.update(value, budget, HERE)
+    return worst.cell(**options)
+
+
+def test_a_place_is_said_in_words() -> None:
+    assert str(HERE) == "logits_1, case, image 0, group 3, token 17"
+
+
+def test_verdicts_of_cells() -> None:
+    assert worst_of(1.0, 1.0).verdict == "PASS"
+    assert worst_of(1.1, 1.0) == Cell("FAIL", 1.1, 1.0, "", HERE)
+    assert worst_of(0.1, 1.0, too_noisy=True).verdict == "AMBIGUOUS"
+    assert worst_of(np.inf, 1.0, too_noisy=True).verdict == "FAIL"
+    assert worst_of(0.0, 0.0).verdict == "PASS" and worst_of(1e-30, 0.0).verdict == "FAIL"
+    assert count_cell(0, HERE).verdict == "PASS" and count_cell(1, HERE).place == HERE
+    assert risk_cell(1, 20, 0.05, "").verdict == "PASS"
+    assert risk_cell(2, 20, 0.05, "").verdict == "AMBIGUOUS"
+
+
+def test_the_worst_cell_decides_and_its_first_row_is_named() -> None:
+    unsure, wrong = risk_cell(1, 1, 0.5, ""), count_cell(2, HERE)
+    assert report(information(9.0), not_run("no driver")).verdict == "PASS"
+    assert report(count_cell(0, None), unsure).verdict == "AMBIGUOUS"
+    found = report(unsure, count_cell(0, None), wrong, broken("later"))
+    assert found.verdict == "FAIL"
+    (finding,) = found.findings
+    assert (finding.row, finding.cell.place) == ("row 2", HERE)
+    assert found.summary("engine").first == str(finding)
+    assert [EXIT_CODES[v] for v in ("PASS", "AMBIGUOUS", "FAIL")] == [0, 4, 3]
+
+
+def test_figures_that_are_not_finite_are_no_numbers_in_a_manifest() -> None:
+    (row,) = report(worst_of(np.inf, 1.0)).summary("engine").rows
+    assert (row.verdict, row.value) == ("FAIL", None)
+
+
+def test_flat_logits_prove_too_little() -> None:
+    """Groups that cannot be told apart: whatever an engine decides, no budget can hold it against it."""
+    subject = demo_subject.__wrapped__()
+    for stage in subject.model.vision_model.encoder.stages:
+        if stage.downsample is not None:
+            stage.downsample.assign.q_proj.weight.data.mul_(1e-9)
+            stage.downsample.assign.q_proj.bias.data.zero_()
+    found = examine_backends(subject, eager(subject.model, "fp32"))
+    assert found.verdict == "AMBIGUOUS"
+    assert found.findings[0].row == "stage 1 tokens at risk"

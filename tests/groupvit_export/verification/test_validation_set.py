@@ -1,0 +1,68 @@
+"""Which images and rows decide when an int8 bundle is verified."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from verifying import demo_subject
+
+from groupvit_export.verification.backends import Backend, eager
+from groupvit_export.verification.int8_criteria import MIOU, PIXELS
+from groupvit_export.verification.validation_set import ValidationSet
+from groupvit_runtime.manifest import Manifest, QuantizationInfo, read_manifest
+
+
+def _manifest(bundle: Path, calibration: str) -> Manifest:
+    manifest = read_manifest(bundle)
+    info = QuantizationInfo("NNCF", calibration, 9, ())
+    return replace(manifest, engines=(replace(manifest.engine("image"), quantization=info),))
+
+
+@pytest.fixture(scope="module")
+def reference() -> Backend:
+    return eager(demo_subject().model, "fp32")
+
+
+@pytest.mark.parametrize(
+    ("calibration", "with_images", "deciding"),
+    [
+        ("drawn scenes of the package: mIoU against masks", False, {PIXELS, MIOU}),
+        ("40 images of mine: mIoU against masks", False, set()),
+        ("40 images of mine: mIoU against masks", True, {PIXELS}),
+        ("40 images of mine: mIoU against the label maps of fp32", True, {PIXELS, MIOU}),
+    ],
+)
+def test_budgets_decide_about_the_images_that_they_mean(
+    demo_bundles: Mapping[str, Path],
+    reference: Backend,
+    tmp_path: Path,
+    calibration: str,
+    with_images: bool,
+    deciding: set[str],
+) -> None:
+    Image.fromarray(np.full((40, 30, 3), 90, np.uint8)).save(tmp_path / "a.png")
+    bundle = demo_bundles["onnx"]
+    manifest = _manifest(bundle, calibration)
+    held_out = ValidationSet.of(
+        manifest,
+        bundle / "tokenizer.json",
+        demo_subject(),
+        reference,
+        tmp_path if with_images else None,
+        None,
+        demo=True,
+    )
+    assert held_out.decides == deciding
+    assert bool(held_out.notes) == (deciding != {PIXELS, MIOU})
+    # The package's own: those that an export holds out.
+    assert len(held_out.judge.judged.images) == (1 if with_images else 9)
+    if not with_images:
+        return
+    cells = held_out.cells({"eager": reference}, manifest)["eager"]
+    assert {row for row, cell in cells.items() if cell.verdict is not None} == deciding
+    assert cells[PIXELS].value == 0
