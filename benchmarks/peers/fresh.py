@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from benchmarks.peers.inputs import Material
 from benchmarks.peers.sides import OURS
-from groupvit_export.benchmark.sampling import order
+from groupvit_export.metrics.turns import order
 
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.peers.sides import BUNDLES
 from groupvit_export.benchmark.bootstrap import ratio_of_medians
-from groupvit_export.benchmark.sampling import order
+from groupvit_export.metrics.turns import order
 
 SETTLE_S: Final = 0.01
 """Pause before every call: worker threads of the side before spin on for a while after their work."""

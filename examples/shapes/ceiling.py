@@ -16,7 +16,7 @@ from examples.shapes.data import PATCH
 from examples.shapes.draw import draw_scene
 from examples.shapes.scenes import TEST_SEED
 from examples.shapes.world import VOCABULARIES, WorldVocabulary
-from groupvit_export.evaluate.confusion import ConfusionMatrix
+from groupvit_export.metrics.confusion import ConfusionMatrix
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,9 +12,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from groupvit_export.benchmark.sampling import Progress, order
+from groupvit_export.benchmark.sampling import Progress
 from groupvit_export.benchmark.settings import RunConfig
 from groupvit_export.errors import EngineError
+from groupvit_export.metrics.turns import order
 from groupvit_runtime.manifest import DecodeName
 from groupvit_runtime.vocabulary import Vocabulary
 

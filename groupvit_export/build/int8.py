@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 from groupvit_export.build.clock import Progress, ProgressReport
 from groupvit_export.build.engines import EngineBuilder, Engines
 from groupvit_export.build.source import Source
+from groupvit_export.data.images import ImageSet, bundled_images, read_images
 from groupvit_export.errors import UsageError
+from groupvit_export.graph.pixel_inputs import pixels_of
 from groupvit_export.graph.precision import TypedGraph
 from groupvit_export.metrics.budget import LabelBudget
 from groupvit_export.metrics.class_names import default_names, embed
 from groupvit_export.metrics.decoding import RunImage
-from groupvit_export.metrics.images import ImageSet, bundled_images, read_images
 from groupvit_export.metrics.judge import Judge
 from groupvit_export.quantization.image import QuantizationContext, QuantizedImage, quantize_image
 from groupvit_export.quantization.options import Feed, QuantizationOptions
 from groupvit_export.targets.registry import TARGETS, load_target
 from groupvit_export.verification.int8_criteria import label_cells
-from groupvit_export.verification.pixel_inputs import pixels_of
 from groupvit_export.verification.report import Cell
 from groupvit_export.verification.substitute_engine import find_substitute_engine
 from groupvit_runtime.contract import IMAGE_INPUT, PIXELS_INPUT, TEXT_INPUT, TEXT_OUTPUT, Preprocessing

@@ -15,7 +15,7 @@ _EXIT_INTERRUPTED = 130
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    from groupvit_export.evaluate.datasets import DATASETS
+    from groupvit_export.data.datasets import DATASETS
 
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "data sets:\n" + "\n".join(
@@ -29,7 +29,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--vocabulary", metavar="V", help="shapes: which of its vocabularies")
     data.add_argument("--classes", type=Path, metavar="FILE", help="folder: a class name a line")
     data.add_argument("--ignore-index", type=int, metavar="N", help="folder: mask value that counts nowhere")
-    data.add_argument("--limit", type=int, metavar="N", help="only the first N images")
+    data.add_argument(
+        "--limit",
+        type=int,
+        metavar="N",
+        help="only N of the images, spread evenly; a larger N takes the same ones and more",
+    )
     how = parser.add_argument_group("segmentation")
     how.add_argument("--decode", metavar="D", help="hf or paper; default: the bundle's")
     how.add_argument(
@@ -62,7 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     # Imported here, so that a mistyped number is told at once.
-    from groupvit_export.evaluate.datasets import DatasetOptions, load_dataset
+    from groupvit_export.data.datasets import DatasetOptions, load_dataset
     from groupvit_export.evaluate.identity import identify
     from groupvit_export.evaluate.journal import Journal
     from groupvit_export.evaluate.progress import Progress

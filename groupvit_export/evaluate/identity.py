@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
-from groupvit_export.evaluate.dataset import Dataset
+from groupvit_export.data.dataset import Dataset
 from groupvit_export.evaluate.setting import Setting
 from groupvit_runtime.manifest import Manifest
 

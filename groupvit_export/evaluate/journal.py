@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import Any, Final
 
 from groupvit_export.errors import GroupViTError
-from groupvit_export.evaluate.confusion import ConfusionMatrix
 from groupvit_export.evaluate.identity import Identity
 from groupvit_export.evaluate.outcome import Failed, Measured, Run
+from groupvit_export.metrics.confusion import ConfusionMatrix
 from groupvit_runtime.serialize import from_json, to_json
 
 if sys.platform != "win32":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from groupvit_export.errors import GroupViTError
-from groupvit_export.evaluate.confusion import Cell
+from groupvit_export.metrics.confusion import Cell
 
 
 @dataclass(frozen=True)

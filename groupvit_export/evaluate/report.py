@@ -10,7 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from groupvit_export.evaluate.dataset import Dataset
+from groupvit_export.data.dataset import Dataset
+from groupvit_export.data.sampling import spread
 from groupvit_export.evaluate.identity import Identity
 from groupvit_export.evaluate.outcome import Failed, Run
 from groupvit_export.evaluate.tally import Tally
@@ -48,7 +49,7 @@ class Images:
 
     Attributes:
         total: in the data set.
-        wanted: the first so many, by --limit.
+        wanted: so many of them, by --limit.
         measured: of those.
         failed: of those.
     """
@@ -151,7 +152,7 @@ def make_report(
     image = manifest.engine("image")
     images = Images(
         total=len(dataset.samples),
-        wanted=len(dataset.samples[:limit]),
+        wanted=len(spread(dataset.samples, limit)),
         measured=tally.measured,
         failed=len(tally.failed),
     )

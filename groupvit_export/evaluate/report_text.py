@@ -83,7 +83,7 @@ def _images(report: Report) -> str:
         return f"{count.measured}, all of {report.identity.dataset}"
     reasons = []
     if count.wanted < count.total:
-        reasons.append(f"limited to the first {count.wanted}")
+        reasons.append(f"limited to {count.wanted}")
     if count.failed:
         reasons.append(f"{count.failed} failed")
     return f"partial: {count.measured} of {count.total} images ({', '.join(reasons)})"

@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
+from groupvit_export.data.dataset import Dataset, Sample
+from groupvit_export.data.sampling import spread
+from groupvit_export.data.truth import read_truth
 from groupvit_export.errors import GroupViTError, ImageError
-from groupvit_export.evaluate.confusion import ConfusionMatrix
-from groupvit_export.evaluate.dataset import Dataset, Sample
 from groupvit_export.evaluate.journal import Journal
 from groupvit_export.evaluate.outcome import Failed, Measured, Run
 from groupvit_export.evaluate.progress import Progress
 from groupvit_export.evaluate.setting import SegmentImage, check_names
 from groupvit_export.evaluate.tally import Tally
-from groupvit_export.evaluate.truth import read_truth
+from groupvit_export.metrics.confusion import ConfusionMatrix
 from groupvit_runtime.read_image import read_image
 
 Outcome = Measured | Failed
@@ -28,7 +29,7 @@ class RunOptions:
     Attributes:
         workers: images at once, each in a thread of its own.
         threads: of the engine, for the record.
-        limit: only the first so many images; None for all.
+        limit: only so many images, spread evenly (`groupvit_export.data.sampling`); None for all.
         worst: how many of the worst images to remember.
         strict: stop at the first image that fails.
     """
@@ -64,7 +65,7 @@ def evaluate(
         LabelError: predicted label k is not class k.
         KeyboardInterrupt: passed on, after the images in work were finished and written down.
     """
-    samples = dataset.samples[: options.limit]
+    samples = spread(dataset.samples, options.limit)
     tally = Tally(len(dataset.classes), {sample.key for sample in samples}, options.worst)
     for entry in journal.entries():
         tally.add(entry)

@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from groupvit_export.data.dataset import Dataset
 from groupvit_export.errors import LabelError, UsageError
-from groupvit_export.evaluate.dataset import Dataset
 from groupvit_runtime.manifest import DecodeName
 from groupvit_runtime.result import Segmentation
 from groupvit_runtime.segmenter import Segmenter

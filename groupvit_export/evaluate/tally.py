@@ -6,9 +6,9 @@ from bisect import insort
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from groupvit_export.evaluate.confusion import ConfusionMatrix, Scores
 from groupvit_export.evaluate.journal import Entry
 from groupvit_export.evaluate.outcome import Failed, Run
+from groupvit_export.metrics.confusion import ConfusionMatrix, Scores
 
 
 @dataclass(frozen=True, order=True)

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from groupvit_export.data.dataset import IGNORE, Dataset, Sample
+from groupvit_export.data.truth import read_truth
 from groupvit_export.errors import GroupViTError, ImageError
-from groupvit_export.evaluate.confusion import ConfusionMatrix
-from groupvit_export.evaluate.dataset import IGNORE, Dataset, Sample
 from groupvit_export.evaluate.outcome import Failed
 from groupvit_export.evaluate.setting import SegmentImage
 from groupvit_export.evaluate.tally import Ranked
-from groupvit_export.evaluate.truth import read_truth
+from groupvit_export.metrics.confusion import ConfusionMatrix
 from groupvit_runtime.files import write_atomically
 from groupvit_runtime.legend import LegendEntry, draw_legend
 from groupvit_runtime.read_image import read_image

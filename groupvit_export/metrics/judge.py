@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from groupvit_export.evaluate.confusion import ConfusionMatrix
+from groupvit_export.data.images import ImageSet
+from groupvit_export.metrics.confusion import ConfusionMatrix
 from groupvit_export.metrics.decoding import Decoding, RunImage
-from groupvit_export.metrics.images import ImageSet
 
 LabelMaps = Mapping[str, NDArray[np.uint16]]
 RunText = Callable[[tuple[str, ...]], NDArray[np.float32]]

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from groupvit_export.benchmark.sampling import order
+from groupvit_export.metrics.turns import order
 
 _SECONDS: Final = 4.0
 _ROUNDS: Final = (8, 200)
@@ -19,7 +19,7 @@ def median_latencies(
 ) -> tuple[float, ...]:
     """Milliseconds of every call, the median over rounds in which each is called once.
 
-    Whose turn it is follows `groupvit_export.benchmark.sampling.order`. Rounds go on for four seconds, but
+    Whose turn it is follows `groupvit_export.metrics.turns.order`. Rounds go on for four seconds, but
     are at least 8 and at most 200.
 
     Args:

@@ -10,8 +10,8 @@ from pathlib import Path
 from groupvit_export.build.clock import ProgressReport
 from groupvit_export.build.engines import Engines
 from groupvit_export.build.source import Source
+from groupvit_export.data.images import bundled_images
 from groupvit_export.errors import ParityError
-from groupvit_export.metrics.images import bundled_images
 from groupvit_export.metrics.judge import Judge
 from groupvit_export.metrics.precisions import Side, precision_rows
 from groupvit_export.verification.backends import Backend

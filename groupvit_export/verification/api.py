@@ -23,6 +23,7 @@ from groupvit_export.graph.capture import capture_image_encoder
 from groupvit_export.graph.decode import attach_decode
 from groupvit_export.graph.encoders import ImageEncoder
 from groupvit_export.graph.passes import apply_passes
+from groupvit_export.graph.pixel_inputs import pixels_of
 from groupvit_export.pipeline.api import ExportOptions, export_bundle
 from groupvit_export.quantization.options import QuantizationOptions
 from groupvit_export.targets.registry import check_target
@@ -41,7 +42,6 @@ from groupvit_export.verification.int8_criteria import (
     recorded_budget,
     reference_precision,
 )
-from groupvit_export.verification.pixel_inputs import pixels_of
 from groupvit_export.verification.report import Cell, Report, not_run
 from groupvit_export.verification.specification import ClassPrompts, VerificationSpec
 from groupvit_export.verification.validation_set import ValidationSet

@@ -9,9 +9,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from groupvit_export.graph.pixel_inputs import pixels_of
 from groupvit_export.verification.backends import Backend
 from groupvit_export.verification.isolate import isolate
-from groupvit_export.verification.pixel_inputs import pixels_of
 from groupvit_export.verification.specification import VerificationSpec
 from groupvit_export.verification.substitute_engine import find_substitute_engine
 from groupvit_runtime.contract import TEXT_INPUT, TEXT_OUTPUT

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from groupvit_export.data.images import BUNDLED, ImageSet, bundled_images, read_images
 from groupvit_export.metrics.decoding import Decoding
-from groupvit_export.metrics.images import BUNDLED, ImageSet, bundled_images, read_images
 from groupvit_export.metrics.judge import Judge
 from groupvit_export.verification.backends import Backend
 from groupvit_export.verification.inputs import class_words

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.peers.timing import WARM_UP, Clock, interleaved, table
-from groupvit_export.benchmark.sampling import order
+from groupvit_export.metrics.turns import order
 
 
 def test_sides_are_called_in_that_order_and_timed_apart():

@@ -9,8 +9,8 @@ from PIL import Image
 
 from examples.shapes.bundled import main
 from groupvit_export.data.bundled import DEMO_SAMPLE, DEMO_SCENES
-from groupvit_export.evaluate.datasets import DatasetOptions, load_dataset
-from groupvit_export.evaluate.truth import read_truth
+from groupvit_export.data.datasets import DatasetOptions, load_dataset
+from groupvit_export.data.truth import read_truth
 
 
 def test_they_can_be_drawn_again(tmp_path: Path) -> None:

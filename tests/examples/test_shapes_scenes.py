@@ -23,9 +23,9 @@ from examples.shapes.world import (
     stuff_value,
     thing_value,
 )
-from groupvit_export.evaluate.dataset import ILLEGAL
-from groupvit_export.evaluate.datasets import DatasetOptions, load_dataset
-from groupvit_export.evaluate.truth import read_truth
+from groupvit_export.data.dataset import ILLEGAL
+from groupvit_export.data.datasets import DatasetOptions, load_dataset
+from groupvit_export.data.truth import read_truth
 
 NAMED = VALUES[: -len(UNTOLD)]
 HELD_OUT_VALUES = {thing_value(thing, color) for thing, color in HELD_OUT}

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from groupvit_export.evaluate.dataset import IGNORE, ILLEGAL, Dataset, Sample
+from groupvit_export.data.dataset import IGNORE, ILLEGAL, Dataset, Sample
 from groupvit_export.evaluate.identity import Identity
 
 CLASSES = ("background", "cat", "dog", "owl")

@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from groupvit_export.benchmark.calls import Caller, StageClock
-from groupvit_export.benchmark.sampling import CALLS_IN_A_ROW, order, sample
+from groupvit_export.benchmark.sampling import CALLS_IN_A_ROW, sample
 from groupvit_export.benchmark.settings import SamplingBudget
 from groupvit_export.errors import EngineError
 
 
 def ignore(share: float) -> None:
     del share
-
-
-@pytest.mark.parametrize("sides", [1, 2, 3, 4, 7, 10])
-def test_every_side_has_every_place_and_every_neighbor_equally_often(sides: int) -> None:
-    rounds = [order(number, sides) for number in range(2 * sides)]
-    assert all(sorted(row) == list(range(sides)) for row in rounds)
-    places = Counter((place, side) for row in rounds for place, side in enumerate(row))
-    neighbors = Counter(pair for row in rounds for pair in pairwise(row))
-    assert set(places.values()) == {2} and len(places) == sides**2
-    assert len(neighbors) == sides * (sides - 1) and len(set(neighbors.values())) <= 1
-
-
-def test_no_side_has_no_order() -> None:
-    with pytest.raises(ValueError, match="got 0"):
-        order(0, 0)
 
 
 def test_bundles_are_interleaved_call_by_call(clock: Any, make_caller: Callable[..., Caller]) -> None:

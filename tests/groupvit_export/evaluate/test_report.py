@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from evaluation_support import CLASSES, dataset_of, make_identity
 
-from groupvit_export.evaluate.dataset import Sample
+from groupvit_export.data.dataset import Sample
 from groupvit_export.evaluate.outcome import Failed, Measured, Run
 from groupvit_export.evaluate.report import Report, make_report
 from groupvit_export.evaluate.report_text import report_text
@@ -77,7 +77,7 @@ def test_what_is_printed(report: Report) -> None:
         "mIoU of animals   75.00",
         "pixel accuracy    90.91",
         "mean accuracy     83.33",
-        "images           partial: 2 of 4 images (limited to the first 3, 1 failed)",
+        "images           partial: 2 of 4 images (limited to 3, 1 failed)",
         "speed            2.0 images/s (workers 2, threads 1)",
         "decode           hf",
         "engine           none",

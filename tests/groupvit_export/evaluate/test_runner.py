@@ -19,8 +19,9 @@ from evaluation_support import CLASSES, FakePrediction, FakeSegmenter, dataset_o
 from PIL import Image
 from sklearn.metrics import confusion_matrix, jaccard_score
 
+from groupvit_export.data.dataset import Dataset, Sample
+from groupvit_export.data.sampling import spread
 from groupvit_export.errors import EngineError, GroupViTError, LabelError
-from groupvit_export.evaluate.dataset import Dataset, Sample
 from groupvit_export.evaluate.journal import JOURNAL_NAME, Journal
 from groupvit_export.evaluate.outcome import Failed, Measured
 from groupvit_export.evaluate.progress import Progress
@@ -50,10 +51,10 @@ def go(
         )
 
 
-def truth_and_guess(dataset: Dataset, count: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+def truth_and_guess(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Every pixel that counts, read without the code under test."""
-    truth = np.concatenate([np.asarray(Image.open(s.mask)).ravel() for s in dataset.samples[:count]])
-    guess = np.concatenate([np.asarray(Image.open(s.image))[..., 0].ravel() for s in dataset.samples[:count]])
+    truth = np.concatenate([np.asarray(Image.open(s.mask)).ravel() for s in dataset.samples])
+    guess = np.concatenate([np.asarray(Image.open(s.image))[..., 0].ravel() for s in dataset.samples])
     return truth[truth != 255], guess[truth != 255]
 
 
@@ -128,9 +129,12 @@ def test_a_complete_run_is_not_run_again(dataset: Dataset, tmp_path: Path) -> No
 def test_raising_the_limit_goes_on_and_lowering_it_leaves_out(dataset: Dataset, tmp_path: Path) -> None:
     segment, stream = FakeSegmenter(), io.StringIO()
     five = go(dataset, tmp_path, segment, RunOptions(limit=5, worst=4))
-    np.testing.assert_array_equal(five.matrix.counts, confusion_matrix(*truth_and_guess(dataset, 5)))
+    taken = segment.seen.copy()
+    assert taken == spread(range(12), 5)
+    some = dataset_of([dataset.samples[index] for index in taken], dataset.root)
+    np.testing.assert_array_equal(five.matrix.counts, confusion_matrix(*truth_and_guess(some)))
     whole = go(dataset, tmp_path, segment, stream=stream)
-    assert segment.seen == list(range(12))
+    assert segment.seen == [*taken, *(index for index in range(12) if index not in taken)]
     assert "resuming: 5 of 12 done" in stream.getvalue()
     assert same(whole, go(dataset, tmp_path / "fresh"))
     assert same(go(dataset, tmp_path, segment, RunOptions(limit=5, worst=4)), five)

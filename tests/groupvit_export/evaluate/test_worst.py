@@ -10,7 +10,7 @@ import pytest
 from evaluation_support import CLASSES, FakePrediction, FakeSegmenter, dataset_of, make_dataset
 from PIL import Image
 
-from groupvit_export.evaluate.dataset import Dataset, Sample
+from groupvit_export.data.dataset import Dataset, Sample
 from groupvit_export.evaluate.tally import Ranked
 from groupvit_export.evaluate.worst import clear_worst, draw, draw_worst
 from groupvit_runtime.render import palette

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from groupvit_export.evaluate.dataset import IGNORE
+from groupvit_export.data.dataset import IGNORE
+from groupvit_export.data.images import ImageSet, bundled_images
 from groupvit_export.metrics.class_names import embed
 from groupvit_export.metrics.decoding import Decoding, RunImage
-from groupvit_export.metrics.images import ImageSet, bundled_images
 from groupvit_export.metrics.judge import Judge
 from groupvit_export.metrics.latency import median_latencies
 from groupvit_export.metrics.precisions import Side, precision_rows

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.metrics import confusion_matrix, jaccard_score, recall_score
 
+from groupvit_export.data.dataset import IGNORE
 from groupvit_export.errors import GroupViTError
-from groupvit_export.evaluate.confusion import ConfusionMatrix
-from groupvit_export.evaluate.dataset import IGNORE
+from groupvit_export.metrics.confusion import ConfusionMatrix
 
 
 @st.composite

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from groupvit_export.data.dataset import IGNORE
 from groupvit_export.errors import GroupViTError
-from groupvit_export.evaluate.dataset import IGNORE
 
 Cell = tuple[int, int, int]
 """Truth, prediction, pixels."""

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NoReturn
 
+from groupvit_export.data.dataset import Dataset, Sample
+from groupvit_export.data.datasets.errors import DatasetError
+from groupvit_export.data.datasets.home import find_home, layout_error
+from groupvit_export.data.datasets.spec import DatasetOptions
+from groupvit_export.data.datasets.text_files import check_class_names, read_text
+from groupvit_export.data.datasets.values import MASK_VALUES, value_table
 from groupvit_export.errors import UsageError
-from groupvit_export.evaluate.dataset import Dataset, Sample
-from groupvit_export.evaluate.datasets.errors import DatasetError
-from groupvit_export.evaluate.datasets.home import find_home, layout_error
-from groupvit_export.evaluate.datasets.spec import DatasetOptions
-from groupvit_export.evaluate.datasets.text_files import check_class_names, read_text
-from groupvit_export.evaluate.datasets.values import MASK_VALUES, value_table
 from groupvit_runtime.read_image import IMAGE_SUFFIXES
 from groupvit_runtime.segmenter import BACKGROUND
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from groupvit_export.data.datasets.errors import DatasetError
 from groupvit_export.errors import UsageError
-from groupvit_export.evaluate.datasets.errors import DatasetError
 
 
 def find_home(root: Path, below: Sequence[str], needed: Sequence[str], layout: str, fix: str) -> Path:

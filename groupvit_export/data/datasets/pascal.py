@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from groupvit_export.evaluate.dataset import Dataset, Sample
-from groupvit_export.evaluate.datasets.class_names import CONTEXT_CLASSES, VOC_CLASSES
-from groupvit_export.evaluate.datasets.home import check_split, find_home, layout_error
-from groupvit_export.evaluate.datasets.spec import DatasetOptions
-from groupvit_export.evaluate.datasets.split import read_split
-from groupvit_export.evaluate.datasets.values import value_table
+from groupvit_export.data.dataset import Dataset, Sample
+from groupvit_export.data.datasets.class_names import CONTEXT_CLASSES, VOC_CLASSES
+from groupvit_export.data.datasets.home import check_split, find_home, layout_error
+from groupvit_export.data.datasets.spec import DatasetOptions
+from groupvit_export.data.datasets.split import read_split
+from groupvit_export.data.datasets.values import value_table
 from groupvit_runtime.segmenter import BACKGROUND
 
 VOC_LAYOUT: Final = """\

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from groupvit_export.evaluate.dataset import IGNORE, ILLEGAL
+from groupvit_export.data.dataset import IGNORE, ILLEGAL
 
 MASK_VALUES = 1 << 16
 """How many values a mask of 16 bits can have."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from groupvit_export.data.datasets.errors import DatasetError
+from groupvit_export.data.datasets.text_files import is_plain_name, read_text
 from groupvit_export.errors import UsageError
-from groupvit_export.evaluate.datasets.errors import DatasetError
-from groupvit_export.evaluate.datasets.text_files import is_plain_name, read_text
 
 
 def read_split(folder: Path, split: str) -> tuple[str, ...]:

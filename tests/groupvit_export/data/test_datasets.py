@@ -24,13 +24,13 @@ from dataset_support import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from groupvit_export.data.dataset import IGNORE, ILLEGAL, Dataset
+from groupvit_export.data.datasets import DATASETS, DatasetError, DatasetOptions, load_dataset
+from groupvit_export.data.datasets.class_names import COCO_CLASSES, CONTEXT_CLASSES, VOC_CLASSES
+from groupvit_export.data.datasets.coco import THING_IDS
+from groupvit_export.data.datasets.values import value_table
+from groupvit_export.data.truth import read_truth
 from groupvit_export.errors import GroupViTError, UsageError
-from groupvit_export.evaluate.dataset import IGNORE, ILLEGAL, Dataset
-from groupvit_export.evaluate.datasets import DATASETS, DatasetError, DatasetOptions, load_dataset
-from groupvit_export.evaluate.datasets.class_names import COCO_CLASSES, CONTEXT_CLASSES, VOC_CLASSES
-from groupvit_export.evaluate.datasets.coco import THING_IDS
-from groupvit_export.evaluate.datasets.values import value_table
-from groupvit_export.evaluate.truth import read_truth
 
 MASK = np.array([[0, 1, 1], [2, 255, 0]])
 NONE = DatasetOptions()

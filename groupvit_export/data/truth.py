@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from groupvit_export.data.dataset import ILLEGAL, Dataset, Sample
 from groupvit_export.errors import ImageError
-from groupvit_export.evaluate.dataset import ILLEGAL, Dataset, Sample
 
 # What Pillow raises on damaged PNG files; there is no common base class.
 _DECODER_ERRORS = (

@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from groupvit_export.evaluate.dataset import Dataset, Sample
-from groupvit_export.evaluate.datasets.class_names import COCO_CLASSES
-from groupvit_export.evaluate.datasets.home import check_split, find_home, layout_error
-from groupvit_export.evaluate.datasets.spec import DatasetOptions
-from groupvit_export.evaluate.datasets.values import value_table
+from groupvit_export.data.dataset import Dataset, Sample
+from groupvit_export.data.datasets.class_names import COCO_CLASSES
+from groupvit_export.data.datasets.home import check_split, find_home, layout_error
+from groupvit_export.data.datasets.spec import DatasetOptions
+from groupvit_export.data.datasets.values import value_table
 from groupvit_runtime.segmenter import BACKGROUND
 
 COCO_LAYOUT: Final = """\

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from groupvit_export.evaluate.dataset import ILLEGAL
-from groupvit_export.evaluate.datasets.errors import DatasetError
+from groupvit_export.data.dataset import ILLEGAL
+from groupvit_export.data.datasets.errors import DatasetError
 from groupvit_runtime.errors import LabelError
 from groupvit_runtime.prompts import check_labels
 

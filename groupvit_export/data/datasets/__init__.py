@@ -8,20 +8,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from groupvit_export.errors import UsageError
-from groupvit_export.evaluate.dataset import Dataset
-from groupvit_export.evaluate.datasets.coco import COCO_LAYOUT, load_coco_object
-from groupvit_export.evaluate.datasets.errors import DatasetError
-from groupvit_export.evaluate.datasets.folder import FOLDER_LAYOUT, load_folder
-from groupvit_export.evaluate.datasets.pascal import (
+from groupvit_export.data.dataset import Dataset
+from groupvit_export.data.datasets.coco import COCO_LAYOUT, load_coco_object
+from groupvit_export.data.datasets.errors import DatasetError
+from groupvit_export.data.datasets.folder import FOLDER_LAYOUT, load_folder
+from groupvit_export.data.datasets.pascal import (
     CONTEXT_LAYOUT,
     VOC_LAYOUT,
     load_context59,
     load_context60,
     load_voc2012,
 )
-from groupvit_export.evaluate.datasets.shapes import SHAPES_LAYOUT, load_shapes
-from groupvit_export.evaluate.datasets.spec import DatasetOptions, DatasetSpec
+from groupvit_export.data.datasets.shapes import SHAPES_LAYOUT, load_shapes
+from groupvit_export.data.datasets.spec import DatasetOptions, DatasetSpec
+from groupvit_export.errors import UsageError
 from groupvit_export.suggest import closest
 
 __all__ = ["DATASETS", "DatasetError", "DatasetOptions", "DatasetSpec", "load_dataset"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from groupvit_export.data.dataset import Dataset, Sample
+from groupvit_export.data.datasets.home import find_home
+from groupvit_export.data.datasets.scenes_file import read_scenes
+from groupvit_export.data.datasets.spec import DatasetOptions
+from groupvit_export.data.datasets.values import value_table
 from groupvit_export.errors import UsageError
-from groupvit_export.evaluate.dataset import Dataset, Sample
-from groupvit_export.evaluate.datasets.home import find_home
-from groupvit_export.evaluate.datasets.scenes_file import read_scenes
-from groupvit_export.evaluate.datasets.spec import DatasetOptions
-from groupvit_export.evaluate.datasets.values import value_table
 from groupvit_export.suggest import closest
 
 SHAPES_LAYOUT: Final = """\

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from groupvit_export.evaluate.dataset import Dataset
+from groupvit_export.data.dataset import Dataset
 
 
 @dataclass(frozen=True)

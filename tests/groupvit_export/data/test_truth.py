@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from PIL import Image
 
+from groupvit_export.data.dataset import IGNORE, Dataset, Sample
+from groupvit_export.data.datasets.values import value_table
+from groupvit_export.data.truth import TruthError, read_truth
 from groupvit_export.errors import GroupViTError
-from groupvit_export.evaluate.dataset import IGNORE, Dataset, Sample
-from groupvit_export.evaluate.datasets.values import value_table
-from groupvit_export.evaluate.truth import TruthError, read_truth
 
 HIGHEST_VALUE = {"1": 1, "P": 255, "L": 255, "I;16": 65535}
 

@@ -8,16 +8,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from groupvit_export.data.datasets import DatasetError
+from groupvit_export.data.images import bundled_images, read_images
 from groupvit_export.errors import GroupViTError, ImageError
-from groupvit_export.evaluate.datasets import DatasetError
-from groupvit_export.metrics import images as images
-from groupvit_export.metrics.images import bundled_images, read_images
 
 
 def _write(folder: Path, count: int, size: tuple[int, int] = (8, 6)) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for index in range(count):
         Image.new("RGB", size, (index, 0, 0)).save(folder / f"{index:03}.png")
+
+
+def _write_masks(folder: Path, count: int) -> None:
+    folder.mkdir()
+    for index in range(count):
+        Image.new("L", (8, 6)).save(folder / f"{index:03}.png")
 
 
 def test_plain_images_have_no_truth(tmp_path: Path) -> None:
@@ -45,12 +50,16 @@ def test_masks_are_read_and_shrunk_with_their_images(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.truth["001"][:, :512], 0)
 
 
-def test_many_images_are_thinned_out_evenly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "IMAGES", 4)
-    _write(tmp_path, 12)
-    found = read_images(tmp_path)
-    assert list(found.images) == ["000.png", "003.png", "006.png", "009.png"]
-    assert "4 of 12" in found.source
+@pytest.mark.parametrize("masks", [False, True])
+def test_many_images_are_thinned_out_evenly(tmp_path: Path, masks: bool) -> None:
+    _write(tmp_path / "images" if masks else tmp_path, 12)
+    if masks:
+        _write_masks(tmp_path / "masks", 12)
+        (tmp_path / "classes.txt").write_text("boat\n")
+    found = read_images(tmp_path, 4)
+    assert [Path(name).stem for name in found.images] == ["000", "002", "005", "010"]
+    assert found.found == 12 and "4 of 12" in found.source
+    assert (found.truth is not None) == masks
 
 
 @pytest.mark.parametrize("kind", ["missing", "empty", "damaged", "no classes"])

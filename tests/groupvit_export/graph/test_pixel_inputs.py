@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groupvit_export.errors import EngineError
-from groupvit_export.verification.pixel_inputs import pixels_of
+from groupvit_export.graph.pixel_inputs import pixels_of
 from groupvit_runtime.contract import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from groupvit_runtime.preprocess import prepare_whole
 

@@ -5,27 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from groupvit_export.data.bundled import DEMO_SCENES
-from groupvit_export.evaluate.datasets import DatasetOptions, load_dataset
-from groupvit_export.evaluate.truth import read_truth
+from groupvit_export.data.datasets import DatasetOptions, load_dataset
+from groupvit_export.data.sampling import spread
+from groupvit_export.data.truth import read_truth
 from groupvit_runtime.read_image import list_images, read_image
 
-_Item = TypeVar("_Item")
-
 IMAGES: Final = 256
-"""Most images of a folder that are read, evenly spaced over their names."""
+"""Most images of a folder that int8 is made with."""
 
 BUNDLED: Final = "drawn scenes of the package"
 """What `ImageSet.source` says of the images that the package ships."""
 
-_LONG_SIDE: Final = 1024
-"""Larger images are shrunk: their label maps are held in memory."""
+LONG_SIDE: Final = 1024
+"""Larger images are shrunk: their label maps, and in float64 their scores, are held in memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +38,8 @@ class ImageSet:
         background: whether ``classes[0]`` is the background.
         background_threshold: of the `paper` decode; None where there is no background.
         source: where they are from, in words.
+        found: how many there were to choose from; 0 where that is not known.
+        shrunk: how many of them were larger.
     """
 
     images: Mapping[str, NDArray[np.uint8]]
@@ -47,6 +48,8 @@ class ImageSet:
     background: bool
     background_threshold: float | None
     source: str
+    found: int = 0
+    shrunk: int = 0
 
     def of(self, names: Sequence[str]) -> ImageSet:
         """Some of the images, by name."""
@@ -62,26 +65,36 @@ class ImageSet:
         return self.of(names[0::2]), self.of(names[1::2])
 
 
-def read_images(folder: Path) -> ImageSet:
+def read_images(folder: Path, limit: int = IMAGES) -> ImageSet:
     """Read a folder: images, or a data set of the layout `folder` (``images``, ``masks``, ``classes.txt``).
 
-    At most `IMAGES` are read; what is longer than 1,024 pixels is shrunk, masks without interpolation.
+    What is longer than 1,024 pixels is shrunk, masks without interpolation.
+
+    Args:
+        folder: of images, or of a data set.
+        limit: at most so many are read; see `groupvit_export.data.sampling.spread`.
 
     Raises:
         ImageError: there is no such folder or no image in it, or one of them cannot be read.
         DatasetError: it has masks, and is not laid out as the data set.
     """
     if (folder / "masks").is_dir():
-        return _read_dataset(folder)
+        return _read_dataset(folder, limit)
     paths = list_images(folder)
-    chosen = _spread(paths)
+    images, shrunk = {}, 0
+    for path in spread(paths, limit):
+        rgb = read_image(path)
+        images[path.name] = _shrunk(rgb)
+        shrunk += _is_large(rgb)
     return ImageSet(
-        images={path.name: _shrunk(read_image(path)) for path in chosen},
+        images=images,
         truth=None,
         classes=None,
         background=False,
         background_threshold=None,
-        source=f"{_count(chosen, paths)} of {folder.name}",
+        source=f"{_count(len(images), len(paths))} of {folder.name}",
+        found=len(paths),
+        shrunk=shrunk,
     )
 
 
@@ -96,39 +109,40 @@ def bundled_images(*, with_truth: bool) -> ImageSet:
     return scenes if with_truth else replace(scenes, truth=None, classes=None)
 
 
-def _read_dataset(folder: Path) -> ImageSet:
+def _read_dataset(folder: Path, limit: int) -> ImageSet:
     dataset = load_dataset("folder", folder, DatasetOptions())
-    chosen = _spread(dataset.samples)
-    images, truth = {}, {}
-    for sample in chosen:
+    images, truth, shrunk = {}, {}, 0
+    for sample in spread(dataset.samples, limit):
         rgb = read_image(sample.image)
         mask = read_truth(sample, dataset, (rgb.shape[0], rgb.shape[1]))
         images[sample.key] = _shrunk(rgb)
         truth[sample.key] = _shrunk_mask(mask, images[sample.key].shape[:2])
+        shrunk += _is_large(rgb)
     return ImageSet(
         images=images,
         truth=truth,
         classes=dataset.classes,
         background=dataset.background,
         background_threshold=dataset.background_threshold,
-        source=f"{_count(chosen, dataset.samples)} of {folder.name}",
+        source=f"{_count(len(images), len(dataset.samples))} of {folder.name}",
+        found=len(dataset.samples),
+        shrunk=shrunk,
     )
 
 
-def _spread(items: Sequence[_Item]) -> list[_Item]:
-    count = min(len(items), IMAGES)
-    return [items[index * len(items) // count] for index in range(count)]
+def _count(chosen: int, found: int) -> str:
+    return f"{found:,} images" if chosen == found else f"{chosen} of {found:,}"
 
 
-def _count(chosen: Sequence[object], found: Sequence[object]) -> str:
-    return f"{len(found):,} images" if len(chosen) == len(found) else f"{len(chosen)} of {len(found):,}"
+def _is_large(rgb: NDArray[np.uint8]) -> bool:
+    return max(rgb.shape[:2]) > LONG_SIDE
 
 
 def _shrunk(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if max(rgb.shape[:2]) <= _LONG_SIDE:
+    if not _is_large(rgb):
         return rgb
     image = Image.fromarray(rgb)
-    image.thumbnail((_LONG_SIDE, _LONG_SIDE))
+    image.thumbnail((LONG_SIDE, LONG_SIDE))
     return np.asarray(image)
 
 
