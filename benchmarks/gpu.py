@@ -74,7 +74,7 @@ def main() -> int:
                     checkpoint=checkpoint,
                     output=output,
                     allow_failed_parity=True,
-                    trt=options,
+                    target_options=options,
                     # Random weights leave nothing to judge label maps by.
                     quantization=QuantizationOptions(
                         budget=LabelBudget(max_miou_drop=100.0, min_agreement=0.0)

@@ -33,8 +33,9 @@ from groupvit_export.graph.passes import PASSES, apply_passes
 from groupvit_export.model.config import GroupViTConfig
 from groupvit_export.model.groupvit import GroupViTModel
 from groupvit_export.pipeline.api import ExportOptions, export_bundle
-from groupvit_export.targets.registry import BuildRequest, load_target
-from groupvit_export.targets.tensorrt.options import TrtOptions
+from groupvit_export.targets.base import BuildRequest
+from groupvit_export.targets.options import TargetOptions
+from groupvit_export.targets.registry import TARGETS
 from groupvit_export.verification.api import VerifyOptions, verify_bundle
 from groupvit_export.verification.backends import DTYPES, eager
 from groupvit_export.verification.engines import load_backend
@@ -231,13 +232,12 @@ def _engine(target: str, graph: onnx.ModelProto, role: Role, folder: Path) -> En
         precision="fp32",
         # These targets look at the two above alone.
         module=torch.nn.Identity(),
-        device="cpu",
         text_max_length=32,
-        trt=TrtOptions(),
+        options=TargetOptions(),
         rebuild="",
         report=lambda what, share, seconds: None,
     )
-    built = load_target(target)(graph, folder, request)
+    built = TARGETS[target].build(graph, folder, request)
     return EngineInfo(
         role=role,
         target=target,

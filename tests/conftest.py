@@ -147,7 +147,7 @@ class _Plans(Mapping[str, Path]):
                 target="trt",
                 precision=precision,
                 output=self._folder / precision,
-                trt=TrtOptions(flavor="rtx"),
+                target_options=TrtOptions(flavor="rtx"),
             )
             self._made[precision] = export_bundle(options).path
         return self._made[precision]

@@ -7,15 +7,15 @@ copied once more, alone, through the same kind of page-locked memory.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 
 from groupvit_export.benchmark.calls import Clock
 from groupvit_export.benchmark.statistics import Summary, summarize
+from groupvit_runtime.engines import ENGINES
 from groupvit_runtime.engines.cuda import Cuda, open_cuda
 from groupvit_runtime.manifest import EngineInfo, TensorInfo
 
@@ -23,14 +23,6 @@ _TIMES: Final = 30
 _WARM_UP: Final = 3
 
 ON_CPU: Final = "not applicable on CPU: there is no device to copy to"
-
-INSEPARABLE: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "onnx": "part of the engine's time: ONNX Runtime copies through memory of its own",
-        "torch": "part of the engine's time: PyTorch copies through memory of its own",
-    }
-)
-"""Targets whose copies on CUDA cannot be repeated as they are made, and what is said instead."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +56,9 @@ def measure_copies(
     """
     if device == "cpu":
         return Copies(None, None, ON_CPU)
-    if info.target in INSEPARABLE:
-        return Copies(None, None, INSEPARABLE[info.target])
+    own = ENGINES[info.target].own_copies
+    if own is not None:
+        return Copies(None, None, f"part of the engine's time: {own}")
     cuda = open_device()
     stream = cuda.stream()
     try:

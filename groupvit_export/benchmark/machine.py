@@ -9,21 +9,12 @@ from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
+from groupvit_runtime.engines import ENGINES
 from groupvit_runtime.processor import processor_facts, processor_flags
 
 PACKAGES: Final = (
-    "groupvit-export",
-    "numpy",
-    "pillow",
-    "safetensors",
-    "tokenizers",
-    "onnxruntime",
-    "onnxruntime-gpu",
-    "openvino",
-    "tensorrt",
-    "tensorrt-rtx",
-    "cuda-bindings",
-    "torch",
+    *("groupvit-export", "numpy", "pillow", "safetensors", "tokenizers"),
+    *(package for kind in ENGINES.values() for package in kind.packages),
 )
 """Those of them that are installed are recorded."""
 

@@ -14,16 +14,20 @@ ProgressReport = Callable[[str, float, float], None]
 
 
 class Clock:
-    """Announces steps and remembers how long each took."""
+    """Announces steps and remembers how long each took.
+
+    Args:
+        progress: told a line a step; `note` is the same, for other lines.
+    """
 
     def __init__(self, progress: Progress) -> None:
-        self._progress = progress
+        self.note = progress
         self.seconds: dict[str, float] = {}
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        self._progress(f"{name} ...")
+        self.note(f"{name} ...")
         start = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - start
-        self._progress(f"{name}: {self.seconds[name]:.1f} s")
+        self.note(f"{name}: {self.seconds[name]:.1f} s")

@@ -1,10 +1,11 @@
-"""Engines of one export, in any precision and any folder."""
+"""Engines of one target, in any precision and any folder."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -12,8 +13,8 @@ from groupvit_export.build.clock import ProgressReport
 from groupvit_export.build.graphs import Graphs
 from groupvit_export.build.manifest_parts import engine_info
 from groupvit_export.graph.precision import TypedGraph
-from groupvit_export.pipeline.options import ExportOptions, rebuild_command
-from groupvit_export.targets.registry import Build, BuildRequest
+from groupvit_export.targets.base import BuildRequest, Target
+from groupvit_export.targets.options import TargetOptions
 from groupvit_runtime.manifest import DecodeName, EngineInfo, QuantizationInfo, Role
 
 
@@ -40,19 +41,21 @@ class Engines:
 
 @dataclass(frozen=True, eq=False)
 class EngineBuilder:
-    """Builds for the target of an export.
+    """Builds for one target.
 
     Attributes:
-        build: of the target.
-        options: of the export.
+        target: that engines are built for.
+        options: of the target.
+        rebuild: the command that makes the engines anew.
         modules: by role, what the graphs were captured from.
         text_max_length: most tokens of a sentence.
         normalizes: the decode as which the image engine normalizes pixels; None where it does not.
         report: told how far a long step is.
     """
 
-    build: Build
-    options: ExportOptions
+    target: Target[Any]
+    options: TargetOptions
+    rebuild: str
     modules: Mapping[Role, torch.nn.Module]
     text_max_length: int
     normalizes: DecodeName | None
@@ -82,18 +85,17 @@ class EngineBuilder:
             role=role,
             precision=precision,
             module=self.modules[role],
-            device=self.options.device or "cpu",
             text_max_length=self.text_max_length,
-            trt=self.options.trt,
-            rebuild=rebuild_command(self.options),
+            options=self.options,
+            rebuild=self.rebuild,
             report=self.report,
         )
-        built = self.build(graph.model, folder, request)
+        built = self.target.build(graph.model, folder, request)
         return engine_info(
             graph.model,
             folder,
             role=role,
-            target=self.options.target,
+            target=self.target.name,
             precision=precision,
             files=built.files,
             versions=built.versions,
@@ -109,7 +111,7 @@ class EngineBuilder:
         """The same model in float32.
 
         Args:
-            graphs: of the export.
+            graphs: of the model.
             folder: where the files are written; it is made.
         """
         folder.mkdir()

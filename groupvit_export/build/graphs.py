@@ -13,7 +13,6 @@ import torch
 
 from groupvit_export.build.clock import Progress
 from groupvit_export.build.source import Source
-from groupvit_export.checkpoint.load import Checkpoint
 from groupvit_export.graph import checks, metadata
 from groupvit_export.graph.capture import capture_image_encoder
 from groupvit_export.graph.decode import attach_decode
@@ -21,8 +20,6 @@ from groupvit_export.graph.encoders import ImageEncoder, TextEncoder
 from groupvit_export.graph.passes import apply_passes
 from groupvit_export.graph.precision import HALVES, TypedGraph, in_precision
 from groupvit_export.graph.text_capture import TextCapture
-from groupvit_export.pipeline.options import ExportOptions
-from groupvit_export.targets.registry import TARGETS
 from groupvit_runtime.contract import LABELS_OUTPUT, TEXT_OUTPUT
 from groupvit_runtime.manifest import Role
 
@@ -42,37 +39,64 @@ class Graphs:
     typed: Mapping[Role, TypedGraph]
 
 
-def capture_graphs(source: Source, options: ExportOptions, progress: Progress) -> Graphs:
-    """Capture the encoders with the graph passes applied.
+def capture_graphs(
+    source: Source,
+    *,
+    passes: tuple[str, ...],
+    precision: str,
+    typed: bool,
+    decode_in_graph: bool,
+    progress: Progress,
+) -> Graphs:
+    """Capture the encoders.
+
+    Args:
+        source: the loaded checkpoint.
+        passes: names of the graph passes to apply.
+        precision: of the engines.
+        typed: whether the target takes the precision from the graph.
+        decode_in_graph: whether the image graph makes label maps too.
+        progress: told what stays in float32.
 
     Raises:
         ExportError: the encoder cannot be captured at this size, or a graph is not what it should be.
     """
     image = ImageEncoder(source.model, source.image_size, source.graph_normalization)
     text = TextEncoder(source.model)
-    apply_passes(image, options.passes)
+    apply_passes(image, passes)
     captured: dict[Role, onnx.ModelProto] = {}
     with TextCapture(text, source.model.config) as capture:
         captured["image"] = capture_image_encoder(image)
         captured["text"] = capture.result()
-    if options.decode_in_graph:
+    if decode_in_graph:
         attach_decode(captured["image"], source.image_size, source.model.config.projection_dim)
+    properties = {
+        "checkpoint": source.checkpoint.source,
+        "checkpoint_sha256": source.checkpoint.fingerprint,
+        "image_size": "x".join(map(str, image.image_size)),
+        "passes": ",".join(passes) or "none",
+        "precision": precision,
+        torch.__name__: torch.__version__,
+    }
     for role, graph in captured.items():
-        _describe(graph, role, source.checkpoint, image, options)
+        _describe(graph, role, properties)
+    # What is not typed here is typed by its builder, and int8 is quantized afterwards.
+    in_graph = precision if typed and precision in HALVES else "fp32"
     return Graphs(
         modules=MappingProxyType({"image": image, "text": text}),
         float32=MappingProxyType({role: in_precision(graph, "fp32") for role, graph in captured.items()}),
-        typed=_typed(captured, image, options, progress),
+        typed=_typed(captured, image, in_graph, decode_in_graph, progress),
     )
 
 
 def _typed(
-    graphs: Mapping[Role, onnx.ModelProto], image: ImageEncoder, options: ExportOptions, progress: Progress
+    graphs: Mapping[Role, onnx.ModelProto],
+    image: ImageEncoder,
+    precision: str,
+    decode_in_graph: bool,
+    progress: Progress,
 ) -> Mapping[Role, TypedGraph]:
-    # What is not typed here is typed by its builder, and int8 is quantized afterwards.
-    in_graph = TARGETS[options.target].typed and options.precision in HALVES
-    precision = options.precision if in_graph else "fp32"
-    labels = (LABELS_OUTPUT,) if options.decode_in_graph else ()
+    labels = (LABELS_OUTPUT,) if decode_in_graph else ()
     outputs: dict[Role, tuple[str, ...]] = {
         "image": (*image.output_names(), *labels),
         "text": (TEXT_OUTPUT,),
@@ -87,23 +111,14 @@ def _typed(
     return MappingProxyType(typed)
 
 
-def _describe(
-    graph: onnx.ModelProto, role: Role, checkpoint: Checkpoint, encoder: ImageEncoder, options: ExportOptions
-) -> None:
+def _describe(graph: onnx.ModelProto, role: Role, properties: Mapping[str, str]) -> None:
     names = [value.name for value in (*graph.graph.input, *graph.graph.output)]
     metadata.describe(
         graph,
         title=f"groupvit_{role}_encoder",
         text=f"GroupViT {role} encoder (arXiv:2202.11094), exported by groupvit-export",
         version=version("groupvit-export"),
-        properties={
-            "checkpoint": checkpoint.source,
-            "checkpoint_sha256": checkpoint.fingerprint,
-            "image_size": "x".join(map(str, encoder.image_size)),
-            "passes": ",".join(options.passes) or "none",
-            "precision": options.precision,
-            "torch": torch.__version__,
-        },
+        properties=properties,
         tensors={name: metadata.tensor_documentation(role, name) for name in names},
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -23,12 +24,10 @@ from groupvit_export.metrics.decoding import RunImage
 from groupvit_export.metrics.judge import Judge
 from groupvit_export.quantization.image import QuantizationContext, QuantizedImage, quantize_image
 from groupvit_export.quantization.options import Feed, QuantizationOptions
-from groupvit_export.targets.registry import TARGETS, load_target
-from groupvit_export.verification.int8_criteria import label_cells
-from groupvit_export.verification.report import Cell
-from groupvit_export.verification.substitute_engine import find_substitute_engine
+from groupvit_export.targets.base import Target
+from groupvit_export.targets.registry import TARGETS
 from groupvit_runtime.contract import IMAGE_INPUT, PIXELS_INPUT, TEXT_INPUT, TEXT_OUTPUT, Preprocessing
-from groupvit_runtime.engines import ENGINES, EngineOptions, load_engine
+from groupvit_runtime.engines import EngineOptions, load_engine
 from groupvit_runtime.manifest import EngineInfo, ModelInfo
 from groupvit_runtime.tokenizer import Tokenizer
 
@@ -111,12 +110,12 @@ class CandidateBuilder:
             root: the folder that `text` lies in.
             scratch: a folder for the stand-in.
         """
-        substitute = find_substitute_engine({"text": text}, root, scratch, EngineOptions())
+        substitute = builder.target.substitute({"text": text}, root, scratch, EngineOptions())
         if substitute is None:
             return CandidateBuilder(builder, text, root, None)
-        onnx_options = replace(builder.options, target="onnx")
-        in_onnx = replace(builder, build=load_target("onnx"), options=onnx_options)
-        return CandidateBuilder(in_onnx, substitute.engines["text"], substitute.root, substitute.words)
+        target = TARGETS[substitute.target]
+        instead = replace(builder, target=target, options=target.Options())
+        return CandidateBuilder(instead, substitute.engines["text"], substitute.root, substitute.words)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,13 +125,11 @@ class Quantization:
     Attributes:
         image: the graph, and its engine in float32.
         held_out: judges on images that had no part in the ranges.
-        budget: what had to hold.
         fp32: the same model in float32; None where only what stands in for it was built.
     """
 
     image: QuantizedImage
     held_out: Judge
-    budget: LabelBudget
     fp32: Engines | None
 
     @staticmethod
@@ -145,7 +142,7 @@ class Quantization:
         images: ImageSet | None,
         scratch: Path,
         *,
-        target: str,
+        target: Target[Any],
         budget: LabelBudget,
         note: Progress,
         report: ProgressReport,
@@ -189,25 +186,21 @@ class Quantization:
             feed=feed,
             build=build,
             scratch=scratch,
-            symmetric=TARGETS[target].symmetric,
-            weight_bits=TARGETS[target].weight_bits,
-            on_cpu=trials.substitute is not None or ENGINES[target].devices[0] == "cpu",
+            symmetric=target.symmetric,
+            weight_bits=target.weight_bits,
+            on_cpu=trials.substitute is not None or target.devices[0] == "cpu",
             substitute=trials.substitute,
             note=note,
             report=report,
         )
         image = quantize_image(model, budget, context)
         if trials.substitute is not None:
-            return Quantization(image, held_out, budget, None)
+            return Quantization(image, held_out, None)
         # Beside the image engine in float32, so that the two are a whole model.
         for file in trials.text.all_files:
             shutil.copyfile(trials.root / file.path, scratch / FLOAT32 / file.path)
         fp32 = Engines(FLOAT32, infos[FLOAT32], trials.text, scratch / FLOAT32)
-        return Quantization(image, held_out, budget, fp32)
-
-    def label_cells(self) -> dict[str, Cell]:
-        """The rows that decide about int8."""
-        return label_cells(self.image.quality, self.image.fp32_quality, self.budget, self.held_out.described)
+        return Quantization(image, held_out, fp32)
 
 
 def read_calibration(options: QuantizationOptions) -> ImageSet | None:

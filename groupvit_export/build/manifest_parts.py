@@ -46,7 +46,7 @@ def engine_info(
     own = {
         "groupvit-export": version("groupvit-export"),
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        torch.__name__: torch.__version__,
     }
     return EngineInfo(
         role=role,

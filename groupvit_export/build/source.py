@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from groupvit_export.build.options import BuildOptions
 from groupvit_export.checkpoint.load import Checkpoint, build_model, load_checkpoint
 from groupvit_export.checkpoint.preprocessor import paper_constants, read_preprocessing
 from groupvit_export.checkpoint.tokenizer import find_tokenizer
@@ -14,8 +15,6 @@ from groupvit_export.data.bundled import DEMO_CHECKPOINT, DEMO_SOURCE
 from groupvit_export.errors import CheckpointError, UsageError
 from groupvit_export.metrics.decoding import Decoding
 from groupvit_export.model.groupvit import GroupViTModel
-from groupvit_export.pipeline.options import ExportOptions
-from groupvit_export.verification.specification import VerificationSpec
 from groupvit_runtime.contract import Preprocessing
 from groupvit_runtime.manifest import DecodeInfo, DecodeName, Preprocessings
 from groupvit_runtime.prompts import resolve_templates
@@ -61,13 +60,6 @@ class Source:
         return spec
 
     @property
-    def subject(self) -> VerificationSpec:
-        """What the engines are held against."""
-        return VerificationSpec(
-            self.model, self.image_size, self.contracts, self.decode.paper, self.normalizes
-        )
-
-    @property
     def decoding(self) -> Decoding:
         """The default decode."""
         return Decoding.of(
@@ -75,11 +67,11 @@ class Source:
             self.image_size,
             self.contracts,
             self.decode.paper,
-            self.subject.logit_scale,
+            float(self.model.logit_scale.detach()),
         )
 
 
-def load_source(options: ExportOptions, checkpoint: Checkpoint | None = None) -> Source:
+def load_source(options: BuildOptions, checkpoint: Checkpoint | None = None) -> Source:
     """Load what is exported.
 
     Args:
@@ -109,7 +101,7 @@ def load_source(options: ExportOptions, checkpoint: Checkpoint | None = None) ->
     )
 
 
-def _load(options: ExportOptions) -> Checkpoint:
+def _load(options: BuildOptions) -> Checkpoint:
     if options.checkpoint is not None:
         return load_checkpoint(options.checkpoint, config=options.config)
     demo = load_checkpoint(DEMO_CHECKPOINT, config=options.config)
@@ -122,7 +114,7 @@ def _own_image_size(model: GroupViTModel) -> tuple[int, int]:
     return rows * patch, columns * patch
 
 
-def _decode(options: ExportOptions, checkpoint: Checkpoint, image_size: tuple[int, int]) -> DecodeInfo:
+def _decode(options: BuildOptions, checkpoint: Checkpoint, image_size: tuple[int, int]) -> DecodeInfo:
     paper = paper_constants(image_size)
     usual: DecodeName = "paper" if checkpoint.format == "nvlabs" and paper else "hf"
     if options.decode == "paper" and paper is None:

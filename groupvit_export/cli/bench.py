@@ -168,7 +168,6 @@ def _compare_files(arguments: argparse.Namespace, files: Sequence[str]) -> int:
 
 def _measure(arguments: argparse.Namespace) -> int:
     # Imported here, so that a mistyped number is told at once.
-    from groupvit_export.benchmark.accuracy import read_accuracies, split_accuracy
     from groupvit_export.benchmark.bench_target import open_subjects
     from groupvit_export.benchmark.compare import compare_records
     from groupvit_export.benchmark.html import html_report
@@ -178,6 +177,7 @@ def _measure(arguments: argparse.Namespace) -> int:
     from groupvit_export.benchmark.records import write_records
     from groupvit_export.benchmark.settings import RunConfig, sweep
     from groupvit_export.benchmark.text import records_text
+    from groupvit_export.cli.accuracies import read_accuracies, split_accuracy
     from groupvit_export.data.bundled import DEMO_SAMPLE
     from groupvit_runtime.engines import EngineOptions
     from groupvit_runtime.manifest import check_decode

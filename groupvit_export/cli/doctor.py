@@ -4,44 +4,23 @@ from __future__ import annotations
 
 import argparse
 import platform
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
-from types import MappingProxyType
 from typing import Final
 
 from groupvit_export.benchmark.machine import this_machine
 from groupvit_export.cli.output import print_json, table
 from groupvit_export.errors import EngineError
-from groupvit_export.targets.aotinductor.toolchain import compiler_name, has_compiler
 from groupvit_export.targets.registry import TARGETS
+from groupvit_export.targets.requirements import DOWNLOAD_PACKAGE, EXPORT_PACKAGES
 from groupvit_runtime.engines import ENGINES
 from groupvit_runtime.engines.cuda import DeviceInfo, open_cuda
-from groupvit_runtime.engines.tensorrt_flavors import FLAVORS, Flavor, is_installed
-from groupvit_runtime.install_hint import install_hint
 
-_EXPORT_PACKAGES = ("torch", "onnx", "onnxscript", "huggingface_hub")
-_ENGINE_PACKAGES = (
-    "onnxruntime",
-    "onnxruntime-gpu",
-    "openvino",
-    "tensorrt",
-    "tensorrt-rtx",
-    "cuda-bindings",
+_PACKAGES: Final = (
+    *("groupvit-export", "numpy", "pillow", "tokenizers", "safetensors", *EXPORT_PACKAGES, DOWNLOAD_PACKAGE),
+    *(package for kind in ENGINES.values() for package in kind.packages),
 )
 _VECTOR_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd", "bf16")
-
-
-@dataclass(frozen=True)
-class TargetState:
-    """What one target can do here on one device; `fix` is empty where nothing is missing."""
-
-    target: str
-    device: str
-    run: bool
-    export: bool
-    fix: str
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -49,11 +28,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    versions = {
-        name: _version(name) for name in ("groupvit-export", "numpy", "pillow", "tokenizers", "safetensors")
-    }
-    versions |= {name: _version(name) for name in (*_EXPORT_PACKAGES, *_ENGINE_PACKAGES)}
-    states = _states()
+    versions = {name: _version(name) for name in _PACKAGES}
+    states = [state for target in TARGETS.values() for state in target.requirements()]
     gpu = _gpu()
     machine = {
         "python": platform.python_version(),
@@ -77,82 +53,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _states() -> list[TargetState]:
-    states = [
-        _state(target, device) for target in TARGETS for device in ENGINES[target].devices if target != "trt"
-    ]
-    return states + [_trt_state(flavor) for flavor in FLAVORS.values()]
-
-
-def _state(target: str, device: str) -> TargetState:
-    kind = ENGINES[target]
-    runs = builds = all(_is_there(module) for module in kind.needs)
-    fixes = []
-    if device == "cuda":
-        sees_gpu, package = _ON_GPU[target]
-        runs = runs and sees_gpu()
-        fixes += [] if runs else [f"on a machine with an NVIDIA GPU: {package}"]
-    elif not runs:
-        fixes.append(install_hint(kind.extra))
-    if target == "torch":
-        builds = runs and has_compiler()
-        fixes += [] if has_compiler() else [f"to export: a C++ compiler, {compiler_name()} or CXX"]
-    return _with_export(target, device, runs, builds, fixes)
-
-
-def _trt_state(flavor: Flavor) -> TargetState:
-    installed = all(_is_there(module) for module in ENGINES["trt"].needs) and is_installed(flavor)
-    gpu = _gpu()
-    fixes = [] if installed else [install_hint(flavor.extra)]
-    if isinstance(gpu, str):
-        fixes.append(f"to run{'' if flavor.name == 'rtx' else ' and to build'}: {gpu}")
-    has_gpu = not isinstance(gpu, str)
-    builds = installed and (has_gpu or flavor.name == "rtx")
-    return _with_export(f"trt ({flavor.title})", "cuda", installed and has_gpu, builds, fixes)
-
-
-def _with_export(target: str, device: str, runs: bool, builds: bool, fixes: list[str]) -> TargetState:
-    missing = [name for name in _EXPORT_PACKAGES if find_spec(name) is None]
-    if missing:
-        fixes = [*fixes, f"to export: {install_hint('export')}"]
-    return TargetState(target, device, runs, builds and not missing, "; ".join(fixes))
-
-
 def _gpu() -> DeviceInfo | str:
     """The GPU, or why there is none."""
     try:
         return open_cuda().device
     except EngineError as error:
         return error.what
-
-
-def _is_there(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:
-        # The parent package is missing.
-        return False
-
-
-def _has_cuda_provider() -> bool:
-    from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
-
-    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-
-
-def _torch_sees_gpu() -> bool:
-    import torch
-
-    return torch.cuda.is_available()
-
-
-_ON_GPU: Final[Mapping[str, tuple[Callable[[], bool], str]]] = MappingProxyType(
-    {
-        "onnx": (_has_cuda_provider, install_hint("onnxruntime-gpu")),
-        "torch": (_torch_sees_gpu, "PyTorch for CUDA, see https://pytorch.org/get-started/locally"),
-    }
-)
-"""By target: how to find out whether its package can use a GPU, and what does."""
 
 
 def _version(package: str) -> str | None:

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from groupvit_export.build.image_input import INPUTS, check_input
 from groupvit_export.cli.arguments import add_templates, read_size, read_templates
 from groupvit_export.cli.kept import kept_table
 from groupvit_export.cli.output import print_json
@@ -13,25 +14,14 @@ from groupvit_export.cli.packages import require_packages
 from groupvit_export.cli.parity import parity_table
 from groupvit_export.cli.precisions import precision_table
 from groupvit_export.cli.quantization_arguments import add_quantization_options, read_quantization_options
-from groupvit_export.cli.trt_arguments import add_trt_options, read_trt_options
+from groupvit_export.cli.target_arguments import add_target_options, read_target_options
 from groupvit_export.data.bundled import DEMO_LABELS, DEMO_SAMPLE
-from groupvit_export.targets.aotinductor.toolchain import check_toolchain
-from groupvit_export.targets.registry import (
-    INPUTS,
-    TARGETS,
-    check_decode_in_graph,
-    check_device,
-    check_input,
-    check_target,
-    check_trt_options,
-)
-from groupvit_export.targets.tensorrt.choose import choose_flavor
+from groupvit_export.targets.registry import TARGETS, check_decode_in_graph, check_target
+from groupvit_export.targets.requirements import EXPORT_PACKAGES, INT8_PACKAGES
 from groupvit_export.terminal import ShareLine
 from groupvit_runtime.manifest import check_decode
 from groupvit_runtime.prompts import resolve_templates
 from groupvit_runtime.serialize import to_json
-
-_NEEDED = ("torch", "onnx", "onnxscript")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,9 +33,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--checkpoint",
         metavar="C",
         help="Hugging Face folder or hub id, or NVlabs .pth; without it the demo checkpoint is taken",
-    )
-    parser.add_argument(
-        "--device", metavar="D", help="with --target torch: compile for cpu (default) or cuda"
     )
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="the bundle's folder")
     parser.add_argument("--force", action="store_true", help="replace an existing bundle")
@@ -84,29 +71,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress")
     add_quantization_options(parser)
-    add_trt_options(parser)
+    add_target_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     # Refusals first: nobody should wait for PyTorch to load to be told of a typing error.
-    check_target(arguments.target, arguments.precision)
-    trt = read_trt_options(arguments)
+    target = check_target(arguments.target, arguments.precision)
+    target_options = read_target_options(arguments)
     quantization = read_quantization_options(arguments)
-    check_trt_options(arguments.target, trt)
-    check_device(arguments.target, arguments.device)
     check_input(arguments.input)
     check_decode_in_graph(arguments.target, arguments.precision, arguments.decode_in_graph)
     decode = None if arguments.decode is None else check_decode(arguments.decode)
     templates = read_templates(arguments)
     image_size = read_size(arguments.image_size)
-    require_packages(_NEEDED, "exporting")
-    if arguments.target == "trt":
-        choose_flavor(trt)
-    if arguments.target == "torch":
-        check_toolchain(arguments.device or "cpu")
+    require_packages(EXPORT_PACKAGES, "exporting")
+    target.announce(target_options)
 
     if arguments.precision == "int8":
-        require_packages(("nncf", "onnxruntime"), "quantizing")
+        require_packages(INT8_PACKAGES, "quantizing")
     from groupvit_export.graph.passes import select_passes
     from groupvit_export.pipeline.api import ExportOptions, export_bundle
 
@@ -123,9 +105,8 @@ def run(arguments: argparse.Namespace) -> int:
         config=arguments.config,
         passes=select_passes(arguments.disable_pass),
         allow_failed_parity=arguments.allow_failed_parity,
-        trt=trt,
+        target_options=target_options,
         quantization=quantization,
-        device=arguments.device,
         input=arguments.input,
         decode_in_graph=arguments.decode_in_graph,
         command=arguments.command,

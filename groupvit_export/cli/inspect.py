@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from importlib.util import find_spec
 
 from groupvit_export.cli.kept import kept_table
 from groupvit_export.cli.layers import layer_table
 from groupvit_export.cli.output import print_json, table
 from groupvit_export.cli.parity import parity_table
 from groupvit_export.cli.precisions import precision_table
+from groupvit_export.targets.requirements import GRAPH_PACKAGES, is_there
 from groupvit_runtime.contract import LABELS_OUTPUT, PaperDecode
 from groupvit_runtime.manifest import EngineInfo, Manifest, ProfileInfo, TensorInfo
 from groupvit_runtime.open_bundle import OpenBundle, open_bundle
@@ -134,7 +134,7 @@ def _passes(manifest: Manifest) -> str:
 
 def _pass_summaries() -> dict[str, str]:
     # The table of passes lives beside their code, which needs PyTorch; a deployment does without.
-    if find_spec("torch") is None or find_spec("onnx") is None:
+    if not all(map(is_there, GRAPH_PACKAGES)):
         return {}
     from groupvit_export.graph.passes import PASSES
 

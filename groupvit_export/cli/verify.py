@@ -10,19 +10,25 @@ from groupvit_export.cli.matrix import matrix, verdict_lines
 from groupvit_export.cli.output import note, print_json
 from groupvit_export.cli.packages import require_packages
 from groupvit_export.errors import UsageError
+from groupvit_export.targets.requirements import VERIFY_PACKAGES
 from groupvit_runtime.files import write_atomically
 from groupvit_runtime.serialize import to_json
-
-_NEEDED = ("torch", "onnx", "onnxruntime")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", metavar="BUNDLE")
     parser.add_argument(
-        "--images", type=Path, metavar="DIR", help="a folder of images; default: the scenes of the package"
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="a folder of images, or of images/, masks/ and classes.txt; default: the scenes of the package",
     )
     parser.add_argument(
-        "--limit", type=int, default=100, metavar="N", help="at most N images of the folder (100)"
+        "--limit",
+        type=int,
+        default=100,
+        metavar="N",
+        help="at most N images of the folder, spread evenly (100)",
     )
     parser.add_argument(
         "--against", metavar="CHECKPOINT", help="folder, hub id or .pth; default: what the manifest names"
@@ -34,6 +40,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--targets",
         metavar="T,...",
         help="further targets to build from the checkpoint and put beside the bundle",
+    )
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="DIR",
+        help="with --targets and an int8 bundle: where the images lie now that it was calibrated on",
     )
     add_labels(parser, required=False)
     parser.add_argument(
@@ -56,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
             got=str(arguments.html),
             expected=f"the folder {arguments.html.parent}",
         )
-    require_packages(_NEEDED, "verifying")
+    require_packages(VERIFY_PACKAGES, "verifying")
 
     from groupvit_export.verification.api import VerifyOptions, verify_bundle
     from groupvit_export.verification.html import html_report
@@ -74,6 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
             limit=arguments.limit,
             threads=arguments.threads,
             device=arguments.device,
+            calibration=arguments.calibration,
         ),
         find_divergence=arguments.bisect,
         progress=_silent if arguments.quiet or arguments.json else note,

@@ -38,6 +38,7 @@ class ImageSet:
         background: whether ``classes[0]`` is the background.
         background_threshold: of the `paper` decode; None where there is no background.
         source: where they are from, in words.
+        folder: that they were read from; None for what the package ships.
         found: how many there were to choose from; 0 where that is not known.
         shrunk: how many of them were larger.
     """
@@ -48,6 +49,7 @@ class ImageSet:
     background: bool
     background_threshold: float | None
     source: str
+    folder: Path | None = None
     found: int = 0
     shrunk: int = 0
 
@@ -93,6 +95,7 @@ def read_images(folder: Path, limit: int = IMAGES) -> ImageSet:
         background=False,
         background_threshold=None,
         source=f"{_count(len(images), len(paths))} of {folder.name}",
+        folder=folder,
         found=len(paths),
         shrunk=shrunk,
     )
@@ -105,7 +108,7 @@ def bundled_images(*, with_truth: bool) -> ImageSet:
         with_truth: for the demo checkpoint, which was trained on such scenes; other models are compared
             with themselves only.
     """
-    scenes = replace(read_images(DEMO_SCENES), source=BUNDLED)
+    scenes = replace(read_images(DEMO_SCENES), source=BUNDLED, folder=None)
     return scenes if with_truth else replace(scenes, truth=None, classes=None)
 
 
@@ -125,6 +128,7 @@ def _read_dataset(folder: Path, limit: int) -> ImageSet:
         background=dataset.background,
         background_threshold=dataset.background_threshold,
         source=f"{_count(len(images), len(dataset.samples))} of {folder.name}",
+        folder=folder,
         found=len(dataset.samples),
         shrunk=shrunk,
     )

@@ -7,20 +7,19 @@ import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
 
+from groupvit_export.build.api import TOKENIZER_NAME, Build, build_engines
 from groupvit_export.build.clock import Clock, Progress, ProgressReport
-from groupvit_export.build.engines import EngineBuilder, Engines
-from groupvit_export.build.graphs import capture_graphs
-from groupvit_export.build.int8 import CandidateBuilder, Quantization, read_calibration
-from groupvit_export.build.manifest_parts import model_info
+from groupvit_export.build.int8 import Quantization, read_calibration
+from groupvit_export.build.options import check_build_options
 from groupvit_export.build.source import Source, load_source
 from groupvit_export.checkpoint.load import Checkpoint
-from groupvit_export.pipeline.options import ExportOptions, bundle_path, check_options
+from groupvit_export.metrics.budget import LabelBudget
+from groupvit_export.pipeline.options import ExportOptions, bundle_path, rebuild_command
 from groupvit_export.pipeline.parity import Comparison, parity_error
-from groupvit_export.targets.aotinductor.toolchain import check_toolchain
-from groupvit_export.targets.registry import load_target
-from groupvit_export.targets.tensorrt.choose import choose_flavor
+from groupvit_export.targets.registry import TARGETS, check_options
+from groupvit_export.verification.int8_criteria import label_cells
+from groupvit_export.verification.report import Cell
 from groupvit_runtime.files import check_replaceable, staged_folder
 from groupvit_runtime.manifest import (
     MANIFEST_NAME,
@@ -28,14 +27,11 @@ from groupvit_runtime.manifest import (
     CheckpointInfo,
     FileInfo,
     Manifest,
-    ModelInfo,
     ParitySummary,
     PrecisionRow,
 )
 
 __all__ = ["ExportOptions", "ExportResult", "bundle_path", "export_bundle"]
-
-_TOKENIZER_NAME: Final = "tokenizer.json"
 
 
 @dataclass(frozen=True)
@@ -66,15 +62,14 @@ def export_bundle(
     Raises:
         GroupViTError: a step failed; `ParityError` when the engine does not equal the reference.
     """
-    check_options(options)
+    check_build_options(options)
     path = bundle_path(options)
     check_replaceable(path, force=options.force)
     images = read_calibration(options.quantization)
-    build = load_target(options.target)
-    if options.target == "trt":
-        progress(f"note: {choose_flavor(options.trt).why}")
-    if options.target == "torch":
-        check_toolchain(options.device or "cpu")
+    target_options = check_options(options.target, options.target_options)
+    announced = TARGETS[options.target].announce(target_options)
+    if announced is not None:
+        progress(f"note: {announced}")
     clock = Clock(progress)
 
     with clock.step("load the checkpoint"):
@@ -87,50 +82,22 @@ def export_bundle(
         staged_folder(path, force=options.force) as stage,
     ):
         scratch = Path(folder)
-        tokenizer = stage / _TOKENIZER_NAME
-        source.tokenizer.save(str(tokenizer))
-        # Before the long steps: a tokenizer of another model is refused here.
-        model = model_info(source.model, source.image_size, tokenizer)
-
-        with clock.step("capture the graphs"):
-            graphs = capture_graphs(source, options, progress)
-
-        builder = EngineBuilder(
-            build, options, graphs.modules, model.text_max_length, source.normalizes, report
+        built = build_engines(
+            source,
+            options,
+            stage,
+            scratch,
+            images=images,
+            rebuild=rebuild_command(options),
+            clock=clock,
+            report=report,
         )
-        quantization: Quantization | None = None
-        # ClassPrompts are better kept in float32: they are encoded once, and every image is read by them.
-        text_precision = "fp32" if options.precision == "int8" else options.precision
-        with clock.step(f"build the {options.target} engines"):
-            text = builder.engine("text", text_precision, graphs.typed["text"], stage)
-            if options.precision != "int8":
-                image = builder.engine("image", options.precision, graphs.typed["image"], stage)
-        if options.precision == "int8":
-            with clock.step("quantize the image engine"):
-                trials = CandidateBuilder.of(builder, text, stage, scratch)
-                if trials.substitute is not None:
-                    progress(f"note: {trials.substitute}")
-                quantization = Quantization.make(
-                    graphs.float32["image"].model,
-                    source,
-                    tokenizer,
-                    model,
-                    trials,
-                    images,
-                    scratch / "trials",
-                    target=options.target,
-                    budget=options.quantization.budget,
-                    note=progress,
-                    report=report,
-                )
-                quantized = quantization.image
-                image = builder.engine("image", "int8", quantized.graph, stage, quantized.info)
-        engines = Engines(options.precision, image, text, stage)
+        quantization = built.quantization
 
         with clock.step("compare with the reference"):
-            comparison = Comparison.of(source, tokenizer, model, scratch)
-            label_cells = None if quantization is None else quantization.label_cells()
-            compared = comparison.compare(engines, options.passes, label_cells)
+            comparison = Comparison.of(source, built.tokenizer, built.model, scratch)
+            cells = None if quantization is None else _label_cells(quantization, options.quantization.budget)
+            compared = comparison.compare(built.engines, options.passes, cells)
             parity = compared.summary
             if parity.verdict == "FAIL" and not options.allow_failed_parity:
                 raise parity_error(parity)
@@ -139,20 +106,24 @@ def export_bundle(
         if options.precision != "fp32":
             with clock.step("put the precisions side by side"):
                 judge = comparison.judge() if quantization is None else quantization.held_out
-                fp32 = None if quantization is None else quantization.fp32
-                beside = comparison.compare(fp32 or builder.float32(graphs, scratch / "fp32"))
+                beside = comparison.compare(built.float32(scratch / "fp32"))
                 precisions = comparison.rows(judge, beside, compared, options.precision, report)
 
-        manifest = _manifest(options, source, model, engines, parity, precisions, path.name)
+        manifest = _manifest(options, source, built, parity, precisions, path.name)
         (stage / MANIFEST_NAME).write_text(manifest.to_text(), encoding="utf-8")
     return ExportResult(path=path, manifest=manifest, seconds=clock.seconds, notes=source.notes)
+
+
+def _label_cells(quantization: Quantization, budget: LabelBudget) -> dict[str, Cell]:
+    """The rows that decide about int8."""
+    made = quantization.image
+    return label_cells(made.quality, made.fp32_quality, budget, quantization.held_out.described)
 
 
 def _manifest(
     options: ExportOptions,
     source: Source,
-    model: ModelInfo,
-    engines: Engines,
+    built: Build,
     parity: ParitySummary,
     precisions: tuple[PrecisionRow, ...],
     name: str,
@@ -167,9 +138,9 @@ def _manifest(
         checkpoint=CheckpointInfo(
             source=checkpoint.source, format=checkpoint.format, fingerprint=checkpoint.fingerprint
         ),
-        model=model,
-        engines=engines.both,
-        tokenizer=FileInfo.of(engines.root, _TOKENIZER_NAME),
+        model=built.model,
+        engines=built.engines.both,
+        tokenizer=FileInfo.of(built.engines.root, TOKENIZER_NAME),
         prompts=source.templates,
         preprocessing=source.contracts,
         decode=source.decode,

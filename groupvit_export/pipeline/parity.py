@@ -64,7 +64,9 @@ class Comparison:
     @staticmethod
     def of(source: Source, tokenizer: Path, model: ModelInfo, scratch: Path) -> Comparison:
         """With a reference that knows no image yet."""
-        return Comparison(source, source.subject, Reference(source.model), tokenizer, model, scratch)
+        return Comparison(
+            source, VerificationSpec.of(source), Reference(source.model), tokenizer, model, scratch
+        )
 
     def words(self, names: tuple[str, ...] | None = None) -> ClassPrompts:
         """These classes, or words that the tokenizer knows."""

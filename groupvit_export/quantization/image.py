@@ -144,6 +144,7 @@ def quantize_image(
     info = QuantizationInfo(
         method=_method(context),
         calibration=_calibration(context),
+        folder=None if (folder := context.calibration.judged.folder) is None else str(folder),
         images=len(images),
         layers=tuple(
             QuantizedLayer(name, name not in choice.fallback_layers, sensitivity[name])

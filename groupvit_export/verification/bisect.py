@@ -6,10 +6,9 @@ evaluator. Its values have the names that the engine's file has, in ONNX and in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -18,15 +17,13 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from groupvit_export.errors import UsageError
 from groupvit_export.graph.function import inlined
+from groupvit_export.targets.onnx.marking import inner_values
+from groupvit_export.targets.registry import target_of_engine
 from groupvit_export.verification.decisions import Index, output_error
-from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
 
 Values = Mapping[str, NDArray[Any]]
 Feeds = Mapping[str, NDArray[Any]]
-Run = Callable[[Sequence[str]], Values]
-"""Executes the engine with these values marked as outputs."""
 
 _FACTOR: Final = 16.0
 _FLOOR: Final = 1e-6
@@ -77,19 +74,14 @@ def bisect(clean: onnx.ModelProto, target: str, path: Path, feeds: Feeds) -> Fir
     Raises:
         UsageError: values of this target's engines cannot be marked.
     """
-    make = _RUNNERS.get(target)
-    if make is None:
-        raise UsageError(
-            "values inside this target's engines cannot be marked",
-            got=target,
-            expected=" or ".join(_RUNNERS),
-            fix="bisect the same checkpoint with --targets onnx",
-        )
+    engine = target_of_engine(target).mark_values(path, feeds)
     graph = inlined(clean)
     truth = _truth(graph, feeds)
-    plain = _onnx_values(graph, feeds, list(truth), optimize=False)
-    available, run = make(path, feeds)
-    order = [node for node in graph.graph.node if node.output[0] in truth and node.output[0] in available]
+    plain = inner_values(graph, feeds, list(truth), optimize=False)
+    run = engine.run
+    order = [
+        node for node in graph.graph.node if node.output[0] in truth and node.output[0] in engine.available
+    ]
     names = [node.output[0] for node in order]
     budgets = {name: _budget(truth[name], plain[name]) for name in names}
 
@@ -162,55 +154,3 @@ def _truth(graph: onnx.ModelProto, feeds: Feeds) -> dict[str, NDArray[np.float64
         for name, value in values.items()
         if name in computed and np.asarray(value).dtype != bool and np.asarray(value).size
     }
-
-
-def _onnx_values(
-    graph: onnx.ModelProto, feeds: Feeds, names: Sequence[str], *, optimize: bool
-) -> dict[str, NDArray[Any]]:
-    marked = onnx.ModelProto()
-    marked.CopyFrom(graph)
-    known = {output.name for output in marked.graph.output}
-    # Without a type: the runtime infers it.
-    marked.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in known)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    if not optimize:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(
-        marked.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    values = session.run(list(names), dict(feeds))
-    return dict(zip(names, values, strict=True))
-
-
-def _onnx_runner(path: Path, feeds: Feeds) -> tuple[set[str], Run]:
-    graph = inlined(onnx.load(path))
-    available = {name for node in graph.graph.node for name in node.output}
-    return available, lambda names: _onnx_values(graph, feeds, names, optimize=True)
-
-
-def _openvino_runner(path: Path, feeds: Feeds) -> tuple[set[str], Run]:
-    from groupvit_runtime.without_telemetry.openvino import openvino as ov
-
-    core = ov.Core()
-
-    def tensors(model: ov.Model) -> set[str]:
-        return {name for op in model.get_ops() for output in op.outputs() for name in output.get_names()}
-
-    def run(names: Sequence[str]) -> Values:
-        model = core.read_model(path)
-        outputs = {name for output in model.outputs for name in output.get_names()}
-        for name in names:
-            if name not in outputs:
-                model.add_outputs(name)
-        compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": ov.Type.f32})
-        request = compiled.create_infer_request()
-        request.infer(dict(feeds))
-        return {name: request.get_tensor(name).data.copy() for name in names}
-
-    return tensors(core.read_model(path)), run
-
-
-_RUNNERS: Final[Mapping[str, Callable[[Path, Feeds], tuple[set[str], Run]]]] = MappingProxyType(
-    {"onnx": _onnx_runner, "openvino": _openvino_runner}
-)

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groupvit_export.graph.pixel_inputs import pixels_of
+from groupvit_export.targets.base import lead_engine
+from groupvit_export.targets.registry import target_of_engine
 from groupvit_export.verification.backends import Backend
 from groupvit_export.verification.isolate import isolate
 from groupvit_export.verification.specification import VerificationSpec
-from groupvit_export.verification.substitute_engine import find_substitute_engine
 from groupvit_runtime.contract import TEXT_INPUT, TEXT_OUTPUT
 from groupvit_runtime.engines import Engine, EngineOptions, load_engine
 from groupvit_runtime.image_engine import ImageEngine
@@ -48,7 +49,8 @@ def load_backend(
         EngineError: an engine cannot run here as asked.
     """
     infos = {engine.role: engine for engine in engines}
-    substitute = find_substitute_engine(infos, root, scratch, options)
+    target = target_of_engine(lead_engine(infos).target)
+    substitute = target.substitute(infos, root, scratch, options)
     if substitute is not None:
         infos, root = dict(substitute.engines), substitute.root
     loaded, text = (load_engine(infos[role], root, options) for role in _ROLES)

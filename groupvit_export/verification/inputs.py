@@ -9,12 +9,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from groupvit_export.data.bundled import DEMO_SAMPLE, DEMO_SCENES
+from groupvit_export.data.bundled import DEMO_SAMPLE
+from groupvit_export.data.images import bundled_images
 from groupvit_export.metrics.class_names import default_names
 from groupvit_export.verification.specification import ClassPrompts
 from groupvit_export.verification.synthetic_images import synthetic_images
 from groupvit_runtime.manifest import ModelInfo
-from groupvit_runtime.read_image import list_images, read_image
+from groupvit_runtime.read_image import read_image
 from groupvit_runtime.tokenizer import Tokenizer
 
 _SHAPES: Final = {
@@ -29,8 +30,7 @@ _SHAPES: Final = {
 
 def bundled_scenes() -> dict[str, NDArray[np.uint8]]:
     """The images that the package ships: drawn scenes, and the demo's sample."""
-    images = {path.stem: read_image(path) for path in list_images(DEMO_SCENES / "images")}
-    return images | {"sample": read_image(DEMO_SAMPLE)}
+    return {**bundled_images(with_truth=False).images, "sample": read_image(DEMO_SAMPLE)}
 
 
 def images_for_windows(side: int) -> dict[str, NDArray[np.uint8]]:

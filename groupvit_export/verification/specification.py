@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from groupvit_export.build.source import Source
 from groupvit_export.model.groupvit import GroupViTModel
 from groupvit_export.verification.backends import Backend
 from groupvit_export.verification.budgets import Budgets
@@ -39,6 +40,13 @@ class VerificationSpec:
     contracts: Preprocessings
     paper: PaperDecode | None
     normalizes: DecodeName | None = None
+
+    @staticmethod
+    def of(source: Source) -> VerificationSpec:
+        """What engines that are built from this source are held against."""
+        return VerificationSpec(
+            source.model, source.image_size, source.contracts, source.decode.paper, source.normalizes
+        )
 
     @property
     def whole(self) -> Preprocessing:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from groupvit_export.data.images import BUNDLED, ImageSet, bundled_images, read_images
+from groupvit_export.data.images import BUNDLED, ImageSet, bundled_images
 from groupvit_export.metrics.decoding import Decoding
 from groupvit_export.metrics.judge import Judge
 from groupvit_export.verification.backends import Backend
@@ -40,7 +40,7 @@ class ValidationSet:
         tokenizer: Path,
         subject: VerificationSpec,
         eager: Backend,
-        folder: Path | None,
+        given: ImageSet | None,
         names: tuple[str, ...] | None,
         *,
         demo: bool,
@@ -52,15 +52,12 @@ class ValidationSet:
             tokenizer: its tokenizer.json.
             subject: the truth.
             eager: the reference in float32.
-            folder: of images, or None.
+            given: the images that were asked for, or None.
             names: classes that were asked for, or None; there is no truth in them.
             demo: whether it is the demo checkpoint.
 
-        Raises:
-            ImageError: there are no images, or one cannot be read.
         """
-        held_out = bundled_images(with_truth=demo).halves()[1]
-        images = held_out if folder is None else read_images(folder)
+        images = given or bundled_images(with_truth=demo).halves()[1]
         if names is not None:
             images = _renamed(images)
         decoding = Decoding.of(
@@ -75,7 +72,7 @@ class ValidationSet:
         info = manifest.engine("image").quantization
         calibration = "" if info is None else info.calibration
         decides = set()
-        if folder is not None or calibration.startswith(BUNDLED):
+        if given is not None or calibration.startswith(BUNDLED):
             decides.add(PIXELS)
             # A point of mean IoU with masks and one with fp32's own label maps are two things.
             if calibration.endswith(judge.measured_against):

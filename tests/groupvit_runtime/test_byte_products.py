@@ -49,7 +49,7 @@ def _engine(target: str, precision: str = "int8", quantization: QuantizationInfo
     return EngineInfo("image", target, precision, (), (), (), {}, "any", quantization=quantization)
 
 
-_PROVEN = QuantizationInfo("NNCF", "scenes", 9, (), "avx512_vnni", never_saturates=True)
+_PROVEN = QuantizationInfo("NNCF", "scenes", None, 9, (), "avx512_vnni", never_saturates=True)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_without_vnni_float32_is_recommended(
     )
 
 
-@pytest.mark.parametrize("quantization", [None, QuantizationInfo("NNCF", "scenes", 9, ())])
+@pytest.mark.parametrize("quantization", [None, QuantizationInfo("NNCF", "scenes", None, 9, ())])
 def test_of_an_older_bundle_nothing_is_proven(quantization: QuantizationInfo | None) -> None:
     said = int8_caution("demo", _engine("onnx", "int8", quantization), "cpu", instruction_set(_AVX512))
     assert said is not None and "AVX-512 without VNNI" in said

@@ -164,7 +164,9 @@ def full_manifest() -> Manifest:
             source=file,
             tensorrt=plan,
             normalizes="paper",
-            quantization=QuantizationInfo("percentile", "photographs", 64, (layer, layer), "avx2", True),
+            quantization=QuantizationInfo(
+                "percentile", "photographs", "images", 64, (layer, layer), "avx2", True
+            ),
         )
         for role in ("image", "text")
     )

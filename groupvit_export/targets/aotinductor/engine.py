@@ -9,13 +9,14 @@ import onnx
 
 from groupvit_export.graph import checks
 from groupvit_export.graph.encoders import TextEncoder
+from groupvit_export.targets.aotinductor.options import TorchOptions
 from groupvit_export.targets.aotinductor.package import build_package, hardware
 from groupvit_export.targets.aotinductor.toolchain import compiler_version
-from groupvit_export.targets.registry import BuildRequest, BuiltEngine
+from groupvit_export.targets.base import BuildRequest, BuiltEngine
 from groupvit_runtime.engines.torch import Sentences
 
 
-def build(model: onnx.ModelProto, folder: Path, request: BuildRequest) -> BuiltEngine:
+def build(model: onnx.ModelProto, folder: Path, request: BuildRequest[TorchOptions]) -> BuiltEngine:
     """Write `ROLE.pt2`, compiled from the module; the graph says what its inputs are.
 
     Raises:
@@ -26,14 +27,14 @@ def build(model: onnx.ModelProto, folder: Path, request: BuildRequest) -> BuiltE
         request.module,
         checks.tensor_infos(model.graph.input),
         folder / name,
-        device=request.device,
+        device=request.options.device,
         rebuild=request.rebuild,
         sentences=_sentences(request),
     )
     return BuiltEngine(files=(name,), versions={"compiler": compiler_version()}, hardware=hardware(facts))
 
 
-def _sentences(request: BuildRequest) -> Sentences | None:
+def _sentences(request: BuildRequest[TorchOptions]) -> Sentences | None:
     if request.role == "image":
         return None
     vocabulary = cast(TextEncoder, request.module).text_model.config.vocab_size

@@ -6,13 +6,27 @@ from pathlib import Path
 
 import onnx
 
-from groupvit_export.targets.registry import BuildRequest, BuiltEngine
+from groupvit_export.graph.isolate import isolate_grouping
+from groupvit_export.targets.base import BuildRequest, BuiltEngine
+from groupvit_export.targets.cut import cut_info
+from groupvit_export.targets.options import TargetOptions
+from groupvit_runtime.manifest import EngineInfo
 from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
 
 
-def build(model: onnx.ModelProto, folder: Path, request: BuildRequest) -> BuiltEngine:
+def build(model: onnx.ModelProto, folder: Path, request: BuildRequest[TargetOptions]) -> BuiltEngine:
     """Write `ROLE.onnx`; ONNX Runtime optimizes it for the machine when it is loaded."""
     name = f"{request.role}.onnx"
     onnx.save_model(model, folder / name)
     versions = {"onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__}
     return BuiltEngine(files=(name,), versions=versions, hardware="any")
+
+
+def cut_op(info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | str:
+    """See `Target.cut_op`."""
+    small = isolate_grouping(onnx.load(root / info.files[0].path), stage)
+    if isinstance(small, str):
+        return small
+    name = f"grouping_{stage}.onnx"
+    onnx.save_model(small, folder / name)
+    return cut_info(info, stage, folder, (name,))

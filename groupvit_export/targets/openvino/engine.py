@@ -11,14 +11,15 @@ from groupvit_export.errors import EngineError, ExportError
 from groupvit_export.graph.function import inlined
 from groupvit_export.graph.matmul_to_mul_reduce import matmul_to_mul_reduce
 from groupvit_export.graph.naming import grouping_nodes, grouping_value
-from groupvit_export.targets.registry import BuildRequest, BuiltEngine
+from groupvit_export.targets.base import BuildRequest, BuiltEngine
+from groupvit_export.targets.options import TargetOptions
 from groupvit_runtime.without_telemetry.openvino import openvino as ov
 
 _EXACT_IN_BF16: Final = 256
 """bf16 counts to here."""
 
 
-def build(model: onnx.ModelProto, folder: Path, request: BuildRequest) -> BuiltEngine:
+def build(model: onnx.ModelProto, folder: Path, request: BuildRequest[TargetOptions]) -> BuiltEngine:
     """Write `ROLE.xml` and `ROLE.bin`, weights in float32.
 
     In bf16 the file is written so that OpenVINO leaves what decides in float32, and compiled to see that it

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import onnx
 
-from groupvit_export.targets.registry import BuildRequest, BuiltEngine
+from groupvit_export.targets.base import BuildRequest, BuiltEngine
 from groupvit_export.targets.tensorrt.choose import choose_flavor
-from groupvit_export.targets.tensorrt.options import Bounds
+from groupvit_export.targets.tensorrt.options import Bounds, TrtOptions
 from groupvit_export.targets.tensorrt.plan import build_plan, hardware, plan_facts, profiles_of
 
 
-def build(model: onnx.ModelProto, folder: Path, request: BuildRequest) -> BuiltEngine:
+def build(model: onnx.ModelProto, folder: Path, request: BuildRequest[TrtOptions]) -> BuiltEngine:
     """Write `ROLE.engine` and `ROLE.onnx`.
 
     Raises:
@@ -21,7 +21,7 @@ def build(model: onnx.ModelProto, folder: Path, request: BuildRequest) -> BuiltE
         UsageError: the flavor lacks an option.
         ExportError: it cannot build the graph.
     """
-    options = request.trt
+    options = request.options
     choice = choose_flavor(options)
     longest = request.text_max_length
     profiles = profiles_of(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Literal, cast, get_args
+from typing import Final, Literal, get_args
 
 from groupvit_export.errors import UsageError
+from groupvit_export.targets.options import TargetOptions, flag, flags_of, integer, one_of
 
 HardwareCompatibility = Literal["none", "ampere+", "same-cc"]
 
@@ -56,8 +56,26 @@ class Bounds:
         return f"{self.min}:{self.opt}:{self.max}"
 
 
+def parse_bounds(text: str, flag: str) -> Bounds:
+    """`MIN:OPT:MAX`, or one number for all three.
+
+    Raises:
+        UsageError: it is neither, or runs backwards.
+    """
+    match = re.fullmatch(r"(\d{1,6})(?::(\d{1,6}):(\d{1,6}))?", text)
+    if match is None:
+        raise UsageError(
+            f"{flag} cannot be understood",
+            got=text,
+            expected="MIN:OPT:MAX, or one number",
+            fix=f"{flag} 1:8:8",
+        )
+    low = int(match[1])
+    return Bounds(low, int(match[2] or low), int(match[3] or low))
+
+
 @dataclass(frozen=True)
-class TrtOptions:
+class TrtOptions(TargetOptions):
     """How to build; every default is what the command line documents.
 
     Attributes:
@@ -76,62 +94,113 @@ class TrtOptions:
         compute_capabilities: TensorRT-RTX: "8.9", ...; none for its default, all from 8.0 on.
     """
 
-    flavor: str | None = None
-    batch: Bounds = Bounds(1, 1, 8)
-    text_batch: Bounds = Bounds(1, 16, 64)
-    tf32: bool = False
-    workspace: int | None = None
-    refit: bool = False
-    strip_plan: bool = False
-    hardware_compatibility: HardwareCompatibility = "none"
-    version_compatible: bool = False
-    timing_cache: Path | None = None
-    builder_optimization_level: int | None = None
-    compute_capabilities: tuple[str, ...] = ()
+    flavor: str | None = field(
+        default=None,
+        metadata=flag(
+            "--trt-flavor",
+            "tensorrt or rtx; default: tensorrt where it and a GPU are here, else rtx; an option that the "
+            "flavor would ignore is refused",
+            metavar="F",
+        ),
+    )
+    batch: Bounds = field(
+        default=Bounds(1, 1, 8),
+        metadata=flag(
+            "--batch",
+            "images at once, or one number for all three; default 1:1:8",
+            metavar="MIN:OPT:MAX",
+            parse=parse_bounds,
+        ),
+    )
+    text_batch: Bounds = field(
+        default=Bounds(1, 16, 64),
+        metadata=flag(
+            "--text-batch",
+            "sentences at once; default 1:16:64",
+            metavar="MIN:OPT:MAX",
+            parse=parse_bounds,
+        ),
+    )
+    tf32: bool = field(default=False, metadata=flag("--tf32", "let float32 products be rounded to 10 bits"))
+    workspace: int | None = field(
+        default=None,
+        metadata=flag("--workspace", "most scratch memory of a layer", metavar="MIB", parse=integer),
+    )
+    refit: bool = field(default=False, metadata=flag("--refit", "keep the weights replaceable"))
+    strip_plan: bool = field(
+        default=False,
+        metadata=flag("--strip-plan", "leave the weights out; taken from the ONNX file when loaded"),
+    )
+    hardware_compatibility: HardwareCompatibility = field(
+        default="none",
+        metadata=flag(
+            "--hardware-compatibility", "tensorrt: none (default), ampere+ or same-cc", metavar="LEVEL"
+        ),
+    )
+    version_compatible: bool = field(
+        default=False,
+        metadata=flag("--version-compatible", "tensorrt: for newer versions of the major version too"),
+    )
+    timing_cache: Path | None = field(
+        default=None,
+        metadata=flag(
+            "--timing-cache",
+            "tensorrt: measured tactics, read and written",
+            metavar="FILE",
+            parse=lambda text, name: Path(text),
+        ),
+    )
+    builder_optimization_level: int | None = field(
+        default=None,
+        metadata=flag(
+            "--builder-optimization-level",
+            "tensorrt: 0 builds fastest, 5 runs fastest",
+            metavar="0-5",
+            parse=integer,
+        ),
+    )
+    compute_capabilities: tuple[str, ...] = field(
+        default=(),
+        metadata=flag(
+            "--compute-capability",
+            "rtx: build for these GPUs only, as 8.9 or 8.6,8.9; default all from 8.0 on",
+            metavar="CC",
+            parse=lambda text, name: tuple(part.strip() for part in text.split(",")),
+            repeated=True,
+        ),
+    )
 
 
 FLAGS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "flavor": "--trt-flavor",
-        "batch": "--batch",
-        "text_batch": "--text-batch",
-        "tf32": "--tf32",
-        "workspace": "--workspace",
-        "refit": "--refit",
-        "strip_plan": "--strip-plan",
-        "hardware_compatibility": "--hardware-compatibility",
-        "version_compatible": "--version-compatible",
-        "timing_cache": "--timing-cache",
-        "builder_optimization_level": "--builder-optimization-level",
-        "compute_capabilities": "--compute-capability",
-    }
+    {name: own.name for name, own in flags_of(TrtOptions).items()}
 )
 """The command-line option of every field."""
 
 
-def given(options: TrtOptions) -> tuple[str, ...]:
-    """The command-line options of the fields that are not at their default."""
-    usual = TrtOptions()
-    return tuple(
-        FLAGS[field.name]
-        for field in fields(TrtOptions)
-        if getattr(options, field.name) != getattr(usual, field.name)
-    )
+def check_values(options: TrtOptions) -> None:
+    """Refuse values that mean nothing, whatever builds.
 
-
-def command_line(options: TrtOptions) -> str:
-    """The command-line options that say the same, without those at their default."""
-    usual, words = TrtOptions(), list[str]()
-    for field in fields(TrtOptions):
-        value = getattr(options, field.name)
-        if value == getattr(usual, field.name):
-            continue
-        words.append(FLAGS[field.name])
-        if isinstance(value, tuple):
-            words.append(",".join(value))
-        elif value is not True:
-            words.append(str(value))
-    return shlex.join(words)
+    Raises:
+        UsageError: one of them does.
+    """
+    level = options.builder_optimization_level
+    if level is not None and level not in OPTIMIZATION_LEVELS:
+        raise UsageError(
+            "there is no such optimization level",
+            got=level,
+            expected=f"{OPTIMIZATION_LEVELS[0]} to {OPTIMIZATION_LEVELS[-1]}",
+        )
+    if options.workspace is not None and options.workspace < 1:
+        raise UsageError("the workspace must be positive", got=options.workspace, expected="MiB, 1 or more")
+    one_of("level of hardware compatibility", options.hardware_compatibility, get_args(HardwareCompatibility))
+    wrong = [item for item in options.compute_capabilities if not re.fullmatch(r"\d{1,2}\.\d", item)]
+    if wrong:
+        raise UsageError(
+            "this is no compute capability",
+            got=", ".join(wrong),
+            expected="major.minor, as nvidia-smi --query-gpu=compute_cap prints it",
+            fix="--compute-capability 8.9",
+        )
 
 
 def check_flavor_has(options: TrtOptions, flavor: str, *, has_gpu: bool) -> None:
@@ -162,54 +231,3 @@ def check_flavor_has(options: TrtOptions, flavor: str, *, has_gpu: bool) -> None
                 got="no GPU here",
                 fix=f"leave {FLAGS[name]} away, or build where there is one",
             )
-
-
-def parse_bounds(text: str, flag: str) -> Bounds:
-    """`MIN:OPT:MAX`, or one number for all three.
-
-    Raises:
-        UsageError: it is neither, or runs backwards.
-    """
-    match = re.fullmatch(r"(\d{1,6})(?::(\d{1,6}):(\d{1,6}))?", text)
-    if match is None:
-        raise UsageError(
-            f"{flag} cannot be understood",
-            got=text,
-            expected="MIN:OPT:MAX, or one number",
-            fix=f"{flag} 1:8:8",
-        )
-    low = int(match[1])
-    return Bounds(low, int(match[2] or low), int(match[3] or low))
-
-
-def parse_compute_capabilities(texts: list[str]) -> tuple[str, ...]:
-    """`8.9` or `8.6,8.9`, repeated or not.
-
-    Raises:
-        UsageError: one of them is no compute capability.
-    """
-    found = tuple(part.strip() for text in texts for part in text.split(","))
-    wrong = [text for text in found if not re.fullmatch(r"\d{1,2}\.\d", text)]
-    if wrong:
-        raise UsageError(
-            "this is no compute capability",
-            got=", ".join(wrong),
-            expected="major.minor, as nvidia-smi --query-gpu=compute_cap prints it",
-            fix="--compute-capability 8.9",
-        )
-    return found
-
-
-def check_hardware_compatibility(text: str) -> HardwareCompatibility:
-    """Refuse what is not a level.
-
-    Raises:
-        UsageError: it is not.
-    """
-    if text not in get_args(HardwareCompatibility):
-        raise UsageError(
-            "unknown level of hardware compatibility",
-            got=text,
-            expected=", ".join(get_args(HardwareCompatibility)),
-        )
-    return cast(HardwareCompatibility, text)

@@ -37,6 +37,7 @@ struct QuantizedLayerRecord {
 
 struct QuantizationRecord : QuantizationInfo {
   std::string method, calibration;
+  std::optional<std::string> folder;
   std::int64_t images = 0;
   std::vector<QuantizedLayerRecord> layers;
 };
@@ -172,8 +173,8 @@ inline auto fields(const QuantizedLayerRecord*) {
 inline auto fields(const QuantizationRecord*) {
   using R = QuantizationRecord;
   return std::make_tuple(record::required("method", &R::method), record::required("calibration", &R::calibration),
-                         record::required("images", &R::images), record::required("layers", &R::layers),
-                         record::optional("instruction_set", &R::instruction_set),
+                         record::required("folder", &R::folder), record::required("images", &R::images),
+                         record::required("layers", &R::layers), record::optional("instruction_set", &R::instruction_set),
                          record::optional("never_saturates", &R::never_saturates));
 }
 

@@ -226,6 +226,7 @@ class QuantizationInfo:
     Attributes:
         method: tool, version and settings, in words.
         calibration: what the ranges were taken from, in words.
+        folder: of those images, as it was given; None for those that the exporter ships.
         images: how many images that was.
         layers: all that were tried, in the order of the graph.
         instruction_set: of the processor that it was judged on, a flag of
@@ -236,6 +237,7 @@ class QuantizationInfo:
 
     method: str
     calibration: str
+    folder: str | None
     images: int
     layers: tuple[QuantizedLayer, ...]
     instruction_set: str | None = None

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from groupvit_export.benchmark.accuracy import split_accuracy
 from groupvit_export.benchmark.bench_target import open_subjects
 from groupvit_export.benchmark.calls import Call
 from groupvit_export.benchmark.copies import ON_CPU, Copies
@@ -23,6 +22,7 @@ from groupvit_export.benchmark.settings import SamplingBudget, Setting, sweep
 from groupvit_export.benchmark.stages import split
 from groupvit_export.benchmark.statistics import summarize
 from groupvit_export.benchmark.steadiness import LOAD_LIMIT, VARIATION_LIMIT, cautions, judge
+from groupvit_export.cli.accuracies import split_accuracy
 from groupvit_export.errors import ImageError, UsageError
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -58,6 +59,7 @@ def test_every_layer_is_in_the_table(manifest: Manifest) -> None:
     info = manifest.engine("image").quantization
     assert info is not None
     assert info.images == 4 and "NNCF" in info.method and "masks" in info.calibration
+    assert info.folder is not None and read_images(Path(info.folder)).found == 8
     assert all(layer.sensitivity is not None for layer in info.layers)
     assert len({layer.name for layer in info.layers}) == len(info.layers) > 40
 
@@ -277,6 +279,18 @@ def test_verify_gives_the_same_verdict(
     assert main(["verify", str(int8_bundle), "--images", str(tmp_path), "--labels", words]) == 0
     printed = capsys.readouterr().out
     assert PIXELS in printed and "PASS" in printed
+
+
+@pytest.mark.slow
+def test_another_target_is_verified_on_the_images_that_are_asked_for(
+    int8_bundle: Path, few_scenes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--images", str(few_scenes), "--limit", "3", "--targets", "openvino", "--json"]
+    main(["verify", str(int8_bundle), *arguments])
+    report = json.loads(capsys.readouterr().out)["report"]
+    (row,) = (row for row in report["rows"] if row["name"] == PIXELS)
+    assert set(row["cells"]) == {"onnx int8", "openvino int8, built here"}
+    assert all("3 images (3 of 8 of calibration" in cell["detail"] for cell in row["cells"].values())
 
 
 def test_nncf_is_imported_by_nobody_who_does_not_quantize() -> None:

@@ -16,13 +16,13 @@ import torch
 
 import groupvit_export.build.graphs as graphs
 import groupvit_export.build.source as source_module
-import groupvit_export.pipeline.api as pipeline
 from groupvit_export.checkpoint.load import build_model, load_checkpoint
 from groupvit_export.checkpoint.nvlabs import from_canonical
 from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_export.errors import CheckpointError, ExportError, GroupViTError, ParityError, UsageError
 from groupvit_export.pipeline.api import ExportOptions, bundle_path, export_bundle
-from groupvit_export.targets.registry import BuildRequest, BuiltEngine, load_target
+from groupvit_export.targets.base import BuildRequest, BuiltEngine
+from groupvit_export.targets.onnx.target import OnnxTarget
 from groupvit_runtime import Segmenter
 from groupvit_runtime.errors import ParityWarning
 from groupvit_runtime.manifest import read_manifest
@@ -174,12 +174,12 @@ def test_an_image_size_that_does_not_fit_leaves_nothing_behind(tmp_path: Path) -
 
 
 def spoilt_build(change: Callable[[onnx.ModelProto], None]) -> Callable[..., BuiltEngine]:
-    genuine = load_target("onnx")
+    genuine = OnnxTarget.build
 
-    def build(model: onnx.ModelProto, folder: Path, request: BuildRequest) -> BuiltEngine:
+    def build(target: OnnxTarget, model: onnx.ModelProto, folder: Path, request: BuildRequest) -> BuiltEngine:
         if request.role == "image":
             change(model)
-        return genuine(model, folder, request)
+        return genuine(target, model, folder, request)
 
     return build
 
@@ -207,7 +207,7 @@ def drop_eps(model: onnx.ModelProto) -> None:
 def test_an_engine_that_is_not_the_model_leaves_no_bundle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Callable[[onnx.ModelProto], None]
 ) -> None:
-    monkeypatch.setattr(pipeline, "load_target", lambda target: spoilt_build(fault))
+    monkeypatch.setattr(OnnxTarget, "build", spoilt_build(fault))
     with pytest.raises(ParityError, match="engine does not equal the reference") as caught:
         export_bundle(ExportOptions(target="onnx", output=tmp_path / "bundle"))
     assert caught.value.exit_code == 3
@@ -217,7 +217,7 @@ def test_an_engine_that_is_not_the_model_leaves_no_bundle(
 def test_a_failed_parity_that_is_allowed_is_recorded_and_the_runtime_warns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "load_target", lambda target: spoilt_build(scale_one_weight))
+    monkeypatch.setattr(OnnxTarget, "build", spoilt_build(scale_one_weight))
     options = ExportOptions(target="onnx", output=tmp_path / "bundle", allow_failed_parity=True)
     result = export_bundle(options)
     parity = read_manifest(result.path).parity

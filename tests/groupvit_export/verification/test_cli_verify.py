@@ -99,14 +99,16 @@ def test_another_checkpoint_is_noted_and_fails(
 
 
 def test_further_targets_stand_beside_it(
-    demo_bundles: Mapping[str, Path], images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    demo_bundles: Mapping[str, Path], few_scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """On a data set: images, masks and classes.txt."""
     bundle = Path(shutil.copytree(demo_bundles["openvino"], tmp_path / "bundle"))
     edit_manifest(bundle, wrong_mean)
-    arguments = [str(bundle), "--images", str(images), "--targets", "onnx", "--json"]
+    arguments = [str(bundle), "--images", str(few_scenes), "--limit", "1", "--targets", "onnx", "--json"]
     assert main(["verify", *arguments]) == 3
     result = json.loads(capsys.readouterr().out)
     assert [c["name"] for c in result["report"]["columns"]][2:] == ["openvino fp32", "onnx fp32, built here"]
+    assert any("1 of 8 images were taken" in note for note in result["report"]["notes"])
     (finding,) = result["findings"]
     assert finding.startswith("openvino fp32: pixel_values")
 
@@ -168,7 +170,7 @@ def test_photographs_are_shrunk_and_counted(
     assert main(["verify", str(demo_bundles["onnx"]), *arguments, "--quiet"]) in (0, 4)
     out = capsys.readouterr().out
     assert "2 images were shrunk to 1024 pixels" in out
-    assert "the first 2 of 3 images" in out
+    assert "2 of 3 images were taken, spread evenly" in out
     assert page.read_text(encoding="utf-8").count("<figure>") == 8
 
 

@@ -15,21 +15,22 @@ from onnx import numpy_helper
 from planted import edit_manifest
 from verifying import demo_subject, engine_backend, examine_backends
 
-import groupvit_export.verification.substitute_engine as substitute
+import groupvit_export.targets.tensorrt.target as tensorrt_target
+import groupvit_export.verification.api as verification
 from groupvit_export.cli import main
 from groupvit_export.verification.api import VerifyOptions, verify_bundle
 from groupvit_export.verification.cases import edge_cases, image_cases, synthetic_cases
 from groupvit_export.verification.synthetic_images import synthetic_images
 from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.engines.cuda import Cuda
-from groupvit_runtime.errors import EngineError
+from groupvit_runtime.errors import EngineError, UsageError
 from groupvit_runtime.manifest import FileInfo, read_manifest
 
 
 @pytest.fixture(autouse=True)
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same on a machine that has one."""
-    monkeypatch.setattr(substitute, "open_cuda", lambda: Cuda(FakeCuda(driver=0)))
+    monkeypatch.setattr(tensorrt_target, "open_cuda", lambda: Cuda(FakeCuda(driver=0)))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", pytest.param("bf16", marks=pytest.mark.slow)])
@@ -124,9 +125,21 @@ def test_a_fault_in_the_graph_of_a_plan_is_found(trt_bundles: Mapping[str, Path]
     assert report.verdict == "FAIL" and report.findings[0].row == "stage 1 logits"
 
 
-def test_a_bisection_says_that_a_plan_cannot_be_marked(trt_bundles: Mapping[str, Path]) -> None:
-    found = verify_bundle(trt_bundles["fp32"], VerifyOptions(limit=1), find_divergence=True)
-    assert found.report.verdict == "PASS" and not found.divergences
+def test_a_bisection_says_at_once_that_a_plan_cannot_be_marked(
+    trt_bundles: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, "build_model", lambda checkpoint: pytest.fail("work was begun"))
+    with pytest.raises(UsageError, match=r"cannot be marked: a plan(.|\n)*--target onnx"):
+        verify_bundle(trt_bundles["fp32"], find_divergence=True)
+
+
+@pytest.mark.parametrize("target", ["trt", "torch"])
+def test_nor_can_further_targets(
+    demo_bundles: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    monkeypatch.setattr(verification, "build_model", lambda checkpoint: pytest.fail("work was begun"))
+    with pytest.raises(UsageError, match=f"target {target} cannot be marked"):
+        verify_bundle(demo_bundles["onnx"], VerifyOptions(targets=(target,)), find_divergence=True)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100, None])

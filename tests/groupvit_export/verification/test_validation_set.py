@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from verifying import demo_subject
 
+from groupvit_export.data.images import read_images
 from groupvit_export.verification.backends import Backend, eager
 from groupvit_export.verification.int8_criteria import MIOU, PIXELS
 from groupvit_export.verification.validation_set import ValidationSet
@@ -19,7 +20,7 @@ from groupvit_runtime.manifest import Manifest, QuantizationInfo, read_manifest
 
 def _manifest(bundle: Path, calibration: str) -> Manifest:
     manifest = read_manifest(bundle)
-    info = QuantizationInfo("NNCF", calibration, 9, ())
+    info = QuantizationInfo("NNCF", calibration, None, 9, ())
     return replace(manifest, engines=(replace(manifest.engine("image"), quantization=info),))
 
 
@@ -46,6 +47,7 @@ def test_budgets_decide_about_the_images_that_they_mean(
     deciding: set[str],
 ) -> None:
     Image.fromarray(np.full((40, 30, 3), 90, np.uint8)).save(tmp_path / "a.png")
+    Image.fromarray(np.full((40, 30, 3), 30, np.uint8)).save(tmp_path / "b.png")
     bundle = demo_bundles["onnx"]
     manifest = _manifest(bundle, calibration)
     held_out = ValidationSet.of(
@@ -53,7 +55,7 @@ def test_budgets_decide_about_the_images_that_they_mean(
         bundle / "tokenizer.json",
         demo_subject(),
         reference,
-        tmp_path if with_images else None,
+        read_images(tmp_path, 1) if with_images else None,
         None,
         demo=True,
     )
@@ -63,6 +65,8 @@ def test_budgets_decide_about_the_images_that_they_mean(
     assert len(held_out.judge.judged.images) == (1 if with_images else 9)
     if not with_images:
         return
+    # Of the images that were asked for, so many as were asked for.
+    assert list(held_out.judge.judged.images) == ["a.png"]
     cells = held_out.cells({"eager": reference}, manifest)["eager"]
     assert {row for row, cell in cells.items() if cell.verdict is not None} == deciding
     assert cells[PIXELS].value == 0

@@ -72,21 +72,31 @@ class EngineOptions:
 
 @dataclass(frozen=True)
 class EngineKind:
-    """Where a target's engine lives, the modules it needs, and its devices, the usual one first.
+    """Where a target's engine lives, and what it needs.
 
-    `compiled_for_one` says that a file is for one of the devices, and that it knows which; `streams` that it
-    can divide its threads among calls; `forks` that its package still works in a child forked after it has
-    loaded an engine.
+    Attributes:
+        module, class_name: of the engine.
+        needs: modules that it imports.
+        packages: distributions that bring them, of which one or another is installed.
+        extra: of pip, that installs one.
+        devices: the usual one first.
+        compiled_for_one: whether a file is for one of the devices, and knows which.
+        streams: whether it can divide its threads among calls.
+        forks: whether its package still works in a child forked after it has loaded an engine.
+        own_copies: on CUDA, why copies between host and device are part of the engine's time; None where the
+            runtime makes them itself.
     """
 
     module: str
     class_name: str
     needs: tuple[str, ...]
+    packages: tuple[str, ...]
     extra: str
     devices: tuple[str, ...]
     compiled_for_one: bool = False
     streams: bool = False
     forks: bool = True
+    own_copies: str | None = None
 
 
 ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
@@ -95,13 +105,16 @@ ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
             module="groupvit_runtime.engines.onnxruntime",
             class_name="OnnxRuntimeEngine",
             needs=("onnxruntime",),
+            packages=("onnxruntime", "onnxruntime-gpu"),
             extra="onnxruntime",
             devices=("cpu", "cuda"),
+            own_copies="ONNX Runtime copies through memory of its own",
         ),
         "openvino": EngineKind(
             module="groupvit_runtime.engines.openvino",
             class_name="OpenVINOEngine",
             needs=("openvino",),
+            packages=("openvino",),
             extra="openvino",
             devices=("cpu",),
             streams=True,
@@ -110,6 +123,7 @@ ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
             module="groupvit_runtime.engines.tensorrt",
             class_name="TensorRTEngine",
             needs=("cuda.bindings", "platformdirs"),
+            packages=("tensorrt", "tensorrt-rtx", "cuda-bindings"),
             extra="tensorrt-rtx",
             devices=("cuda",),
             forks=False,
@@ -118,10 +132,12 @@ ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
             module="groupvit_runtime.engines.torch",
             class_name="TorchEngine",
             needs=("torch",),
+            packages=("torch",),
             extra="torch",
             devices=("cpu", "cuda"),
             compiled_for_one=True,
             forks=False,
+            own_copies="PyTorch copies through memory of its own",
         ),
     }
 )

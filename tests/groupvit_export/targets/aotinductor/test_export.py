@@ -24,6 +24,7 @@ from groupvit_export.pipeline.api import ExportOptions, export_bundle
 from groupvit_export.pipeline.options import rebuild_command
 from groupvit_export.targets.aotinductor import decomposition, instruction_set, toolchain
 from groupvit_export.targets.aotinductor import package as build
+from groupvit_export.targets.aotinductor.options import TorchOptions
 from groupvit_export.targets.aotinductor.program import Grouping, capture, grouping_sizes
 from groupvit_export.verification.checks.grouping_attention import (
     OperatorCase,
@@ -128,6 +129,7 @@ def test_on_cuda_the_op_is_the_triton_kernel() -> None:
     pytest.importorskip("triton")
     code = """
 from groupvit_export.targets.aotinductor.decomposition import decompose
+from groupvit_export.targets.aotinductor.options import TorchOptions
 from groupvit_export.targets.aotinductor.program import Grouping, capture
 from groupvit_runtime.manifest import TensorInfo
 shapes = {"query": (-1, 12, 16), "tokens": (-1, 24, 16), "bias": (-1, 12)}
@@ -220,12 +222,13 @@ def refused(error: type[GroupViTError], message: str, **options) -> None:
 @pytest.mark.usefixtures("no_work")
 @pytest.mark.parametrize("target", ["onnx", "openvino", "trt"])
 def test_a_device_is_for_this_target_only(target: str) -> None:
-    refused(UsageError, "--device cpu(.|\n)*--target torch only", target=target, device="cpu")
+    options = TorchOptions(device="cuda")
+    refused(UsageError, "--device(.|\n)*--target torch only", target=target, target_options=options)
 
 
 @pytest.mark.usefixtures("no_work")
 def test_an_unknown_device_or_precision_is_refused() -> None:
-    refused(UsageError, "tpu(.|\n)*cpu or cuda", target="torch", device="tpu")
+    refused(UsageError, "tpu(.|\n)*cpu or cuda", target="torch", target_options=TorchOptions("tpu"))
     refused(UsageError, "fp16(.|\n)*fp32", target="torch", precision="fp16")
 
 
@@ -235,7 +238,8 @@ def test_cuda_without_a_gpu_is_refused_before_any_work(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(toolchain, "has_compiler", lambda: True)
-    refused(EngineError, "sees no GPU(.|\n)*--device cpu", target="torch", device="cuda")
+    options = TorchOptions(device="cuda")
+    refused(EngineError, "sees no GPU(.|\n)*--device cpu", target="torch", target_options=options)
     assert export_main(["--target", "torch", "--device", "cuda", "-o", str(tmp_path / "b")]) == 1
     assert "--device cpu" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
@@ -293,7 +297,7 @@ def test_what_cannot_be_compiled_leaves_nothing_behind(
 
 
 def test_the_command_that_rebuilds_names_the_device() -> None:
-    command = rebuild_command(ExportOptions(target="torch", device="cuda"))
+    command = rebuild_command(ExportOptions(target="torch", target_options=TorchOptions(device="cuda")))
     assert command.endswith("--device cuda")
 
 

@@ -45,7 +45,7 @@ def int8_plan(tmp_path_factory: pytest.TempPathFactory, few_scenes: Path) -> Pat
             target="trt",
             precision="int8",
             output=tmp_path_factory.mktemp("int8-plan") / "bundle",
-            trt=TrtOptions(flavor="rtx"),
+            target_options=TrtOptions(flavor="rtx"),
             quantization=QuantizationOptions(calibration=few_scenes, budget=BUDGET),
         )
         return export_bundle(options).path

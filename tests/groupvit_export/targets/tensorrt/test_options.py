@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -11,20 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groupvit_export.cli.trt_arguments import add_trt_options, read_trt_options
+from groupvit_export.cli.target_arguments import add_target_options, read_target_options
 from groupvit_export.errors import UsageError
+from groupvit_export.targets.options import command_line, read_options
+from groupvit_export.targets.options import given as given_flags
 from groupvit_export.targets.tensorrt.options import (
     FLAGS,
     Bounds,
     TrtOptions,
     check_flavor_has,
-    check_hardware_compatibility,
-    command_line,
+    check_values,
     parse_bounds,
-    parse_compute_capabilities,
-)
-from groupvit_export.targets.tensorrt.options import (
-    given as given_flags,
 )
 
 CHANGED = {
@@ -46,9 +42,10 @@ CHANGED = {
 def test_every_field_has_a_flag_and_is_noticed_when_it_is_given() -> None:
     names = {field.name for field in fields(TrtOptions)}
     assert set(FLAGS) == names == set(CHANGED)
-    assert given_flags(TrtOptions()) == ()
+    assert given_flags(TrtOptions()) == {}
     for name, value in CHANGED.items():
-        assert given_flags(replace(TrtOptions(), **{name: value})) == (FLAGS[name],)
+        given = given_flags(replace(TrtOptions(), **{name: value}))
+        assert [(key, flag.name) for key, flag in given.items()] == [(name, FLAGS[name])]
 
 
 @given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 30))
@@ -72,15 +69,19 @@ def test_what_is_no_profile_is_refused(text: str) -> None:
 
 
 def test_compute_capabilities_may_be_listed_or_repeated() -> None:
-    assert parse_compute_capabilities(["8.6,8.9", "12.0"]) == ("8.6", "8.9", "12.0")
+    parser = argparse.ArgumentParser()
+    add_target_options(parser)
+    words = ["--compute-capability", "8.6,8.9", "--compute-capability", "12.0"]
+    options = read_target_options(parser.parse_args(words, argparse.Namespace(target="trt")))
+    assert options == TrtOptions(compute_capabilities=("8.6", "8.9", "12.0"))
     for text in ("89", "sm_89", "8.9.1", ""):
         with pytest.raises(UsageError, match="no compute capability"):
-            parse_compute_capabilities([text])
+            check_values(read_options(TrtOptions, {"--compute-capability": text}))
 
 
 def test_an_unknown_level_says_what_there_is() -> None:
-    with pytest.raises(UsageError, match=r"none, ampere\+, same-cc"):
-        check_hardware_compatibility("ampere")
+    with pytest.raises(UsageError, match=r"none or ampere\+ or same-cc"):
+        check_values(read_options(TrtOptions, {"--hardware-compatibility": "ampere"}))
 
 
 RTX_LACKS = ("hardware_compatibility", "version_compatible", "timing_cache", "builder_optimization_level")
@@ -105,5 +106,12 @@ def test_a_command_line_says_the_same_again(name: str) -> None:
     changes = {"nothing": {}, "all": CHANGED}.get(name, {name: CHANGED.get(name)})
     options = replace(TrtOptions(), **changes)
     parser = argparse.ArgumentParser()
-    add_trt_options(parser)
-    assert read_trt_options(parser.parse_args(shlex.split(command_line(options)))) == options
+    add_target_options(parser)
+    arguments = parser.parse_args(command_line(options), argparse.Namespace(target="trt"))
+    assert read_target_options(arguments) == options
+
+
+@pytest.mark.parametrize("flag", ["--workspace", "--builder-optimization-level"])
+def test_what_is_no_number_is_refused(flag: str) -> None:
+    with pytest.raises(UsageError, match=f"{flag} cannot be understood(.|\n)*a whole number"):
+        read_options(TrtOptions, {flag: "many"})

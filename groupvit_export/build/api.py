@@ -1,0 +1,130 @@
+"""Checkpoint to engines: the long steps, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from groupvit_export.build.clock import Clock, ProgressReport
+from groupvit_export.build.engines import EngineBuilder, Engines
+from groupvit_export.build.graphs import Graphs, capture_graphs
+from groupvit_export.build.int8 import CandidateBuilder, Quantization
+from groupvit_export.build.manifest_parts import model_info
+from groupvit_export.build.options import BuildOptions
+from groupvit_export.build.source import Source
+from groupvit_export.data.images import ImageSet
+from groupvit_export.targets.registry import TARGETS, check_options
+from groupvit_runtime.manifest import ModelInfo
+
+TOKENIZER_NAME: Final = "tokenizer.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Build:
+    """Engines, and what they were made of.
+
+    Attributes:
+        engines: what was built.
+        model: dimensions for the runtime.
+        tokenizer: tokenizer.json beside the engines.
+        quantization: of int8; None where the precision is another.
+        graphs: that the engines were built from.
+        builder: builds them, in other precisions too.
+    """
+
+    engines: Engines
+    model: ModelInfo
+    tokenizer: Path
+    quantization: Quantization | None
+    graphs: Graphs
+    builder: EngineBuilder
+
+    def float32(self, folder: Path) -> Engines:
+        """The same model in float32.
+
+        Args:
+            folder: where the files are written, if they are not there yet; it is made.
+        """
+        made = None if self.quantization is None else self.quantization.fp32
+        return made or self.builder.float32(self.graphs, folder)
+
+
+def build_engines(
+    source: Source,
+    options: BuildOptions,
+    folder: Path,
+    scratch: Path,
+    *,
+    images: ImageSet | None,
+    rebuild: str,
+    clock: Clock,
+    report: ProgressReport,
+) -> Build:
+    """Build the image and the text engine of a checkpoint, with its tokenizer beside them.
+
+    Args:
+        source: the loaded checkpoint.
+        options: what to build, checked.
+        folder: where the files are written.
+        scratch: a folder for what is tried; it must outlive what is returned.
+        images: of int8, for the ranges and to judge them; None for the package's own.
+        rebuild: the command that makes the engines anew.
+        clock: announces and times the steps.
+        report: told how far a long step is.
+
+    Raises:
+        GroupViTError: a step failed.
+    """
+    target = TARGETS[options.target]
+    tokenizer = folder / TOKENIZER_NAME
+    source.tokenizer.save(str(tokenizer))
+    # Before the long steps: a tokenizer of another model is refused here.
+    model = model_info(source.model, source.image_size, tokenizer)
+    with clock.step("capture the graphs"):
+        graphs = capture_graphs(
+            source,
+            passes=options.passes,
+            precision=options.precision,
+            typed=target.typed,
+            decode_in_graph=options.decode_in_graph,
+            progress=clock.note,
+        )
+    builder = EngineBuilder(
+        target=target,
+        options=check_options(options.target, options.target_options),
+        rebuild=rebuild,
+        modules=graphs.modules,
+        text_max_length=model.text_max_length,
+        normalizes=source.normalizes,
+        report=report,
+    )
+    # Class names are better kept in float32: they are encoded once, and every image is read by them.
+    text_precision = "fp32" if options.precision == "int8" else options.precision
+    with clock.step(f"build the {target.name} engines"):
+        text = builder.engine("text", text_precision, graphs.typed["text"], folder)
+        if options.precision != "int8":
+            image = builder.engine("image", options.precision, graphs.typed["image"], folder)
+            engines = Engines(options.precision, image, text, folder)
+            return Build(engines, model, tokenizer, None, graphs, builder)
+    with clock.step("quantize the image engine"):
+        trials = CandidateBuilder.of(builder, text, folder, scratch)
+        if trials.substitute is not None:
+            clock.note(f"note: {trials.substitute}")
+        quantization = Quantization.make(
+            graphs.float32["image"].model,
+            source,
+            tokenizer,
+            model,
+            trials,
+            images,
+            scratch / "trials",
+            target=target,
+            budget=options.quantization.budget,
+            note=clock.note,
+            report=report,
+        )
+        made = quantization.image
+        image = builder.engine("image", "int8", made.graph, folder, made.info)
+    engines = Engines("int8", image, text, folder)
+    return Build(engines, model, tokenizer, quantization, graphs, builder)

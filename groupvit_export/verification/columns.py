@@ -1,0 +1,114 @@
+"""Engines beside each other: those of a bundle, and those that are built from its checkpoint on the spot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from groupvit_export.build.api import build_engines
+from groupvit_export.build.clock import Clock
+from groupvit_export.build.int8 import read_calibration
+from groupvit_export.build.options import BuildOptions, build_command, check_build_options
+from groupvit_export.build.source import load_source
+from groupvit_export.checkpoint.load import Checkpoint
+from groupvit_export.data.bundled import DEMO_SOURCE
+from groupvit_export.errors import UsageError
+from groupvit_export.quantization.options import QuantizationOptions
+from groupvit_export.verification.int8_criteria import recorded_budget
+from groupvit_runtime.manifest import EngineInfo, Manifest, Role
+from groupvit_runtime.open_bundle import OpenBundle
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """Engines that are held against the reference.
+
+    Attributes:
+        name: "openvino fp32".
+        engines: one a role.
+        root: the folder that they lie in.
+        passes: that their graphs were made with.
+    """
+
+    name: str
+    engines: tuple[EngineInfo, ...]
+    root: Path
+    passes: tuple[str, ...]
+
+    @staticmethod
+    def of(bundle: OpenBundle) -> Column:
+        """The engines of a bundle."""
+        engine = bundle.manifest.engine("image")
+        name = f"{engine.target} {engine.precision}"
+        return Column(name, bundle.manifest.engines, bundle.root, bundle.manifest.passes)
+
+    def engine(self, role: Role) -> EngineInfo:
+        """The engine of this role."""
+        return next(engine for engine in self.engines if engine.role == role)
+
+
+def build_column(
+    bundle: OpenBundle, checkpoint: Checkpoint, target: str, calibration: Path | None, folder: Path
+) -> Column:
+    """Build what a bundle holds, for another target; nothing is judged.
+
+    Args:
+        bundle: which says how it was made.
+        checkpoint: loaded, that it is built from.
+        target: that it is built for.
+        calibration: of int8, see `calibration_folder`.
+        folder: where the files are written; it is made, and must outlive the column.
+
+    Raises:
+        GroupViTError: a step failed.
+    """
+    manifest = bundle.manifest
+    precision = manifest.engine("image").precision
+    options = BuildOptions(
+        target=target,
+        precision=precision,
+        checkpoint=None if checkpoint.source == DEMO_SOURCE else checkpoint.source,
+        image_size=manifest.model.image_size,
+        templates=manifest.prompts,
+        decode=manifest.decode.default,
+        tokenizer=None if manifest.tokenizer is None else manifest.tokenizer.verify(bundle.root),
+        passes=manifest.passes,
+        quantization=QuantizationOptions(calibration, recorded_budget(manifest.parity)),
+    )
+    check_build_options(options)
+    scratch = folder / "scratch"
+    scratch.mkdir(parents=True)
+    built = build_engines(
+        load_source(options, checkpoint),
+        options,
+        folder,
+        scratch,
+        images=read_calibration(options.quantization),
+        rebuild=build_command(options),
+        clock=Clock(lambda line: None),
+        report=lambda what, share, seconds: None,
+    )
+    return Column(f"{target} {precision}, built here", built.engines.both, folder, manifest.passes)
+
+
+def calibration_folder(manifest: Manifest, given: Path | None) -> Path | None:
+    """The images that the int8 of a bundle was made with; None for the package's own, or another precision.
+
+    Args:
+        manifest: of the bundle.
+        given: where they lie now; None for where the manifest says.
+
+    Raises:
+        UsageError: they are not there.
+    """
+    info = manifest.engine("image").quantization
+    recorded = None if info is None or info.folder is None else Path(info.folder)
+    folder = given or recorded
+    if folder is not None and not folder.is_dir():
+        raise UsageError(
+            "the images that int8 was calibrated on are not there, and another target needs the same ones",
+            got=str(folder),
+            expected="the folder that the export was given",
+            fix="--calibration DIR with where it lies now, or leave --targets away",
+        )
+    return folder

@@ -1,0 +1,66 @@
+"""Columns for other targets: made as the bundle was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import groupvit_export.verification.columns as columns
+from groupvit_export.checkpoint.load import load_checkpoint
+from groupvit_export.data.bundled import DEMO_CHECKPOINT
+from groupvit_export.errors import UsageError
+from groupvit_export.verification.columns import build_column, calibration_folder
+from groupvit_runtime.manifest import QuantizationInfo
+from groupvit_runtime.open_bundle import OpenBundle, open_bundle
+
+
+def in_int8(bundle: Path, calibration: Path | None) -> OpenBundle:
+    """A bundle whose manifest says that it is int8."""
+    opened = open_bundle(bundle)
+    info = QuantizationInfo("NNCF", "words", None if calibration is None else str(calibration), 4, ())
+    engine = replace(opened.manifest.engine("image"), precision="int8", quantization=info)
+    manifest = replace(opened.manifest, engines=(engine, opened.manifest.engine("text")))
+    return replace(opened, manifest=manifest)
+
+
+class Stop(Exception):
+    pass
+
+
+def test_another_target_is_calibrated_on_the_images_of_the_bundle(
+    demo_bundles: Mapping[str, Path], few_scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, Any] = {}
+
+    def build(source: object, options: object, folder: Path, scratch: Path, **rest: Any) -> None:
+        seen.update(rest, options=options)
+        raise Stop
+
+    monkeypatch.setattr(columns, "build_engines", build)
+    bundle = in_int8(demo_bundles["onnx"], few_scenes)
+    folder = calibration_folder(bundle.manifest, None)
+    with pytest.raises(Stop):
+        build_column(bundle, load_checkpoint(DEMO_CHECKPOINT), "openvino", folder, tmp_path / "built")
+    assert sorted(seen["images"].images) == sorted(path.stem for path in (few_scenes / "images").iterdir())
+    options = seen["options"]
+    assert (options.target, options.precision, options.passes) == (
+        "openvino",
+        "int8",
+        bundle.manifest.passes,
+    )
+
+
+def test_images_that_have_moved_can_be_named(demo_bundles: Mapping[str, Path], tmp_path: Path) -> None:
+    bundle = in_int8(demo_bundles["onnx"], tmp_path / "moved")
+    with pytest.raises(UsageError, match=r"moved(.|\n)*--calibration DIR"):
+        calibration_folder(bundle.manifest, None)
+    assert calibration_folder(bundle.manifest, tmp_path) == tmp_path
+
+
+def test_the_packages_own_images_need_no_folder(demo_bundles: Mapping[str, Path]) -> None:
+    assert calibration_folder(in_int8(demo_bundles["onnx"], None).manifest, None) is None
+    assert calibration_folder(open_bundle(demo_bundles["onnx"]).manifest, None) is None
