@@ -67,7 +67,6 @@ resolve: $(VENV)/.test
 	$(BIN)/python tools/resolve.py
 
 bench: $(VENV)/.test
-	$(BIN)/python -m benchmarks.foundation
 	$(BIN)/python -m benchmarks.peers
 	$(BIN)/python -m benchmarks.roofline
 	$(BIN)/python -m benchmarks.throughput

@@ -1,8 +1,9 @@
 """The C++ runtime beside the Python one: image to mask, cold start, size. Full-size model, OpenVINO.
 
-The two take turns call by call in one process (the C++ library through ctypes), and cold starts process by
-process. The third that takes turns is the image engine alone, and OpenVINO alone at the start, which compiles
-the engine and runs it once: what is left of each ratio when a runtime costs nothing.
+The two take turns call by call in one process (the C++ library through ctypes, as `groupvit bench --runtime
+cpp` calls it), and cold starts process by process, those of C++ without Python. The third that takes turns is
+the image engine alone, and OpenVINO alone at the start, which compiles the engine and runs it once: what is
+left of each ratio when a runtime costs nothing.
 
 Usage: python -m benchmarks.cpp [--bundle FOLDER] [--rounds N] [--cold N]; writes benchmarks/results/cpp.json.
 Without --bundle the full-size model is exported first. Wants cmake, g++, nlohmann-json3-dev and libstb-dev.
@@ -18,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -26,20 +28,18 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.checkpoint import VOC, write_full_size_checkpoint
-from benchmarks.machine import machine
-from benchmarks.timing import Timing, interleaved, ratio
+from benchmarks.record import machine, write_record
+from benchmarks.timing import Timing, milliseconds, ratio
+from groupvit_export.benchmark.c_interface import CppSegmenter, Library
 from groupvit_export.data.bundled import DEMO_SAMPLE
+from groupvit_export.metrics.interleaved import interleaved
 from groupvit_runtime import Segmenter, Vocabulary
 from groupvit_runtime.contract import IMAGE_INPUT
 from groupvit_runtime.engines import EngineOptions, load_engine
 from groupvit_runtime.manifest import read_manifest
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
-RESULTS: Final = Path(__file__).parent / "results"
 GOALS: Final = {"image_to_mask_ratio": 0.9, "cold_start_ratio": 0.5, "library_bytes": 1_000_000}
-
-# The bindings that the tests use.
-sys.path.insert(0, str(REPOSITORY / "tests" / "support"))
 
 _PYTHON_START: Final = """
 import sys, time
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--cold", type=int, default=21)
     arguments = parser.parse_args()
-    build = _build("cpp-bench", "-DGROUPVIT_WITH_OPENVINO=ON", "-DGROUPVIT_BUILD_TOOLS=ON")
+    build = _build("cpp-bench", "-DGROUPVIT_WITH_OPENVINO=ON", "-DGROUPVIT_BUILD_STATIC=OFF")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         bundle: Path = arguments.bundle or _export(folder)
@@ -75,8 +75,7 @@ def main() -> None:
             "cold_start": _cold_starts(build, bundle, image, words, arguments.cold),
             "library_without_engines_bytes": _library_bytes(folder),
         }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "cpp.json").write_text(json.dumps(report, indent=2) + "\n")
+    write_record("cpp", report)
     print(json.dumps(report, indent=2))
 
 
@@ -90,16 +89,27 @@ def _build(name: str, *options: str) -> Path:
     return folder
 
 
+def _program(folder: Path, name: str, *options: str) -> Path:
+    """A program of one file beside this one, compiled."""
+    program, source = folder / name, Path(__file__).parent / f"{name}.cpp"
+    _run(["g++", "-std=c++17", "-O2", "-Wall", "-Wextra", str(source), *options, "-o", str(program)])
+    return program
+
+
 def _bare_openvino(folder: Path) -> Path:
     openvino = find_spec("openvino")
     assert openvino is not None and openvino.origin is not None
-    package, program = Path(openvino.origin).parent, folder / "bare_openvino"
+    package = Path(openvino.origin).parent
     (library,) = (package / "libs").glob("libopenvino.so.*")
-    source = str(Path(__file__).parent / "bare_openvino.cpp")
     include = ["-isystem", str(package / "include")]
-    linked = [str(library), f"-Wl,-rpath,{library.parent}", "-o", str(program)]
-    _run(["g++", "-std=c++17", "-O2", "-Wall", "-Wextra", source, *include, *linked])
-    return program
+    return _program(folder, "bare_openvino", *include, str(library), f"-Wl,-rpath,{library.parent}")
+
+
+def _first_mask(folder: Path) -> Path:
+    include = f"-I{REPOSITORY / 'runtimes' / 'cpp' / 'include'}"
+    return _program(
+        folder, "first_mask", include, str(folder / "libgroupvit.so"), f"-Wl,-rpath,{folder.resolve()}"
+    )
 
 
 def _export(folder: Path) -> Path:
@@ -110,8 +120,6 @@ def _export(folder: Path) -> Path:
 
 
 def _image_to_mask(build: Path, bundle: Path, image: Path, words: Path, rounds: int) -> dict[str, Any]:
-    from cpp_runtime import CppSegmenter, Library
-
     rgb = np.asarray(Image.open(image))
     cpp = CppSegmenter(Library(build / "libgroupvit.so"), bundle)
     cpp_words = cpp.open_file(words)
@@ -132,7 +140,7 @@ def _image_to_mask(build: Path, bundle: Path, image: Path, words: Path, rounds: 
         "cpp": call_cpp,
         "engine": lambda: engine.run(feeds),
     }
-    timings = interleaved(sides, rounds=rounds)
+    timings = milliseconds(sides, rounds=rounds)
     return {
         "python_ms": asdict(Timing.of(timings["python"])),
         "cpp_ms": asdict(Timing.of(timings["cpp"])),
@@ -146,18 +154,19 @@ def _image_to_mask(build: Path, bundle: Path, image: Path, words: Path, rounds: 
 
 def _cold_starts(build: Path, bundle: Path, image: Path, words: Path, processes: int) -> dict[str, Any]:
     """Milliseconds from starting a process to its first mask, the three taking turns."""
-    fresh = ["--image", str(image), "--vocab", str(words), "--fresh"]
     commands = {
         "bare_openvino": [str(_bare_openvino(build)), str(bundle / "image.xml")],
         "python": [sys.executable, "-c", _PYTHON_START, str(bundle), str(image), str(words)],
-        "cpp": [str(build / "groupvit-bench-cpp"), str(bundle), *fresh],
+        "cpp": [str(_first_mask(build)), str(bundle), str(words), str(image)],
     }
-    found: dict[str, list[float]] = {name: [] for name in commands}
-    for number in range(processes):
-        for name in sorted(commands, reverse=number % 2 == 0):
-            start = time.monotonic() * 1000
-            # Each prints the clock at its first mask last; it is the same for all processes.
-            found[name].append(float(_run(commands[name]).split()[-1]) - start)
+
+    def start(command: Sequence[str]) -> float:
+        begun = time.monotonic() * 1000
+        # Each prints the clock at its first mask last; it is the same for all processes.
+        return float(_run(command).split()[-1]) - begun
+
+    turns = [partial(start, command) for command in commands.values()]
+    found = dict(zip(commands, interleaved(turns, lambda done: done < processes), strict=True))
     return {
         **{f"{name}_ms": asdict(Timing.of(times)) for name, times in found.items()},
         "cpp_over_python": asdict(ratio(found["cpp"], found["python"])),

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.timing import Timing, interleaved, ratio
+from benchmarks.timing import Timing, milliseconds, ratio
 from groupvit_runtime.contract import (
     CLIP_MEAN,
     CLIP_STD,
@@ -118,7 +118,7 @@ def main() -> int:
         return 1
     print(f"{'':20}{'Python ms':>11}{'C++ ms':>9}   C++ / Python (5 % to 95 %)")
     for name, (python, compiled) in parts.items():
-        times = interleaved({"python": python, "cpp": compiled}, options.rounds)
+        times = milliseconds({"python": python, "cpp": compiled}, options.rounds)
         share = ratio(times["cpp"], times["python"])
         medians = [Timing.of(times[side]).median for side in ("python", "cpp")]
         print(

@@ -15,13 +15,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import machine
+from benchmarks.record import machine, write_record
 from benchmarks.timing import ratio
 from examples.shapes.scenes import TEST_SEED, write_scenes
 from examples.shapes.world import VOCABULARIES
 from groupvit_export.pipeline.api import ExportOptions, export_bundle
 
-RESULTS = Path(__file__).parent / "results"
 _TARGETS = ("onnx", "openvino")
 # (workers, threads of the engine): one image on all cores, and a core an image.
 _ARRANGEMENTS = ((1, 2), (2, 1), (2, 2), (4, 1))
@@ -53,8 +52,7 @@ def main() -> None:
                 for target, bundle in bundles.items()
             },
         }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "evaluation.json").write_text(json.dumps(report, indent=2) + "\n")
+    write_record("evaluation", report)
     print(json.dumps(report, indent=2))
 
 

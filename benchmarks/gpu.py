@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.checkpoint import write_full_size_checkpoint
-from benchmarks.machine import machine
-from benchmarks.timing import Timing, interleaved, ratio
+from benchmarks.record import machine, write_record
+from benchmarks.timing import Timing, milliseconds, ratio
 from groupvit_export.errors import EngineError, GroupViTError
 from groupvit_export.metrics.budget import LabelBudget
 from groupvit_export.pipeline.api import ExportOptions, export_bundle
@@ -39,7 +39,6 @@ from groupvit_runtime.engines.cuda import DeviceInfo, open_cuda
 from groupvit_runtime.open_bundle import open_bundle
 from groupvit_runtime.serialize import to_json
 
-RESULTS = Path(__file__).parent / "results"
 BATCHES = (1, 8, 64)
 
 
@@ -81,9 +80,7 @@ def main() -> int:
                     ),
                 )
                 report[f"{size}, {precision}"] = _measure(request, arguments.rounds)
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"gpu-trt-{choice.flavor.name}-{_slug(device)}.json"
-    path.write_text(json.dumps(report, indent=2) + "\n")
+    write_record(f"gpu-trt-{choice.flavor.name}-{_slug(device)}", report)
     print(json.dumps(report, indent=2))
     return 0
 
@@ -127,7 +124,7 @@ def _latency(info: Any, root: Path, batch: int, rounds: int) -> dict[str, Any]:
     }
     shape = (batch, *info.inputs[0].shape[1:])
     inputs = {IMAGE_INPUT: np.random.default_rng(0).normal(size=shape).astype(np.float32)}
-    times = interleaved(
+    times = milliseconds(
         {name: lambda engine=engine: engine.run(inputs) for name, engine in engines.items()},
         rounds,
         warm_up=10,

@@ -13,14 +13,12 @@ Writes benchmarks/results/half-precision.json.
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 
-from benchmarks.machine import machine
+from benchmarks.record import machine, write_record
 from groupvit_export.build.manifest_parts import model_info
 from groupvit_export.checkpoint.load import build_model, load_checkpoint
 from groupvit_export.checkpoint.preprocessor import paper_constants, preprocessings
@@ -38,7 +36,6 @@ from groupvit_export.verification.specification import VerificationSpec
 from groupvit_runtime.prompts import resolve_templates
 from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
 
-RESULTS = Path(__file__).parent / "results"
 SIZE = (224, 224)
 
 
@@ -79,8 +76,7 @@ def main() -> None:
             }
             for column in found.columns
         }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "half-precision.json").write_text(json.dumps(report, indent=2) + "\n")
+    write_record("half-precision", report)
     for precision in HALVES:
         print(f"\n{precision}")
         for name, rows in report[precision].items():

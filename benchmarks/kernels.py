@@ -22,11 +22,10 @@ from typing import Any
 
 import torch
 
-from benchmarks.machine import machine
+from benchmarks.record import machine, write_record
 from benchmarks.timing import Timing, ratio
 from groupvit_kernels import torch_op
 
-RESULTS = Path(__file__).parent / "results"
 ROOT = Path(__file__).parent.parent
 CHANNELS = 384
 EPS = 1.0
@@ -86,9 +85,8 @@ def main() -> int:
         report["points"].append(found)
         print(json.dumps(found), flush=True)
         torch.compiler.reset()
-    RESULTS.mkdir(exist_ok=True)
     slug = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
-    (RESULTS / f"gpu-kernels-{slug}.json").write_text(json.dumps(report, indent=2) + "\n")
+    write_record(f"gpu-kernels-{slug}", report)
     return 0
 
 

@@ -23,7 +23,7 @@ import torch
 from onnx import numpy_helper
 
 from benchmarks.checkpoint import write_full_size_checkpoint
-from benchmarks.machine import machine
+from benchmarks.record import machine, write_record
 from groupvit_export.checkpoint.load import build_model, load_checkpoint
 from groupvit_export.checkpoint.preprocessor import paper_constants, preprocessings
 from groupvit_export.data.bundled import DEMO_CHECKPOINT
@@ -46,7 +46,6 @@ from groupvit_export.verification.specification import VerificationSpec, measure
 from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.manifest import EngineInfo, FileInfo, Role, TensorInfo
 
-RESULTS = Path(__file__).parent / "results"
 _TARGETS = ("onnx", "openvino")
 
 
@@ -65,8 +64,7 @@ def main() -> None:
             print(f"{title} ...", file=sys.stderr, flush=True)
             report["matrices"][title] = _matrix(checkpoint, folder / title.split(",")[0])
         report["seeds"] = _seeds(arguments.seeds, folder)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "parity.json").write_text(json.dumps(report, indent=1) + "\n")
+    write_record("parity", report, indent=1)
     print(json.dumps(report["seeds"], indent=1))
 
 

@@ -16,14 +16,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import machine
+from benchmarks.record import RESULTS, machine
 from groupvit_export.errors import EngineError, MissingDependencyError
 from groupvit_export.pipeline.api import ExportOptions, export_bundle
 from groupvit_export.targets.registry import TARGETS
 from groupvit_runtime.manifest import Manifest
 from groupvit_runtime.serialize import to_json
 
-RESULTS = Path(__file__).parent / "results" / "precisions.json"
+_OUTPUT = RESULTS / "precisions.json"
 
 
 def measure(folder: Path) -> Iterator[dict[str, Any]]:
@@ -81,7 +81,7 @@ def write(records: Sequence[dict[str, Any]], path: Path) -> None:
 def main() -> None:
     """Export, write the records, print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-o", "--output", type=Path, default=RESULTS, help=f"default {RESULTS.name}")
+    parser.add_argument("-o", "--output", type=Path, default=_OUTPUT, help=f"default {_OUTPUT.name}")
     arguments = parser.parse_args()
     records: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="groupvit-precisions-") as scratch:

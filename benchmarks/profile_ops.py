@@ -24,7 +24,7 @@ import numpy as np
 import onnx
 import torch
 
-from benchmarks.machine import machine
+from benchmarks.record import machine, write_record
 from groupvit_export.graph.capture import capture_image_encoder
 from groupvit_export.graph.encoders import ImageEncoder
 from groupvit_export.graph.function import inlined
@@ -36,7 +36,6 @@ from groupvit_runtime.open_bundle import open_bundle
 from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
 from groupvit_runtime.without_telemetry.openvino import openvino as ov
 
-RESULTS = Path(__file__).parent / "results"
 SIZE = (224, 224)
 WARM_UP = 3
 
@@ -88,8 +87,7 @@ def main() -> None:
         "nodes": len(model.graph.node),
         **{name: [asdict(row) for row in rows] for name, rows in tables.items()},
     }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "profile-ops.json").write_text(json.dumps(report, indent=2) + "\n")
+    write_record("profile-ops", report)
 
 
 class _OnnxRuntime:

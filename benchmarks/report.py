@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.record import RESULTS
+
 NOT_RUN: Final = "not run"
 
 _ROOT = Path(__file__).parent.parent
-_RESULTS = _ROOT / "benchmarks" / "results"
 _PAGE = _ROOT / "docs" / "benchmarks.md"
 _OURS: Final = ("ours-openvino", "ours-onnxruntime")
 
@@ -22,7 +23,7 @@ Record = Mapping[str, Any]
 
 def main() -> None:
     peers, roofline, throughput, windows, cpp = (
-        _read(_RESULTS / f"{name}.json") for name in ("peers", "roofline", "throughput", "windows", "cpp")
+        _read(RESULTS / f"{name}.json") for name in ("peers", "roofline", "throughput", "windows", "cpp")
     )
     _PAGE.write_text(render(peers, roofline, throughput, windows, cpp), encoding="utf-8")
 

@@ -5,12 +5,11 @@ Usage: python -m benchmarks.roofline [--rounds N] [--threads N]; writes benchmar
 
 from __future__ import annotations
 
-import json
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -19,17 +18,16 @@ import numpy as np
 import onnx
 import torch
 
-from benchmarks.machine import versions
 from benchmarks.peers.inputs import INPUT, make_material
 from benchmarks.peers.sides import OURS, SIDES
-from benchmarks.peers.timing import interleaved
+from benchmarks.record import circumstances, write_record
 from benchmarks.rounds import read_rounds
-from groupvit_export.benchmark.machine import load_average, this_machine
+from benchmarks.timing import milliseconds
+from groupvit_export.benchmark.machine import load_average
 from groupvit_export.graph.function import inlined
 from groupvit_runtime import Segmenter
 from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
 
-RESULTS = Path(__file__).parent / "results"
 BATCHES: Final = (1, 8)
 
 _SIZES: Final = (512, 1024, 2048, 3072)
@@ -215,15 +213,12 @@ def main() -> None:
         for batch in BATCHES:
             pixels = np.random.default_rng(0).normal(size=(batch, 3, INPUT, INPUT)).astype(np.float32)
             calls = {name: partial(engine.run, pixels) for name, engine in engines.items()}
-            times[batch] = interleaved(calls, arguments.rounds)
+            times[batch] = milliseconds(calls, arguments.rounds)
     peaks = {name: matmul_peak(getattr(torch, name)) for name in ("float32", "bfloat16")}
     memory = bandwidth()
     ceiling = Ceiling(peaks["float32"]["tflop_per_s"] * 1e12, memory["best_gb_per_s"] * 1e9)
     record = {
-        "machine": asdict(this_machine()),
-        "versions": versions(),
-        "load_average": {"before": load, "after": load_average()},
-        "setting": {"rounds": arguments.rounds, "threads": arguments.threads, "repeats": _REPEATS},
+        **circumstances(load, rounds=arguments.rounds, threads=arguments.threads, repeats=_REPEATS),
         "peak": peaks,
         "memory": memory,
         "image_encoder": {
@@ -235,8 +230,7 @@ def main() -> None:
             for batch in BATCHES
         },
     }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "roofline.json").write_text(json.dumps(record, indent=2) + "\n")
+    write_record("roofline", record)
 
 
 if __name__ == "__main__":

@@ -23,15 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.checkpoint import write_full_size_checkpoint
-from benchmarks.machine import versions
 from benchmarks.peers.targets import judged
-from benchmarks.peers.timing import interleaved, rounded_interval
+from benchmarks.record import circumstances, write_record
 from benchmarks.rounds import read_rounds
+from benchmarks.timing import milliseconds, rounded_interval
 from groupvit_export.benchmark.machine import load_average, this_machine
 from groupvit_export.pipeline.api import ExportOptions, export_bundle
 from groupvit_runtime import Segmenter
 
-RESULTS: Final = Path(__file__).parent / "results"
 GOAL: Final = 1.5
 INPUT: Final = 224
 BATCHES: Final = (1, 2, 4, 8)
@@ -119,14 +118,13 @@ def measure(bundle: Path, rounds: int, threads: int | None) -> dict[str, Any]:
         named = {str(one): one for one in tried}
 
         def timed(ones: Sequence[Combination], count: int) -> dict[Combination, list[float]]:
-            found = interleaved({str(one): plays[one] for one in ones}, count)
+            found = milliseconds({str(one): plays[one] for one in ones}, count)
             return {named[name]: values for name, values in found.items()}
 
         chosen = timed(tried, min(CHOOSING_ROUNDS, rounds))
         best = fastest(chosen)
         measured = timed([ALONE] if best == ALONE else [ALONE, best], rounds)
-    alone, ours = (np.asarray(measured[one])[:, None] for one in (ALONE, best))
-    over = rounded_interval(ours, alone)
+    over = rounded_interval(measured[best], measured[ALONE])
     return {
         "images_of_a_round": images,
         "chosen_from": rates(chosen, images),
@@ -146,14 +144,10 @@ def main() -> None:
         options = ExportOptions("openvino", checkpoint=str(checkpoint), output=Path(name) / "bundle")
         found = measure(export_bundle(options).path, arguments.rounds, arguments.threads)
     record = {
-        "machine": asdict(this_machine()),
-        "versions": versions(),
-        "load_average": {"before": before, "after": load_average()},
-        "setting": {"rounds": arguments.rounds, "threads": arguments.threads, "input_px": INPUT},
+        **circumstances(before, rounds=arguments.rounds, threads=arguments.threads, input_px=INPUT),
         **found,
     }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "throughput.json").write_text(json.dumps(record, indent=2) + "\n")
+    write_record("throughput", record)
     print(json.dumps({key: record[key] for key in ("best", "measured", "over_alone", "verdict")}, indent=2))
 
 

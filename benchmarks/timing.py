@@ -1,44 +1,90 @@
-"""Interleaved timing: the sides take turns in one process, so that a drift of the machine hits both."""
+"""Milliseconds of sides that take turns call by call in one process, and what stands for them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
+
+from groupvit_export.benchmark.bootstrap import ratio_of_medians
+from groupvit_export.metrics.interleaved import interleaved, timed
+
+SETTLE_S: Final = 0.01
+"""Pause before every call: worker threads of the side before spin on for a while after their work."""
+
+WARM_UP: Final = 3
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds of one side: median, and the 5th and 95th percentile."""
+    """Of one side: median, and the 5th and 95th percentile."""
 
     median: float
     p05: float
     p95: float
 
     @staticmethod
-    def of(milliseconds: list[float]) -> Timing:
-        p05, median, p95 = np.percentile(milliseconds, [5, 50, 95])
+    def of(values: Sequence[float]) -> Timing:
+        p05, median, p95 = np.percentile(values, [5, 50, 95])
         return Timing(round(float(median), 3), round(float(p05), 3), round(float(p95), 3))
 
 
-def interleaved(
-    sides: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 3
+@dataclass(frozen=True)
+class Clock:
+    """Seconds that never go back, and a way to let them pass."""
+
+    now: Callable[[], float] = time.perf_counter
+    sleep: Callable[[float], None] = time.sleep
+
+
+def milliseconds(
+    sides: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = WARM_UP, clock: Clock | None = None
 ) -> dict[str, list[float]]:
-    """Milliseconds of every call, side by side and round by round."""
+    """Of `rounds` calls of each side, in the order of `interleaved`."""
+    clock = clock or Clock()
+
+    def settled(call: Callable[[], float]) -> Callable[[], float]:
+        def settle_and_call() -> float:
+            clock.sleep(SETTLE_S)
+            return call()
+
+        return settle_and_call
+
     for _ in range(warm_up):
         for call in sides.values():
             call()
-    times: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(rounds):
-        for name, call in sides.items():
-            start = time.perf_counter()
-            call()
-            times[name].append((time.perf_counter() - start) * 1000)
-    return times
+    calls = [settled(timed(call, clock.now)) for call in sides.values()]
+    return dict(zip(sides, interleaved(calls, lambda done: done < rounds), strict=True))
 
 
-def ratio(first: list[float], second: list[float]) -> Timing:
+def ratio(first: Sequence[float], second: Sequence[float]) -> Timing:
     """Distribution of first / second, pair by pair."""
     return Timing.of([a / b for a, b in zip(first, second, strict=True)])
+
+
+def rounded_interval(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
+    """Median of theirs over that of ours, with its 95 % interval; above 1, ours is faster."""
+    first, second = (np.asarray(values, np.float64)[:, None] for values in (ours, theirs))
+    found = ratio_of_medians(first, second, paired=True)
+    return {"ratio": round(found.ratio, 3), "low": round(found.low, 3), "high": round(found.high, 3)}
+
+
+def table(times: Mapping[str, Sequence[float]], bundles: Collection[str]) -> dict[str, dict[str, Any]]:
+    """For each side: milliseconds, and its median over that of each of `bundles` that was timed beside it."""
+    rows: dict[str, dict[str, Any]] = {}
+    for name, values in times.items():
+        p05, median, p95 = np.percentile(values, [5, 50, 95]).tolist()
+        rows[name] = {
+            "median_ms": round(median, 2),
+            "p05_ms": round(p05, 2),
+            "p95_ms": round(p95, 2),
+            "over": {
+                ours: rounded_interval(times[ours], values)
+                for ours in bundles
+                if ours in times and ours != name
+            },
+        }
+    return rows

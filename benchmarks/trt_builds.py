@@ -16,7 +16,7 @@ from typing import Any
 import onnx
 
 from benchmarks.checkpoint import write_full_size_checkpoint
-from benchmarks.machine import machine
+from benchmarks.record import machine, write_record
 from benchmarks.timing import Timing
 from groupvit_export.checkpoint.load import Checkpoint, build_model, load_checkpoint
 from groupvit_export.data.bundled import DEMO_CHECKPOINT
@@ -29,8 +29,6 @@ from groupvit_export.targets.tensorrt.network import network_facts, parse
 from groupvit_export.targets.tensorrt.options import Bounds, TrtOptions
 from groupvit_export.targets.tensorrt.plan import build_plan, profiles_of
 from groupvit_runtime.engines.tensorrt_flavors import logger_of
-
-RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
@@ -50,8 +48,7 @@ def main() -> None:
             longest = checkpoint.config.text_config.max_position_embeddings
             for role, graph in _graphs(checkpoint).items():
                 report[f"{size}, {role}"] = _measure(graph, role, choice, options, rounds, longest)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "trt-builds.json").write_text(json.dumps(report, indent=2) + "\n")
+    write_record("trt-builds", report)
     print(json.dumps(report, indent=2))
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,14 +20,14 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from benchmarks.checkpoint import VOC
-from benchmarks.machine import versions
 from benchmarks.peers.agreement import LEAST_AGREEMENT, check_telling
 from benchmarks.peers.inputs import images_for_statistics, write_image
 from benchmarks.peers.synthetic_checkpoint import write_telling_checkpoint
 from benchmarks.peers.targets import judged
-from benchmarks.peers.timing import interleaved, rounded_interval
+from benchmarks.record import circumstances, write_record
 from benchmarks.rounds import read_rounds
-from groupvit_export.benchmark.machine import load_average, this_machine
+from benchmarks.timing import milliseconds, rounded_interval
+from groupvit_export.benchmark.machine import load_average
 from groupvit_export.checkpoint.load import build_model, load_checkpoint
 from groupvit_export.model.groupvit import GroupViTModel
 from groupvit_export.pipeline.api import ExportOptions, export_bundle
@@ -40,7 +39,6 @@ from groupvit_runtime.preprocess import prepare_windows
 from groupvit_runtime.read_image import read_image
 from groupvit_runtime.windows import plan_windows
 
-RESULTS: Final = Path(__file__).parent / "results"
 GOAL: Final = 6.0
 SIZE: Final = (720, 1280)
 SIDE: Final = 448
@@ -120,9 +118,8 @@ def measure(segmenter: Segmenter, model: GroupViTModel, image: Path, rounds: int
     agreement = 100 * float((peer() == labels).mean())
     if agreement < LEAST_AGREEMENT:
         raise ValueError(f"the label maps agree on {agreement:.2f} % of the pixels, not {LEAST_AGREEMENT} %")
-    times = interleaved({OURS: ours, PEER: peer}, rounds)
-    arrays = {name: np.asarray(values)[:, None] for name, values in times.items()}
-    over = rounded_interval(arrays[OURS], arrays[PEER])
+    times = milliseconds({OURS: ours, PEER: peer}, rounds)
+    over = rounded_interval(times[OURS], times[PEER])
     return {
         "agreement_percent": float(np.floor(1e3 * agreement) / 1e3),
         "labels_in_the_map": classes,
@@ -156,22 +153,19 @@ def main() -> None:
         paper = segmenter.manifest.decode.paper
         count = 0 if paper is None else len(plan_windows(SIZE, paper.window).boxes)
     record = {
-        "machine": asdict(this_machine()),
-        "versions": versions(),
-        "load_average": {"before": before, "after": load_average()},
-        "setting": {
-            "rounds": arguments.rounds,
-            "threads": arguments.threads,
-            "image_px": {"width": SIZE[1], "height": SIZE[0]},
-            "window_px": SIDE,
-            "windows": count,
-            "classes": len(VOC),
-            "runs": runs,
-        },
+        **circumstances(
+            before,
+            rounds=arguments.rounds,
+            threads=arguments.threads,
+            image_px={"width": SIZE[1], "height": SIZE[0]},
+            window_px=SIDE,
+            windows=count,
+            classes=len(VOC),
+            runs=runs,
+        ),
         **found,
     }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "windows.json").write_text(json.dumps(record, indent=2) + "\n")
+    write_record("windows", record)
     print(json.dumps(found, indent=2))
 
 

@@ -7,7 +7,6 @@ Writes benchmarks/results/peers.json.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import sys
@@ -26,7 +25,6 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 
 from benchmarks.checkpoint import VOC
-from benchmarks.machine import versions
 from benchmarks.peers.agreement import (
     LEAST_AGREEMENT,
     Agreement,
@@ -41,14 +39,13 @@ from benchmarks.peers.ours import our_side
 from benchmarks.peers.plain import export_plain, in_onnxruntime, in_openvino
 from benchmarks.peers.sides import BUNDLES, OURS, SIDES, Side, chosen
 from benchmarks.peers.targets import evaluate_targets
-from benchmarks.peers.timing import SETTLE_S, WARM_UP, interleaved, table
+from benchmarks.record import circumstances, write_record
+from benchmarks.timing import SETTLE_S, WARM_UP, milliseconds, table
 from groupvit_export.benchmark.bootstrap import CONFIDENCE, RESAMPLES
 from groupvit_export.benchmark.compare import MIN_COMPARED
 from groupvit_export.benchmark.machine import load_average, this_machine
 from groupvit_export.benchmark.steadiness import LOAD_LIMIT
 from groupvit_runtime import Vocabulary
-
-RESULTS = Path(__file__).parent.parent / "results"
 
 DECODING = (
     "The plain exports end where ours do, at embeddings and soft maps; their label map is made by the lines "
@@ -78,10 +75,7 @@ def main() -> None:
         parser.error(str(error))
     with tempfile.TemporaryDirectory() as folder:
         record = _run(Path(folder), names, reasons, arguments)
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / "peers.json"
-    path.write_text(json.dumps(record, indent=2) + "\n")
-    _say(f"wrote {path.name}")
+    _say(f"wrote {write_record('peers', record).name}")
 
 
 def _run(
@@ -100,39 +94,37 @@ def _run(
     _say("check that all compute the same")
     agreements, labels = _agreements(sides)
     _say(f"time {len(sides)} sides, {arguments.rounds} rounds")
-    images = interleaved({name: side.image for name, side in sides.items()}, arguments.rounds)
+    images = milliseconds({name: side.image for name, side in sides.items()}, arguments.rounds)
     engines = {name: side.engine for name, side in sides.items() if side.engine is not None}
-    engine_times = interleaved(engines, arguments.rounds)
+    engine_times = milliseconds(engines, arguments.rounds)
     _say("fresh processes")
     starts = commands(material, ",".join(VOC))
     record: dict[str, Any] = {
-        "machine": asdict(this_machine()),
-        "versions": versions(),
-        "load_average": {"before": load_before, "after": load_average()},
-        "setting": {
-            "rounds": arguments.rounds,
-            "warm_up": WARM_UP,
-            "pause_ms": round(SETTLE_S * 1000),
-            "threads": threads,
-            "torch_threads": torch.get_num_threads(),
-            "torchvision": "installed" if _installed("torchvision") else "not installed",
-            "batch": 1,
-            "input_px": INPUT,
-            "image_px": {"width": SIZE[1], "height": SIZE[0]},
-            "classes": len(VOC),
-            "labels_in_the_map": labels,
-            "interval_percent": round(100 * CONFIDENCE),
-            "resamples": RESAMPLES,
-            "least_agreement_percent": LEAST_AGREEMENT,
-            "weights": "full-size architecture, random weights with sharpened assignments",
-            "preprocessing_of_peers": PREPROCESSING,
-            "decoding_of_peers": DECODING,
-            "text": TEXT,
-            "bundles": CACHED,
-        },
+        **circumstances(
+            load_before,
+            rounds=arguments.rounds,
+            warm_up=WARM_UP,
+            pause_ms=round(SETTLE_S * 1000),
+            threads=threads,
+            torch_threads=torch.get_num_threads(),
+            torchvision="installed" if _installed("torchvision") else "not installed",
+            batch=1,
+            input_px=INPUT,
+            image_px={"width": SIZE[1], "height": SIZE[0]},
+            classes=len(VOC),
+            labels_in_the_map=labels,
+            interval_percent=round(100 * CONFIDENCE),
+            resamples=RESAMPLES,
+            least_agreement_percent=LEAST_AGREEMENT,
+            weights="full-size architecture, random weights with sharpened assignments",
+            preprocessing_of_peers=PREPROCESSING,
+            decoding_of_peers=DECODING,
+            text=TEXT,
+            bundles=CACHED,
+        ),
         "sides": _described(sides, reasons, agreements),
-        "image": table(images),
-        "engine": table(engine_times),
+        "image": table(images, BUNDLES),
+        "engine": table(engine_times, BUNDLES),
         "fresh": measure_fresh(starts, arguments.fresh),
     }
     record["targets"] = evaluate_targets(record)

@@ -7,12 +7,13 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
 from benchmarks.peers.inputs import Material
 from benchmarks.peers.sides import OURS
-from groupvit_export.metrics.turns import order
+from groupvit_export.metrics.interleaved import interleaved
 
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -27,7 +28,7 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
 
 def commands(material: Material, labels: str) -> dict[str, list[str]]:
     """What to start, by the names of `TITLES`."""
-    cold = [sys.executable, "-m", "benchmarks.cold_start"]
+    cold = [sys.executable, "-m", "benchmarks.peers.cold_start"]
     found = {}
     for name in OURS:
         bundle = material.bundles[name]
@@ -44,13 +45,14 @@ def measure_fresh(commands: Mapping[str, Sequence[str]], runs: int) -> dict[str,
     Raises:
         subprocess.CalledProcessError: one failed.
     """
-    names = list(commands)
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
-    for number in range(runs):
-        for index in order(number, len(names)):
-            command = commands[names[index]]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-            found[names[index]].append(json.loads(done.stdout.splitlines()[-1]))
+
+    def start(command: Sequence[str]) -> dict[str, float]:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+        return found
+
+    turns = [partial(start, command) for command in commands.values()]
+    found = dict(zip(commands, interleaved(turns, lambda done: done < runs), strict=True))
     return {
         name: {
             "title": TITLES[name],

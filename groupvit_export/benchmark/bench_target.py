@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from groupvit_export.benchmark.c_interface import LIBRARY_NAME, CppSegmenter, Library
 from groupvit_export.benchmark.calls import Caller, StageClock
-from groupvit_export.benchmark.copies import Copies, measure_copies
+from groupvit_export.benchmark.copies import INSIDE_LIBRARY, ON_CPU, Copies, measure_copies
 from groupvit_export.benchmark.settings import RunConfig, Setting
+from groupvit_export.benchmark.stages import LIBRARY
 from groupvit_export.data.bundled import DEMO_LABELS, DEMO_SOURCE
 from groupvit_export.errors import UsageError
 from groupvit_runtime.engines import ENGINES, EngineOptions
 from groupvit_runtime.manifest import DecodeName, EngineInfo, Manifest, check_decode
 from groupvit_runtime.open_bundle import OpenBundle, open_bundle
+from groupvit_runtime.prompts import check_labels, resolve_templates
+from groupvit_runtime.read_image import read_image
 from groupvit_runtime.segmenter import Image, Labels, Segmenter
 from groupvit_runtime.vocabulary import Vocabulary
 from groupvit_runtime.windows import plan_windows
@@ -71,12 +76,14 @@ class Loaded:
         engine: runtime, version, device and precision that are really in use.
         vocabulary: its words.
         copies: between host and device.
+        versions: of what runs it, beyond Python's packages.
     """
 
     caller: Caller
     engine: str
     vocabulary: Vocabulary
     copies: Copies
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 def open_subjects(
@@ -109,7 +116,7 @@ def load(
     Args:
         subject: the bundle.
         setting: threads, batch and streams; an engine that has streams gets as many as there are callers.
-        fixed: device and decode.
+        fixed: device, decode and runtime.
         image: file that every call decodes.
         size: (height, width) of the image.
 
@@ -117,10 +124,13 @@ def load(
         EngineError: the engine cannot run here as asked.
         LabelError: the labels cannot be used.
         UsageError: the engine does not take such a batch.
+        CppError: the C++ runtime refused.
     """
+    if fixed.runtime == "cpp":
+        return _load_cpp(subject, setting, fixed, image)
     stages = StageClock()
     decode = subject.decode(fixed)
-    several = setting.streams > 1 and ENGINES[subject.image_engine.target].streams
+    several = setting.streams > 1 and _has_streams(subject)
     options = EngineOptions(
         device=fixed.device, threads=setting.threads, streams=setting.streams if several else None
     )
@@ -135,6 +145,59 @@ def load(
         vocabulary=vocabulary,
         copies=measure_copies(info, device, engine_batches(subject.bundle.manifest, decode, setting, size)),
     )
+
+
+def _load_cpp(subject: BenchTarget, setting: Setting, fixed: RunConfig, image: Path) -> Loaded:
+    stages = StageClock()
+    vocabulary = _words(subject)
+    library = Library(fixed.library or LIBRARY_NAME)
+    segmenter = CppSegmenter(
+        library,
+        subject.bundle.root,
+        device=fixed.device,
+        threads=setting.threads or 0,
+        streams=setting.streams if setting.streams > 1 and _has_streams(subject) else 0,
+        decode=subject.decode(fixed),
+        batch_size=setting.batch,
+    )
+    with tempfile.TemporaryDirectory(prefix="groupvit-words-") as folder:
+        file = Path(folder) / "words.safetensors"
+        vocabulary.save(file)
+        words = segmenter.open_file(file)
+
+    def call() -> object:
+        with stages("read"):
+            pixels = read_image(image)
+        with stages(LIBRARY):
+            return segmenter.label_map(pixels, words)
+
+    device = device_of(subject.image_engine, fixed.device, segmenter.engine)
+    return Loaded(
+        caller=Caller(call, stages),
+        engine=segmenter.engine,
+        vocabulary=vocabulary,
+        copies=Copies(None, None, ON_CPU if device == "cpu" else INSIDE_LIBRARY),
+        versions={"groupvit-cpp": library.version},
+    )
+
+
+def _words(subject: BenchTarget) -> Vocabulary:
+    """Encoded by the Python runtime, whose text engine alone is loaded, and that only for names."""
+    labels, bundle = subject.labels, subject.bundle
+    if isinstance(labels, Vocabulary):
+        bundle.check_fits(labels)
+        return labels
+    if isinstance(labels, str):
+        return bundle.vocabulary(labels)
+    # Imported here, as the runtime does: a cached vocabulary needs neither tokenizer nor this engine.
+    from groupvit_runtime.text_encoder import TextEncoder
+
+    templates = bundle.manifest.prompts if subject.templates is None else resolve_templates(subject.templates)
+    return TextEncoder(bundle, EngineOptions()).encode(check_labels(labels), templates)
+
+
+def _has_streams(subject: BenchTarget) -> bool:
+    return ENGINES[subject.image_engine.target].streams
 
 
 def engine_batches(

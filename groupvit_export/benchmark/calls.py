@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from groupvit_runtime.segmenter import Stage
-
 Clock = Callable[[], float]
 
 
@@ -42,7 +40,7 @@ class Round:
 
 
 class StageClock:
-    """An `Observer` of a `Segmenter`: adds up the time of every stage, for every thread apart.
+    """An `Observer` of `groupvit_runtime`: adds up the time of every stage, for every thread apart.
 
     Args:
         clock: seconds, never going back.
@@ -52,7 +50,7 @@ class StageClock:
         self._clock = clock
         self._local = threading.local()
 
-    def __call__(self, stage: Stage) -> AbstractContextManager[None]:
+    def __call__(self, stage: str) -> AbstractContextManager[None]:
         return self._timed(stage)
 
     def take(self) -> dict[str, float]:
@@ -62,7 +60,7 @@ class StageClock:
         return taken
 
     @contextmanager
-    def _timed(self, stage: Stage) -> Iterator[None]:
+    def _timed(self, stage: str) -> Iterator[None]:
         start = self._clock()
         yield
         seconds = self._seconds()

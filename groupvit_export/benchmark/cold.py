@@ -7,15 +7,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from groupvit_export.benchmark.c_interface import LIBRARY_NAME
 from groupvit_export.benchmark.sampling import Progress
 from groupvit_export.benchmark.settings import RunConfig
 from groupvit_export.errors import EngineError
-from groupvit_export.metrics.turns import order
+from groupvit_export.metrics.interleaved import interleaved
 from groupvit_runtime.manifest import DecodeName
 from groupvit_runtime.vocabulary import Vocabulary
 
@@ -27,15 +29,17 @@ _LONGEST_SECONDS: Final = 600
 class ColdStart:
     """Fresh processes, from the first line of Python to the first label map. Milliseconds, medians.
 
+    Of the C++ runtime, from just before its library is loaded: Python is only the program that calls it.
+
     Attributes:
         processes: how many.
-        import_ms: of the runtime.
+        import_ms: of the runtime; of C++, of its library and what that is linked to.
         load_ms: of the bundle, its hashes verified, its engine ready.
         first_mask_ms: of the first image, words cached in a file, its decode included.
         total_ms: the sum.
         slowest_total_ms: usually of the first process, which reads from disk what the others find in memory.
         warm_mask_ms: of an image once the process has segmented one.
-        peak_resident_mb: MiB at most; None where the system does not tell.
+        peak_resident_mb: MiB at most, Python's own included; None where the system does not tell.
     """
 
     processes: int
@@ -53,7 +57,7 @@ class Start:
     """What a fresh process is told.
 
     Attributes:
-        bundle: path as it was given.
+        bundle: path, of the C++ runtime that of a folder.
         vocabulary: of the bundle.
     """
 
@@ -79,7 +83,7 @@ def cold_starts(
 
     Args:
         starts: the bundles.
-        fixed: the device.
+        fixed: device and runtime.
         image: that is segmented.
         processes: of every bundle, at least 1.
         folder: where the words are put.
@@ -89,6 +93,7 @@ def cold_starts(
     Raises:
         EngineError: a process failed.
     """
+    library = None if fixed.runtime == "python" else fixed.library or LIBRARY_NAME
     commands = []
     for number, start in enumerate(starts):
         words = folder / f"words-{number}.safetensors"
@@ -100,14 +105,19 @@ def cold_starts(
             "device": fixed.device,
             "threads": start.threads,
             "decode": start.decode,
+            "library": library,
         }
         commands.append([sys.executable, "-m", _MODULE, json.dumps(options)])
-    found: list[list[Mapping[str, Any]]] = [[] for _ in starts]
-    for number in range(processes):
-        for index in order(number, len(starts)):
-            progress(sum(map(len, found)) / (processes * len(starts)))
-            found[index].append(_one(commands[index], starts[index].bundle, run or _run))
-    return [_summary(runs) for runs in found]
+    done = 0
+
+    def start_one(command: list[str], bundle: str) -> Mapping[str, Any]:
+        nonlocal done
+        progress(done / (processes * len(starts)))
+        done += 1
+        return _one(command, bundle, run or _run)
+
+    turns = [partial(start_one, *pair) for pair in zip(commands, (s.bundle for s in starts), strict=True)]
+    return [_summary(runs) for runs in interleaved(turns, lambda rounds: rounds < processes)]
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:

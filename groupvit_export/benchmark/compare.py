@@ -130,6 +130,8 @@ def _notes(first: Record, second: Record) -> tuple[str, ...]:
         )
     if first.image != second.image:
         notes.append(f"the images differ: {first.image.name}, {second.image.name}")
+    if first.runtime != second.runtime:
+        notes.append(f"the runtimes differ: {first.runtime}, {second.runtime}")
     if first.device != second.device:
         notes.append(f"the devices differ: {first.device or 'usual'}, {second.device or 'usual'}")
     changed = [

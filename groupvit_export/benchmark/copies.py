@@ -24,6 +24,8 @@ _WARM_UP: Final = 3
 
 ON_CPU: Final = "not applicable on CPU: there is no device to copy to"
 
+INSIDE_LIBRARY: Final = "part of the C++ library's time: not measured apart"
+
 
 @dataclass(frozen=True)
 class Copies:

@@ -212,7 +212,7 @@ def _split(records: Sequence[Record]) -> str:
         parts = [
             Part(stage.mean, place, f"{STAGES[name].words}: {stage.mean:.3f} ms ({stage.share or 0:.1%})")
             for place, name in enumerate(shown)
-            if (stage := times[name]).mean is not None
+            if (stage := times.get(name)) is not None and stage.mean is not None
         ]
         rows.append((f"{record.bundle.name}: {record.setting.words}", parts))
     seen = [
@@ -225,7 +225,11 @@ def _split(records: Sequence[Record]) -> str:
         [
             escape(record.bundle.name),
             *setting_cells(record),
-            *("–" if s.mean is None else f"{s.mean:.3f}" for s in record.stages if s.name in seen),
+            *(
+                "–" if (mean := means.get(name)) is None else f"{mean:.3f}"
+                for means in [{stage.name: stage.mean for stage in record.stages}]
+                for name in seen
+            ),
         ]
         for record in records
     ]

@@ -47,7 +47,7 @@ class Plan:
     Attributes:
         subjects: the bundles.
         settings: in turn.
-        fixed: device and decode.
+        fixed: device, decode and runtime.
         effort: how long.
         image: that is segmented.
         size: (height, width) that it is resized to; None for its own.
@@ -114,9 +114,9 @@ def _cold(
     starts = []
     for subject in plan.subjects:
         ready = load(subject, single, plan.fixed, image, (facts.height, facts.width))
-        starts.append(
-            Start(subject.facts.path, ready.vocabulary, subject.decode(plan.fixed), setting.threads)
-        )
+        # The C++ runtime does not unzip.
+        path = subject.facts.path if plan.fixed.runtime == "python" else str(subject.bundle.root)
+        starts.append(Start(path, ready.vocabulary, subject.decode(plan.fixed), setting.threads))
     return list(cold_starts(starts, plan.fixed, image, plan.effort.cold, folder, steps))
 
 
@@ -179,6 +179,7 @@ def _record(
             usable_cores=machine.usable_cores,
         ),
         machine=machine,
-        versions=versions,
+        versions={**versions, **ready.versions},
         rounds=tuple(tuple(call.milliseconds for call in one.calls) for one in rounds),
+        runtime=plan.fixed.runtime,
     )

@@ -17,7 +17,7 @@ from typing import Final
 from groupvit_export.benchmark.calls import Call, Caller, Round
 from groupvit_export.benchmark.sampling import Progress, warm_up
 from groupvit_export.benchmark.settings import SamplingBudget
-from groupvit_export.metrics.turns import order
+from groupvit_export.metrics.interleaved import order
 
 LATE_MILLISECONDS: Final = 1.0
 """A call that begins this much after it was due has waited for others; a timer's own delay is below it."""

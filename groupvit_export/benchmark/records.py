@@ -18,7 +18,7 @@ from groupvit_export.benchmark.cold import ColdStart
 from groupvit_export.benchmark.image import ImageFacts
 from groupvit_export.benchmark.machine import Machine
 from groupvit_export.benchmark.paced import Late
-from groupvit_export.benchmark.settings import Setting
+from groupvit_export.benchmark.settings import RuntimeName, Setting
 from groupvit_export.benchmark.stages import StageTime
 from groupvit_export.benchmark.statistics import Summary
 from groupvit_export.benchmark.steadiness import Caution, Steadiness
@@ -65,6 +65,7 @@ class Record:
         machine: it was measured on.
         versions: of Python and the packages.
         rounds: latencies, round by round, all of as many calls.
+        runtime: that segmented.
     """
 
     schema_version: int
@@ -90,6 +91,7 @@ class Record:
     machine: Machine
     versions: dict[str, str]
     rounds: tuple[tuple[float, ...], ...]
+    runtime: RuntimeName = "python"
 
     def __post_init__(self) -> None:
         lengths = {len(calls) for calls in self.rounds}

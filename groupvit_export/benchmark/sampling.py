@@ -11,7 +11,7 @@ from typing import Final
 
 from groupvit_export.benchmark.calls import Call, Caller, Round
 from groupvit_export.benchmark.settings import SamplingBudget
-from groupvit_export.metrics.turns import order
+from groupvit_export.metrics.interleaved import interleaved
 
 CALLS_IN_A_ROW: Final = 4
 """Of every stream in one round of several: the streams begin together, and most of a round none is alone."""
@@ -39,16 +39,18 @@ def sample(
         GroupViTError: of a call.
     """
     clock = callers[0].clock
-    found: list[list[Round]] = [[] for _ in callers]
     with ExitStack() as stack:
         play = [_player(caller, streams, stack) for caller in callers]
         _warm(play, effort.warm_up)
         start = clock()
-        while (share := _share(len(found[0]), clock() - start, effort)) < 1:
-            progress(share)
-            for index in order(len(found[0]), len(callers)):
-                found[index].append(play[index]())
-    return [tuple(rounds) for rounds in found]
+
+        def goes_on(rounds: int) -> bool:
+            share = _share(rounds, clock() - start, effort)
+            if share < 1:
+                progress(share)
+            return share < 1
+
+        return [tuple(rounds) for rounds in interleaved(play, goes_on)]
 
 
 def warm_up(callers: Sequence[Caller], streams: int, rounds: int) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from groupvit_export.errors import UsageError
 from groupvit_runtime.manifest import DecodeName
+
+RuntimeName = Literal["python", "cpp"]
 
 MIN_ROUNDS: Final = 3
 """Fewer have no quarters to compare, and no spread worth the name."""
@@ -83,10 +85,14 @@ class RunConfig:
     Attributes:
         device: that was asked for; None for the bundle's usual one.
         decode: that was asked for; None for the bundle's default.
+        runtime: that is measured.
+        library: path of libgroupvit for the C++ runtime; None for where the loader looks.
     """
 
     device: str | None
     decode: DecodeName | None
+    runtime: RuntimeName = "python"
+    library: str | None = None
 
 
 def sweep(

@@ -14,7 +14,16 @@ from groupvit_export.benchmark.calls import Call
 from groupvit_export.benchmark.copies import Copies
 
 WAIT: Final = "wait"
+LIBRARY: Final = "library"
 REST: Final = "rest"
+
+INSIDE_LIBRARY: Final[Mapping[str, str]] = MappingProxyType(
+    dict.fromkeys(
+        ("preprocess", "engine", "postprocess"),
+        "inside the C++ library, which gives no times of it",
+    )
+)
+"""Stages that a call of the C++ runtime has and nobody outside it sees."""
 
 REST_LIMIT: Final = 0.02
 """Share of the time that the stages may leave unexplained before the report warns of it."""
@@ -42,6 +51,7 @@ STAGES: Final[Mapping[str, StageKind]] = MappingProxyType(
         "engine": StageKind("engine"),
         "device_to_host": StageKind("copy from the device", inside="engine"),
         "postprocess": StageKind("postprocess"),
+        LIBRARY: StageKind("the C++ library"),
         REST: StageKind("not in any stage"),
     }
 )
@@ -68,7 +78,7 @@ class StageTime:
 
 
 def split(calls: Sequence[Call], copies: Copies, *, scheduled: bool) -> tuple[StageTime, ...]:
-    """The rows of `STAGES`, in order.
+    """The rows of `STAGES`, in order; that of the C++ library only where it was called.
 
     Args:
         calls: at least one.
@@ -80,8 +90,14 @@ def split(calls: Sequence[Call], copies: Copies, *, scheduled: bool) -> tuple[St
         WAIT: lambda call: call.waited,
         REST: lambda call: call.milliseconds - call.waited - sum(call.stages.values()),
     }
+    in_library = any(LIBRARY in call.stages for call in calls)
     rows = []
     for name in STAGES:
+        if name == LIBRARY and not in_library:
+            continue
+        if in_library and name in INSIDE_LIBRARY:
+            rows.append(StageTime(name, None, None, None, INSIDE_LIBRARY[name]))
+            continue
         if name in ("host_to_device", "device_to_host"):
             taken = copies.to_device if name == "host_to_device" else copies.to_host
             mean, median = (None, None) if taken is None else (taken.mean, taken.p50)

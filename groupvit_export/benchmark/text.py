@@ -31,8 +31,10 @@ def records_text(records: Sequence[Record]) -> str:
         f"{' (resized)' if image.resized else ''}, {first.classes} classes, on {first.machine.cpu}, "
         f"{first.machine.usable_cores} of {first.machine.cores} cores",
         "\n".join(
-            f"  {name}: {engine}, {decode} decode"
-            for name, engine, decode in dict.fromkeys((r.bundle.name, r.engine, r.decode) for r in records)
+            f"  {name}: {engine}, {decode} decode{', C++ runtime' if runtime == 'cpp' else ''}"
+            for name, engine, decode, runtime in dict.fromkeys(
+                (r.bundle.name, r.engine, r.decode, r.runtime) for r in records
+            )
         ),
         "Latency of a call in ms"
         + (" (from when it was due)" if any(r.late for r in records) else "")
@@ -169,13 +171,13 @@ def _latencies(records: Sequence[Record]) -> str:
 
 
 def _stages(records: Sequence[Record]) -> str:
-    shown = [name for name in STAGES if any(_stage(r, name).mean is not None for r in records)]
+    shown = [name for name in STAGES if any(_seen(r, name) is not None for r in records)]
     header = ["bundle", "threads", "batch", "streams", *(_column(name) for name in shown)]
     rows = [
         [
             record.bundle.name,
             *setting_cells(record),
-            *(_time(_stage(record, name)) for name in shown),
+            *(_time(_seen(record, name)) for name in shown),
         ]
         for record in records
     ]
@@ -193,14 +195,12 @@ def _column(name: str) -> str:
     return f"{kind.words} (in {kind.inside})" if kind.inside else kind.words
 
 
-def _stage(record: Record, name: str) -> StageTime:
-    return next(stage for stage in record.stages if stage.name == name)
+def _seen(record: Record, name: str) -> StageTime | None:
+    return next((stage for stage in record.stages if stage.name == name and stage.mean is not None), None)
 
 
-def _time(stage: StageTime) -> str:
-    if stage.mean is None or stage.share is None:
-        return "-"
-    return f"{stage.mean:.3f} ({stage.share:.1%})"
+def _time(stage: StageTime | None) -> str:
+    return "-" if stage is None else f"{stage.mean:.3f} ({stage.share or 0:.1%})"
 
 
 def _cold(records: Sequence[Record]) -> str:

@@ -30,6 +30,7 @@ _OWN_SIZE = "own"
 _MEASURING = (
     *("threads", "batch", "streams", "rate", "rounds", "seconds", "warm_up", "cold", "image", "size"),
     *("labels", "labels_file", "vocab", "templates", "decode", "device", "accuracy", "records"),
+    *("runtime", "library"),
 )
 """Options that mean nothing when two files are compared."""
 
@@ -53,6 +54,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--decode", metavar="D", help="hf or paper; default: the bundle's")
     how = parser.add_argument_group("settings: every combination is measured")
     how.add_argument("--device", help="cpu or cuda; default cpu where the target has it; no fallback")
+    how.add_argument("--runtime", choices=["python", "cpp"], help="that segments (default: python)")
+    how.add_argument("--library", metavar="PATH", help="libgroupvit of --runtime cpp; default: the loader's")
     how.add_argument("--threads", metavar="N,...", help="threads of the engine; default: its own choice")
     how.add_argument("--batch", metavar="N,...", help="images of a call (default: 1)")
     how.add_argument(
@@ -116,6 +119,13 @@ def _check(arguments: argparse.Namespace) -> None:
             raise UsageError(
                 "the regression allowed is a percentage", got=arguments.max_regression, expected="0 or more"
             )
+    if arguments.library is not None and arguments.runtime != "cpp":
+        raise UsageError(
+            "the Python runtime is no library",
+            got=f"--library {arguments.library}",
+            expected="--runtime cpp --library PATH",
+            fix="add --runtime cpp",
+        )
     if arguments.compare and len(arguments.bundles) != 2:
         raise UsageError(
             "a comparison is of two",
@@ -192,7 +202,13 @@ def _measure(arguments: argparse.Namespace) -> int:
     fixed = RunConfig(
         device=EngineOptions(device=arguments.device).device,
         decode=None if arguments.decode is None else check_decode(arguments.decode),
+        runtime=arguments.runtime or "python",
+        library=arguments.library,
     )
+    if fixed.runtime == "cpp" and any(setting.batch > 1 for setting in settings):
+        raise UsageError(
+            "a call of the C++ runtime has one image", got=f"--batch {arguments.batch}", expected="--batch 1"
+        )
     size = _size(arguments.size)
     reports = split_accuracy(arguments.accuracy or (), arguments.bundles)
     labels = _labels(arguments)

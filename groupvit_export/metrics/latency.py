@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from groupvit_export.metrics.turns import order
+from groupvit_export.metrics.interleaved import interleaved, timed
 
 _SECONDS: Final = 4.0
 _ROUNDS: Final = (8, 200)
@@ -19,7 +19,7 @@ def median_latencies(
 ) -> tuple[float, ...]:
     """Milliseconds of every call, the median over rounds in which each is called once.
 
-    Whose turn it is follows `groupvit_export.metrics.turns.order`. Rounds go on for four seconds, but
+    Whose turn it is follows `groupvit_export.metrics.interleaved.order`. Rounds go on for four seconds, but
     are at least 8 and at most 200.
 
     Args:
@@ -29,14 +29,10 @@ def median_latencies(
     for _ in range(_WARM_UP):
         for call in calls:
             call()
-    taken: list[list[float]] = [[] for _ in calls]
     least, most = _ROUNDS
     end = clock() + _SECONDS
-    for number in range(most):
-        for side in order(number, len(calls)):
-            start = clock()
-            calls[side]()
-            taken[side].append(1000 * (clock() - start))
-        if number + 1 >= least and clock() > end:
-            break
-    return tuple(statistics.median(times) for times in taken)
+
+    def goes_on(rounds: int) -> bool:
+        return rounds < least or (rounds < most and clock() <= end)
+
+    return tuple(map(statistics.median, interleaved([timed(call, clock) for call in calls], goes_on)))

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from groupvit_runtime.errors import BundleError
+from groupvit_runtime.errors import BundleError, LabelError
 from groupvit_runtime.manifest import MANIFEST_NAME, Manifest, read_manifest
 from groupvit_runtime.process import finalize_in_owner
+from groupvit_runtime.vocabulary import Vocabulary
 
 MAX_UNPACKED_BYTES: Final = 16 << 30
 
@@ -25,6 +26,39 @@ class OpenBundle:
 
     root: Path
     manifest: Manifest
+
+    def vocabulary(self, name: str) -> Vocabulary:
+        """The vocabulary that is cached in the bundle under `name`.
+
+        Raises:
+            LabelError: there is none of this name, or it is another model's.
+        """
+        for info in self.manifest.vocabularies:
+            if info.name == name:
+                vocabulary = Vocabulary.load(info.file.verify(self.root))
+                self.check_fits(vocabulary)
+                return vocabulary
+        raise LabelError(
+            "the bundle has no vocabulary of this name",
+            got=repr(name),
+            expected=", ".join(info.name for info in self.manifest.vocabularies) or "none is cached in it",
+            fix='give a list of labels, or: groupvit vocab BUNDLE --labels "..." --add ' + name,
+        )
+
+    def check_fits(self, vocabulary: Vocabulary) -> None:
+        """Refuse embeddings of other weights.
+
+        Raises:
+            LabelError: they are.
+        """
+        expected = self.manifest.checkpoint.fingerprint
+        if vocabulary.fingerprint != expected:
+            raise LabelError(
+                "the vocabulary was made with other weights; its embeddings mean nothing to this model",
+                got=f"fingerprint {vocabulary.fingerprint[:16]}...",
+                expected=f"{expected[:16]}...",
+                fix="groupvit vocab BUNDLE --labels ... -o FILE",
+            )
 
 
 def open_bundle(path: str | Path) -> OpenBundle:

@@ -146,10 +146,10 @@ class Segmenter:
         # Before the lock: another thread of the parent may have held it when this process was forked.
         self._process.check()
         if isinstance(labels, Vocabulary):
-            self._check_fits(labels)
+            self._bundle.check_fits(labels)
             return labels
         if isinstance(labels, str):
-            return self._remembered(labels, partial(self._read_vocabulary, labels))
+            return self._remembered(labels, partial(self._bundle.vocabulary, labels))
         names = check_labels(labels)
         resolved = self.manifest.prompts if templates is None else resolve_templates(templates)
         return self._remembered((names, resolved), partial(self._encode_vocabulary, names, resolved))
@@ -375,29 +375,6 @@ class Segmenter:
                 self._text = TextEncoder(self._bundle, self._options)
             text = self._text
         return text.encode(names, templates)
-
-    def _read_vocabulary(self, name: str) -> Vocabulary:
-        for info in self.manifest.vocabularies:
-            if info.name == name:
-                vocabulary = Vocabulary.load(info.file.verify(self._bundle.root))
-                self._check_fits(vocabulary)
-                return vocabulary
-        raise LabelError(
-            "the bundle has no vocabulary of this name",
-            got=repr(name),
-            expected=", ".join(info.name for info in self.manifest.vocabularies) or "none is cached in it",
-            fix='give a list of labels, or: groupvit vocab BUNDLE --labels "..." --add ' + name,
-        )
-
-    def _check_fits(self, vocabulary: Vocabulary) -> None:
-        expected = self.manifest.checkpoint.fingerprint
-        if vocabulary.fingerprint != expected:
-            raise LabelError(
-                "the vocabulary was made with other weights; its embeddings mean nothing to this model",
-                got=f"fingerprint {vocabulary.fingerprint[:16]}...",
-                expected=f"{expected[:16]}...",
-                fix="groupvit vocab BUNDLE --labels ... -o FILE",
-            )
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,11 @@ def test_files_are_compared_on_a_page(
         (["BUNDLE", "--device", "cuda"], 1, "fallen back silently"),
         (["BUNDLE", "--threads", "1,x"], 2, "--threads cannot be understood"),
         (["BUNDLE", "--batch", "0"], 2, "--batch is out of range"),
+        (["BUNDLE", "--library", "libgroupvit.so"], 2, "add --runtime cpp"),
+        (["BUNDLE", "--runtime", "rust"], 2, "invalid choice"),
+        (["BUNDLE", "--runtime", "cpp", "--batch", "1,2"], 2, "one image"),
+        (["BUNDLE", "--runtime", "cpp", "--library", "./none.so"], 1, "fix: cmake -S runtimes/cpp"),
+        (["FILE", "FILE", "--compare", "--runtime", "cpp"], 2, "got: --runtime"),
         (["BUNDLE", "--rate", "-1"], 2, "a rate is"),
         (["BUNDLE", "--size", "0x10"], 2, "at least one pixel"),
         (["BUNDLE", "--size", "large"], 2, "cannot be understood"),
@@ -278,7 +283,7 @@ def test_a_fresh_process_needs_no_pytorch(onnx: str, scenes: Any, tmp_path: Path
     words = tmp_path / "words.safetensors"
     assert main(["vocab", onnx, "--labels", "sky,grass", "-o", str(words)]) == 0
     options = {"bundle": onnx, "image": str(scenes.image(0)), "vocabulary": str(words)}
-    options |= {"device": None, "threads": None, "decode": "hf"}  # type: ignore[dict-item]
+    options |= {"device": None, "threads": None, "decode": "hf", "library": None}  # type: ignore[dict-item]
     code = "import runpy; runpy.run_module('groupvit_export.benchmark.fresh', run_name='__main__')"
     done = run_without_pytorch(code, json.dumps(options))
     assert set(json.loads(done.stdout)) >= {"import", "load", "first_mask", "total", "warm_mask"}, done.stderr

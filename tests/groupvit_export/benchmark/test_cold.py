@@ -51,6 +51,13 @@ def test_bundles_take_turns_and_medians_are_given(tmp_path: Path) -> None:
     assert Vocabulary.load(Path(told["vocabulary"])).names == WORDS.names
 
 
+def test_the_processes_of_cpp_are_told_the_library(tmp_path: Path) -> None:
+    run = FakeProcesses()
+    for fixed in (RunConfig(None, None, "cpp", "a.so"), RunConfig(None, None, "cpp"), RunConfig(None, None)):
+        cold_starts([Start("a", WORDS, "hf", 2)], fixed, tmp_path / "p.png", 1, tmp_path, ignore, run)
+    assert [told["library"] for told in run.told] == ["a.so", "libgroupvit.so.1", None]
+
+
 def test_a_process_that_fails_is_an_error_with_its_own_words(tmp_path: Path) -> None:
     def run(command: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(command, 1, "", "the image\n is gone")

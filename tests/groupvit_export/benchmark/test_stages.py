@@ -14,7 +14,7 @@ from groupvit_export.benchmark.bench_target import device_of, engine_batches, lo
 from groupvit_export.benchmark.calls import Call
 from groupvit_export.benchmark.copies import ON_CPU, Copies, measure_copies
 from groupvit_export.benchmark.settings import RunConfig, Setting
-from groupvit_export.benchmark.stages import REST, STAGES, WAIT, split, unexplained
+from groupvit_export.benchmark.stages import LIBRARY, REST, STAGES, WAIT, split, unexplained
 from groupvit_export.benchmark.statistics import summarize
 from groupvit_export.data.bundled import DEMO_SAMPLE
 from groupvit_runtime.engines import ENGINES
@@ -31,7 +31,7 @@ def info(demo_bundles: Mapping[str, Path]) -> EngineInfo:
 
 def test_the_stages_and_the_rest_are_the_whole(make_calls: Callable[..., list[Call]]) -> None:
     rows = split(make_calls([10.0, 20.0]), NO_COPIES, scheduled=False)
-    assert [row.name for row in rows] == list(STAGES)
+    assert [row.name for row in rows] == [name for name in STAGES if name != LIBRARY]
     outer = [row.mean for row in rows if row.mean is not None and STAGES[row.name].inside is None]
     assert sum(outer) == pytest.approx(15.0)
     assert sum(row.share or 0 for row in rows) == pytest.approx(1.0)
@@ -43,6 +43,15 @@ def test_the_stages_and_the_rest_are_the_whole(make_calls: Callable[..., list[Ca
 def test_waiting_is_a_stage_where_calls_are_scheduled() -> None:
     rows = {r.name: r for r in split([Call(30.0, 20.0, {"engine": 9.0})], NO_COPIES, scheduled=True)}
     assert (rows[WAIT].mean, rows["engine"].mean, rows[REST].mean) == pytest.approx((20, 9, 1))
+
+
+def test_what_is_inside_the_cpp_library_has_no_numbers() -> None:
+    rows = {
+        r.name: r for r in split([Call(30.0, 0.0, {"read": 9.0, LIBRARY: 20.0})], NO_COPIES, scheduled=False)
+    }
+    assert (rows["read"].mean, rows[LIBRARY].mean, rows[REST].mean) == pytest.approx((9, 20, 1))
+    for name in ("preprocess", "engine", "postprocess"):
+        assert rows[name].mean is None and "inside the C++ library" in str(rows[name].reason)
 
 
 def test_copies_do_not_exist_on_a_cpu(info: EngineInfo) -> None:

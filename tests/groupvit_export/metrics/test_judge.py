@@ -13,7 +13,6 @@ from groupvit_export.data.images import ImageSet, bundled_images
 from groupvit_export.metrics.class_names import embed
 from groupvit_export.metrics.decoding import Decoding, RunImage
 from groupvit_export.metrics.judge import Judge
-from groupvit_export.metrics.latency import median_latencies
 from groupvit_export.metrics.precisions import Side, precision_rows
 from groupvit_runtime import Segmenter
 from groupvit_runtime.contract import IMAGE_INPUT, TEXT_INPUT, TEXT_OUTPUT
@@ -125,19 +124,3 @@ def test_rows_name_every_precision(demo_bundles: Mapping[str, Path]) -> None:
     assert [row.latency_ms is None for row in rows] == [False, False, True]
     assert "2 images" in rows[0].detail and "12 classes" in rows[0].detail and "masks" in rows[0].detail
     assert shares[-1] == 1.0 and shares == sorted(shares)
-
-
-def test_latencies_are_medians_of_calls_in_turn() -> None:
-    now = 0.0
-    made: list[str] = []
-
-    def call(name: str, seconds: float) -> None:
-        nonlocal now
-        made.append(name)
-        now += seconds
-
-    found = median_latencies([lambda: call("slow", 0.3), lambda: call("fast", 0.1)], clock=lambda: now)
-    assert found == pytest.approx((300.0, 100.0))
-    assert made.count("slow") == made.count("fast")
-    # Nobody is called thrice in a row.
-    assert all(len(set(made[i : i + 3])) == 2 for i in range(6, len(made) - 2))

@@ -1,8 +1,8 @@
 """One cold start, measured from inside a fresh process: import, load, first mask, peak memory.
 
-Usage: python -m benchmarks.cold_start stored BUNDLE IMAGE VOCABULARY
-       python -m benchmarks.cold_start words BUNDLE IMAGE LABELS
-       python -m benchmarks.cold_start transformers CHECKPOINT IMAGE LABELS
+Usage: python -m benchmarks.peers.cold_start stored BUNDLE IMAGE VOCABULARY
+       python -m benchmarks.peers.cold_start words BUNDLE IMAGE LABELS
+       python -m benchmarks.peers.cold_start transformers CHECKPOINT IMAGE LABELS
 `words` is a bundle that encodes the words itself, as transformers does. Prints one JSON line.
 """
 
