@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstring>
 #include <limits>
 #include <utility>
@@ -20,26 +19,6 @@ namespace {
 constexpr std::int64_t kBatch = 8;
 constexpr std::int64_t kMaxClasses = 65535;
 const char* const kBackground = "background";
-
-// Adds the time until it goes out of scope to a stage; a null one is not timed.
-class Stopwatch {
- public:
-  explicit Stopwatch(double* stage) : stage_(stage), start_(Clock::now()) {}
-  ~Stopwatch() {
-    if (stage_ != nullptr) *stage_ += std::chrono::duration<double>(Clock::now() - start_).count();
-  }
-  Stopwatch(const Stopwatch&) = delete;
-  Stopwatch& operator=(const Stopwatch&) = delete;
-
- private:
-  using Clock = std::chrono::steady_clock;
-  double* stage_;
-  Clock::time_point start_;
-};
-
-double* stage(StageTimes* times, double StageTimes::* member) {
-  return times == nullptr ? nullptr : &(times->*member);
-}
 
 std::int64_t resolve_batch_size(std::int64_t wanted, const EngineInfo& engine) {
   const std::optional<std::int64_t> limit = engine.max_batch();
@@ -243,7 +222,7 @@ void Session::check_normalizes(const std::string& decode) const {
 }
 
 Segmentation Session::segment(RgbImage image, const Vocabulary& vocabulary, const std::string& decode,
-                              std::optional<double> background_threshold, StageTimes* times) {
+                              std::optional<double> background_threshold) {
   process_.check();
   const std::string chosen = checked_decode(decode.empty() ? decode_ : decode);
   check_fits(vocabulary);
@@ -254,7 +233,7 @@ Segmentation Session::segment(RgbImage image, const Vocabulary& vocabulary, cons
                   "a background threshold of " + decimal_text(*background_threshold),
                   "the paper decode, or 'background' as one of the labels", "decode = GROUPVIT_DECODE_PAPER");
     }
-    return segment_whole(std::move(image), vocabulary, times);
+    return segment_whole(std::move(image), vocabulary);
   }
   if (background_threshold && !(*background_threshold >= 0 && *background_threshold <= 1)) {
     throw Error(GROUPVIT_ERROR_USAGE, "the background threshold is out of range",
@@ -266,37 +245,30 @@ Segmentation Session::segment(RgbImage image, const Vocabulary& vocabulary, cons
                 "label 'background' with a background threshold of " + decimal_text(*background_threshold),
                 "one of the two", "remove the label, or the threshold");
   }
-  return segment_windows(std::move(image), vocabulary, background_threshold, times);
+  return segment_windows(std::move(image), vocabulary, background_threshold);
 }
 
-Segmentation Session::segment_whole(RgbImage image, const Vocabulary& vocabulary, StageTimes* times) {
+Segmentation Session::segment_whole(RgbImage image, const Vocabulary& vocabulary) {
   const Manifest& manifest = bundle_.manifest;
   const EngineInfo& engine = manifest.engine("image");
   const Size size = image.size, input_size = manifest.model.image_size;
   const Classes classes = classes_of(vocabulary);
+  const RgbImage resized = resize_image(std::move(image), input_size, manifest.hf);
+  Tensor tensor = image_tensor(engine, 1, input_size);
+  place(resized, 0, 0, input_size, manifest.hf, 0, tensor);
   Tensors inputs;
-  {
-    const Stopwatch watch(stage(times, &StageTimes::preprocess));
-    const RgbImage resized = resize_image(std::move(image), input_size, manifest.hf);
-    Tensor tensor = image_tensor(engine, 1, input_size);
-    place(resized, 0, 0, input_size, manifest.hf, 0, tensor);
-    inputs.emplace(image_input(engine), std::move(tensor));
+  inputs.emplace(image_input(engine), std::move(tensor));
+  std::vector<std::string> wanted = decoded_outputs();
+  if (decodes_itself(engine)) {
+    inputs.emplace(kClassesInput, Tensor{{classes.count, classes.width}, vocabulary.embeddings});
+    inputs.emplace(kSizeInput, Tensor{{2}, std::vector<std::int64_t>{size.height, size.width}});
+    wanted.emplace_back(kLabelsOutput);
   }
-  auto encoded = std::make_shared<EncodedWindows>();
+  Tensors outputs = image_engine_->run(inputs, wanted);
   LabelMap labels;
-  {
-    const Stopwatch watch(stage(times, &StageTimes::engine));
-    std::vector<std::string> wanted = decoded_outputs();
-    if (decodes_itself(engine)) {
-      inputs.emplace(kClassesInput, Tensor{{classes.count, classes.width}, vocabulary.embeddings});
-      inputs.emplace(kSizeInput, Tensor{{2}, std::vector<std::int64_t>{size.height, size.width}});
-      wanted.emplace_back(kLabelsOutput);
-    }
-    Tensors outputs = image_engine_->run(inputs, wanted);
-    if (decodes_itself(engine)) labels = labels_of(outputs, size, classes.count);
-    encoded->add(std::move(outputs), 1, manifest.model);
-  }
-  const Stopwatch watch(stage(times, &StageTimes::postprocess));
+  if (decodes_itself(engine)) labels = labels_of(outputs, size, classes.count);
+  auto encoded = std::make_shared<EncodedWindows>();
+  encoded->add(std::move(outputs), 1, manifest.model);
   Segmentation result;
   result.size = size;
   result.labels =
@@ -323,43 +295,33 @@ const PaperDecode& Session::paper_constants() const {
 }
 
 Segmentation Session::segment_windows(RgbImage image, const Vocabulary& vocabulary,
-                                      std::optional<double> background_threshold, StageTimes* times) {
+                                      std::optional<double> background_threshold) {
   const Manifest& manifest = bundle_.manifest;
   const EngineInfo& engine = manifest.engine("image");
   const Size size = image.size;
   PaperDecode settings = paper_constants();
   settings.background_threshold = background_threshold;
-  WindowPlan plan;
-  RgbImage resized;
-  {
-    const Stopwatch watch(stage(times, &StageTimes::preprocess));
-    plan = plan_windows(size, settings.window);
-    resized = resize_for_windows(std::move(image), manifest.paper, plan);
-  }
+  WindowPlan plan = plan_windows(size, settings.window);
+  const RgbImage resized = resize_for_windows(std::move(image), manifest.paper, plan);
   const Size side{plan.side, plan.side};
   const auto count = static_cast<std::int64_t>(plan.boxes.size());
   auto encoded = std::make_shared<EncodedWindows>();
   for (std::int64_t start = 0; start < count; start += batch_size_) {
     const std::int64_t batch = std::min(batch_size_, count - start);
-    Tensors inputs;
-    {
-      const Stopwatch watch(stage(times, &StageTimes::preprocess));
-      Tensor tensor = image_tensor(engine, batch, side);
-      for (std::int64_t index = 0; index < batch; ++index) {
-        const WindowPlan::Box& box = plan.boxes[static_cast<std::size_t>(start + index)];
-        place(resized, box.top, box.left, side, manifest.paper, index, tensor);
-      }
-      inputs.emplace(image_input(engine), std::move(tensor));
+    Tensor tensor = image_tensor(engine, batch, side);
+    for (std::int64_t index = 0; index < batch; ++index) {
+      const WindowPlan::Box& box = plan.boxes[static_cast<std::size_t>(start + index)];
+      place(resized, box.top, box.left, side, manifest.paper, index, tensor);
     }
+    Tensors inputs;
+    inputs.emplace(image_input(engine), std::move(tensor));
     if (decodes_itself(engine)) {
       // It decodes all the same: one class and one pixel cost nothing.
       inputs.emplace(kClassesInput, make_tensor("float32", {1, manifest.model.projection_dim}));
       inputs.emplace(kSizeInput, Tensor{{2}, std::vector<std::int64_t>{1, 1}});
     }
-    const Stopwatch watch(stage(times, &StageTimes::engine));
     encoded->add(image_engine_->run(inputs, decoded_outputs()), batch, manifest.model);
   }
-  const Stopwatch watch(stage(times, &StageTimes::postprocess));
   const Classes classes = classes_of(vocabulary);
   PaperResult decoded =
       paper_decode(plan, encoded->windows(), classes, manifest.model.logit_scale, settings, size);

@@ -26,13 +26,6 @@ struct SessionOptions {
       0;  // most windows of an image that run at once; 0: 8, or fewer if the engine says so
 };
 
-// Seconds of one call, by the names that `groupvit bench` gives its stages.
-struct StageTimes {
-  double preprocess = 0;
-  double engine = 0;
-  double postprocess = 0;
-};
-
 struct Segmentation {
   Size size;
   LabelMap labels;
@@ -61,18 +54,17 @@ class Session {
   Vocabulary encode(const std::vector<std::string>& names,
                     const std::optional<std::vector<std::string>>& templates);
 
-  // `decode` empty: the session's. `times`, where given, is added to.
+  // `decode` empty: the session's.
   Segmentation segment(RgbImage image, const Vocabulary& vocabulary, const std::string& decode = {},
-                       std::optional<double> background_threshold = std::nullopt,
-                       StageTimes* times = nullptr);
+                       std::optional<double> background_threshold = std::nullopt);
 
  private:
   void check_fits(const Vocabulary& vocabulary) const;
   void check_normalizes(const std::string& decode) const;
   const PaperDecode& paper_constants() const;
-  Segmentation segment_whole(RgbImage image, const Vocabulary& vocabulary, StageTimes* times);
+  Segmentation segment_whole(RgbImage image, const Vocabulary& vocabulary);
   Segmentation segment_windows(RgbImage image, const Vocabulary& vocabulary,
-                               std::optional<double> background_threshold, StageTimes* times);
+                               std::optional<double> background_threshold);
   TextEncoder& text_encoder();
 
   OwningProcess process_;
