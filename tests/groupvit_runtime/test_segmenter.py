@@ -158,8 +158,8 @@ def test_a_threshold_is_for_the_paper_decode_only(
 def test_templates_change_the_embeddings_and_words_are_remembered(segmenter: Segmenter) -> None:
     plain = segmenter.vocabulary(["red house", "background"])
     assert segmenter.vocabulary(["red house", "background"]) is plain
-    other = segmenter.vocabulary(["red house", "background"], templates=["an image of a {}", "the {}"])
-    assert other.templates == ("an image of a {}", "the {}")
+    other = segmenter.vocabulary(["red house", "background"], templates=["a picture of a {}", "the {}"])
+    assert other.templates == ("a picture of a {}", "the {}")
     assert not np.allclose(plain.embeddings, other.embeddings)
     np.testing.assert_allclose(np.linalg.norm(other.embeddings, axis=1), 1, atol=1e-6)
 

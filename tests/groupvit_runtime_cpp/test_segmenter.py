@@ -179,7 +179,7 @@ def test_a_cached_vocabulary_is_opened_by_name_and_by_file(
 def test_templates_change_the_result_as_in_python(
     cpp: CppSegmenter, python: Segmenter, image: np.ndarray
 ) -> None:
-    names, templates = ["red house", "sky", "water"], ["an image of a {}", "the {}"]
+    names, templates = ["red house", "sky", "water"], ["a picture of a {}", "the {}"]
     mine = cpp.segment(image, cpp.encode(names, templates))
     theirs = python(image, names, templates=templates)
     np.testing.assert_array_equal(mine.labels, theirs.labels)
