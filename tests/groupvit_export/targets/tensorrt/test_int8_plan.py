@@ -12,7 +12,7 @@ import pytest
 from fake_gpu import FakeCuda
 from onnx import numpy_helper
 
-import groupvit_export.verification.substitute_engine as substitute
+import groupvit_export.targets.tensorrt.target as tensorrt_target
 from groupvit_export.cli import main
 from groupvit_export.metrics.budget import LabelBudget
 from groupvit_export.pipeline.api import ExportOptions, export_bundle
@@ -40,7 +40,7 @@ BUDGET = LabelBudget(max_miou_drop=2.0, min_agreement=98.0)
 def int8_plan(tmp_path_factory: pytest.TempPathFactory, few_scenes: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         # The same on a machine that has a GPU.
-        patch.setattr(substitute, "open_cuda", lambda: Cuda(FakeCuda(driver=0)))
+        patch.setattr(tensorrt_target, "open_cuda", lambda: Cuda(FakeCuda(driver=0)))
         options = ExportOptions(
             target="trt",
             precision="int8",
@@ -149,7 +149,7 @@ def test_verify_judges_it_on_the_stand_in(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(substitute, "open_cuda", lambda: Cuda(FakeCuda(driver=0)))
+    monkeypatch.setattr(tensorrt_target, "open_cuda", lambda: Cuda(FakeCuda(driver=0)))
     assert main(["verify", str(int8_plan), "--images", str(few_scenes / "images")]) == 0
     said = capsys.readouterr().out
     assert "trt int8 (stand-in)" in said and "network: int8 products" in said and PIXELS in said
