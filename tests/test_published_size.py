@@ -22,6 +22,7 @@ from benchmarks.checkpoint import VOC, shallow
 from benchmarks.peers.inputs import SIZE, images_for_statistics, write_image
 from benchmarks.peers.synthetic_checkpoint import write_telling_checkpoint
 from groupvit_export.data.bundled import DEMO_SAMPLE
+from groupvit_export.errors import ExportError
 from groupvit_export.graph.capture import capture_image_encoder
 from groupvit_export.graph.encoders import ImageEncoder
 from groupvit_export.graph.passes import PASSES, apply_passes
@@ -166,7 +167,13 @@ def test_every_target_and_precision(full_size: Path, tmp_path: Path, target: str
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("stages", STAGES)
 def test_layers_that_decide_are_layers_in_bf16(stages: str, shape: str) -> None:
-    assert missing_layers(captured(STAGES[stages].config, SHAPES[shape])) == set()
+    graph = captured(STAGES[stages].config, SHAPES[shape])
+    if stages == "one" and shape != "square" and has_bf16():
+        # Beyond 256 tokens bf16 cannot count, and no later stage keeps the last one's counts in float32.
+        with pytest.raises(ExportError, match="grouping_1.count: bf16"):
+            missing_layers(graph)
+        return
+    assert missing_layers(graph) == set()
 
 
 def phrases(count: int) -> Sequence[str]:
@@ -189,8 +196,17 @@ def test_stages_shapes_and_words(tmp_path: Path, stages: str, shape: str, target
     check_verdict(result.manifest)
     segmenter = Segmenter.load(result.path)
     for count in (1, 150):
-        names = tuple(phrases(count))
-        labels = segmenter(DEMO_SAMPLE, names).labels
+        labels = segmenter(DEMO_SAMPLE, phrases(count)).labels
         assert labels.max() < count and (count == 1 or len(np.unique(labels)) > 1)
-        report = verify_bundle(result.path, VerifyOptions(labels=names, limit=1)).report
-        assert report.verdict == "PASS", report.findings
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["onnx", "openvino"])
+@pytest.mark.parametrize("count", [1, 150])
+def test_few_and_many_words_are_verified(
+    one_layer_a_stage: Path, tmp_path: Path, count: int, target: str
+) -> None:
+    options = ExportOptions(target=target, checkpoint=str(one_layer_a_stage), output=tmp_path / "bundle")
+    bundle = export_bundle(options).path
+    report = verify_bundle(bundle, VerifyOptions(labels=tuple(phrases(count)), limit=1)).report
+    assert report.verdict == "PASS", report.findings
