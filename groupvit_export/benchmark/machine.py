@@ -7,10 +7,11 @@ import platform
 import re
 from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Final
 
 from groupvit_runtime.engines import ENGINES
-from groupvit_runtime.processor import processor_facts, processor_flags
+from groupvit_runtime.processor import CPUINFO, processor_facts, processor_flags
 
 PACKAGES: Final = (
     *("groupvit-export", "numpy", "pillow", "safetensors", "tokenizers"),
@@ -53,16 +54,20 @@ class Machine:
         ]
 
 
-def this_machine() -> Machine:
-    """The one that this runs on."""
-    facts = processor_facts()
+def this_machine(cpuinfo: Path = CPUINFO) -> Machine:
+    """The one that this runs on.
+
+    Args:
+        cpuinfo: what Linux tells of the processors; need not be there.
+    """
+    facts = processor_facts(cpuinfo)
     cores = os.cpu_count() or 1
     return Machine(
         cpu=facts.get("model name") or platform.processor() or platform.machine(),
         architecture=platform.machine(),
         cores=cores,
         usable_cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores,
-        flags=tuple(sorted(flag for flag in processor_flags() if _INSTRUCTIONS.match(flag))),
+        flags=tuple(sorted(flag for flag in processor_flags(cpuinfo) if _INSTRUCTIONS.match(flag))),
         memory_mb=_memory_mb(),
         system=platform.system(),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import platform
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,12 +16,12 @@ from groupvit_export.benchmark.bench_target import open_subjects
 from groupvit_export.benchmark.calls import Call
 from groupvit_export.benchmark.copies import ON_CPU, Copies
 from groupvit_export.benchmark.image import prepare_image
-from groupvit_export.benchmark.machine import installed, load_average, this_machine
+from groupvit_export.benchmark.machine import installed, this_machine
 from groupvit_export.benchmark.progress import Progress
 from groupvit_export.benchmark.settings import SamplingBudget, Setting, sweep
 from groupvit_export.benchmark.stages import split
 from groupvit_export.benchmark.statistics import summarize
-from groupvit_export.benchmark.steadiness import LOAD_LIMIT, VARIATION_LIMIT, cautions, judge
+from groupvit_export.benchmark.steadiness import cautions, judge
 from groupvit_export.cli.accuracies import split_accuracy
 from groupvit_export.errors import ImageError, UsageError
 
@@ -68,11 +68,14 @@ def test_bundles_have_names_of_their_own(demo_bundles: Mapping[str, Path], tmp_p
 
 def test_load_and_variation_are_held_against_their_limits() -> None:
     calm, wild = summarize([10.0, 10.1, 10.2]), summarize([10.0, 20.0, 30.0])
-    still = judge(0.1, 4, calm)
+    # A quarter of each of four cores, and a tenth of the mean.
+    still = judge(1.0, 4, calm)
     assert not still.busy and not still.unsteady
-    assert still.load_limit == 4 * LOAD_LIMIT and still.variation_limit == VARIATION_LIMIT
-    assert judge(4 * LOAD_LIMIT + 0.01, 4, calm).busy and judge(None, 4, wild).unsteady
-    assert not judge(None, 4, calm).busy
+    assert (still.load_limit, still.variation_limit) == (1.0, 0.1)
+    assert judge(1.01, 4, calm).busy and judge(None, 4, wild).unsteady
+    assert not judge(None, 4, calm).busy and not judge(1.01, 5, calm).busy
+    for deviation, unsteady in ((0.0999, False), (0.1001, True)):
+        assert judge(None, 4, replace(calm, coefficient_of_variation=deviation)).unsteady is unsteady
 
 
 def test_every_caution_has_its_reason(make_calls: Callable[..., list[Call]]) -> None:
@@ -87,14 +90,45 @@ def test_every_caution_has_its_reason(make_calls: Callable[..., list[Call]]) -> 
     assert "slower" in found[2].text and "50.0%" in found[3].text
 
 
-def test_this_machine_is_itself() -> None:
-    machine = this_machine()
-    assert machine.differences(this_machine()) == []
-    assert machine.differences(replace(machine, cores=999)) == [f"cores: {machine.cores}, 999"]
-    assert machine.cpu and 1 <= machine.usable_cores <= machine.cores == os.cpu_count()
-    assert "smep" not in machine.flags
-    assert {"python", "numpy", "pillow"} <= installed().keys()
-    assert load_average() is not None or not hasattr(os, "getloadavg")
+@pytest.mark.parametrize(
+    ("told", "cpu", "flags"),
+    [
+        (
+            "processor\t: 0\nmodel name\t: Some Xeon @ 2.1GHz: fast\n"
+            "flags\t\t: fpu sse2 smep avx512_vnni amx_tile\n\n"
+            "processor\t: 1\nmodel name\t: Another\nflags\t\t: avx2\n",
+            "Some Xeon @ 2.1GHz: fast",
+            ("amx_tile", "avx512_vnni", "sse2"),
+        ),
+        (
+            "processor\t: 0\nBogoMIPS\t: 50\nFeatures\t: fp asimd crc32 sve bf16 sme i8mm\n",
+            None,
+            ("asimd", "bf16", "i8mm", "sme", "sve"),
+        ),
+        (None, None, ()),
+    ],
+)
+def test_a_machine_is_told_by_its_processor(
+    tmp_path: Path, told: str | None, cpu: str | None, flags: tuple[str, ...]
+) -> None:
+    path = tmp_path / "cpuinfo"
+    if told is not None:
+        path.write_text(told)
+    machine = this_machine(path)
+    assert machine.cpu == (cpu or platform.processor() or platform.machine()) and machine.flags == flags
+    assert 1 <= machine.usable_cores <= machine.cores
+    other = replace(machine, cores=999, flags=("avx2", "fma"))
+    assert machine.differences(machine) == []
+    assert machine.differences(other) == [
+        f"cores: {machine.cores}, 999",
+        f"flags: {','.join(flags)}, avx2,fma",
+    ]
+
+
+def test_versions_are_of_what_is_installed() -> None:
+    found = installed()
+    assert found["python"] == platform.python_version() and found["numpy"] == np.__version__
+    assert "tensorflow" not in found
 
 
 @pytest.mark.parametrize(("suffix", "kind"), [("png", "PNG"), ("jpg", "JPEG"), ("bmp", "PNG")])
