@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from html import escape
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
-from groupvit_export.benchmark.compare import Comparison
+from groupvit_export.benchmark.compare import Comparison, Verdict
 from groupvit_export.benchmark.records import Record
 from groupvit_export.benchmark.settings import Setting
 from groupvit_export.benchmark.stages import STAGES, WAIT
-from groupvit_export.benchmark.svg import COLORS, Axis, Part, Series, bars, chart, color
 from groupvit_export.benchmark.text import (
     COLD_COLUMNS,
     LATENCY_COLUMNS,
@@ -21,154 +19,141 @@ from groupvit_export.benchmark.text import (
     latency_row,
     setting_cells,
 )
+from groupvit_export.html.charts import Axis, Part, Series, bars, chart, color
+from groupvit_export.html.page import Cells, Figure, Headline, Origin, render
 
-_STYLE: Final = """
-:root { color-scheme: light; font: 15px/1.45 system-ui, sans-serif; color: #1c1e21; background: #fff; }
-body { max-width: 66rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; margin: 0 0 .3rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .4rem; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .25rem .5rem; border-bottom: 1px solid #e2e4e8; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; } th { font-weight: 600; }
-.about, figcaption { color: #5c6169; font-size: .88rem; } .scroll { overflow-x: auto; }
-.warning { border-left: 4px solid #b26a00; padding: .3rem .8rem; background: #fff6e5; margin: .4rem 0; }
-.bad { border-left-color: #c62828; background: #fde7e7; }
-.slower { color: #c62828; font-weight: 600; } .faster { color: #2e7d32; font-weight: 600; }
-.charts { display: flex; flex-wrap: wrap; gap: 1rem; } figure { margin: .4rem 0; }
-.key span { display: inline-block; margin-right: 1.1rem; }
-.key i { display: inline-block; width: .9rem; height: .9rem; margin-right: .35rem; vertical-align: -.1rem; }
-svg { max-width: 100%; height: auto; } svg text { font-size: 11.5px; fill: #3c4047; }
-svg .title { font-size: 12px; fill: #5c6169; } svg .grid { stroke: #e8eaee; } svg .axis { stroke: #9aa0a8; }
-svg polyline { stroke-width: 2; stroke-linejoin: round; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; } dt { color: #5c6169; }
-dd { margin: 0; overflow-wrap: anywhere; }
-"""
+_TONES: Final[Mapping[Verdict, str]] = {"faster": "good", "slower": "doubtful", "no difference": "neutral"}
+_SETTING_COLUMNS: Final = ("bundle", "threads", "batch", "streams")
 
 
-def html_report(records: Sequence[Record], comparisons: Sequence[Comparison] = ()) -> str:
+def html_report(records: Sequence[Record], comparisons: Sequence[Comparison], origin: Origin) -> str:
     """The whole page.
 
     Args:
         records: at least one.
         comparisons: of them; empty for none.
+        origin: command and date.
 
     Returns:
         HTML with its charts inside.
+
+    Raises:
+        MissingDependencyError: what makes pages is not installed.
     """
     names = list(dict.fromkeys(record.bundle.name for record in records))
-    title = f"groupvit bench: {', '.join(names)}"
-    sections = [
-        f"<h1>{escape(', '.join(names))}</h1>",
-        _about(records[0]),
-        _warnings(records),
-        _compared(comparisons),
-        "<h2>Latency of a call</h2>",
-        _latencies(records),
-        _distributions(records, names),
-        _throughput(records, names),
-        _split(records),
-        _accuracy(records, names),
-        _cold(records),
-        _circumstances(records),
-    ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
-        f"<body>{''.join(sections)}</body></html>\n"
+    outer = [name for name, kind in STAGES.items() if kind.inside is None]
+    known = [(record, record.accuracy) for record in records if record.accuracy is not None]
+    return render(
+        "benchmark.html.j2",
+        _headline(records, comparisons, names),
+        origin,
+        about=_about(records[0]),
+        cautions=caution_lines(records),
+        comparisons=comparisons,
+        comparison_notes=list(dict.fromkeys(note for c in comparisons for note in c.notes)),
+        paced=any(record.late for record in records),
+        latencies=_latencies(records),
+        bundles=[(color(place), name) for place, name in enumerate(names)],
+        distributions=_distributions(records, names),
+        throughput=_throughput(records, names),
+        stages=[
+            (color(place), STAGES[name].words)
+            for place, name in enumerate(outer)
+            if name in _measured(records)
+        ],
+        split=_split(records, outer),
+        split_cells=_split_cells(records),
+        reasons=_reasons(records),
+        accuracy=_accuracy(records, names) if known else None,
+        sources=list(
+            dict.fromkeys(
+                f"{record.bundle.name}: {100 * accuracy.miou:.2f} % on {accuracy.images} images of "
+                + accuracy.dataset
+                + (" (part of the data set)" if accuracy.partial else "")
+                for record, accuracy in known
+            )
+        ),
+        cold=Cells(["bundle", "threads", *COLD_COLUMNS], cold_rows(records)),
+        circumstances=_circumstances(records),
     )
+
+
+def _headline(records: Sequence[Record], comparisons: Sequence[Comparison], names: Sequence[str]) -> Headline:
+    title, doubt = ", ".join(names), _doubt(records)
+    if comparisons:
+        worst = max(comparisons, key=lambda c: (c.regressed, c.interval.ratio))
+        verdict: str = "REGRESSION" if worst.regressed else worst.verdict
+        sentence = _compared(worst, len(comparisons))
+        return Headline(title, verdict, "bad" if worst.regressed else _TONES[worst.verdict], sentence + doubt)
+    best = min(records, key=lambda record: record.latency.p50 / record.setting.batch)
+    verdict = f"{best.latency.p50 / best.setting.batch:.2f} ms an image"
+    return Headline(title, verdict, "neutral", _fastest(best, len(records)) + doubt)
+
+
+def _compared(worst: Comparison, settings: int) -> str:
+    interval = worst.interval
+    which = worst.setting if settings == 1 else f"{worst.setting}; the worst of {settings} settings"
+    return (
+        f"{worst.second} takes {interval.ratio:.2f} times as long as {worst.first}: {worst.second_ms:.2f} ms "
+        f"against {worst.first_ms:.2f} ms at the median, 95 % interval {interval.low:.2f} to "
+        f"{interval.high:.2f} ({which})."
+    )
+
+
+def _fastest(best: Record, records: int) -> str:
+    batch = best.setting.batch
+    return (
+        f"{best.bundle.name} with {best.setting.words}{' is the fastest here' if records > 1 else ''}: "
+        f"{best.latency.p50:.2f} ms a call{f' of {batch} images' if batch > 1 else ''} at the median, "
+        f"{best.latency.p99:.2f} ms at p99, {best.images_per_second:.1f} images a second."
+    )
+
+
+def _doubt(records: Sequence[Record]) -> str:
+    count = len(caution_lines(records))
+    if not count:
+        return ""
+    return " Read the warning below." if count == 1 else f" Read the {count} warnings below."
 
 
 def _about(record: Record) -> str:
-    image = record.image
-    resized = ", resized" if image.resized else ""
+    image, machine = record.image, record.machine
     return (
-        f"<p class='about'>{escape(image.name)}, {image.height}×{image.width} "
-        f"{escape(image.format)}{resized}, {record.classes} classes, {record.decode} decode; "
-        f"{escape(record.machine.cpu)}, {record.machine.usable_cores} of {record.machine.cores} cores; "
-        f"{escape(record.created)}</p>"
+        f"{image.name}, {image.height}×{image.width} {image.format}{', resized' if image.resized else ''}, "
+        f"{record.classes} classes, {record.decode} decode; {machine.cpu}, {machine.usable_cores} of "
+        f"{machine.cores} cores; measured {record.created}"
     )
 
 
-def _warnings(records: Sequence[Record]) -> str:
-    return "".join(f'<div class="warning">{escape(line)}</div>' for line in caution_lines(records))
-
-
-def _compared(comparisons: Sequence[Comparison]) -> str:
-    if not comparisons:
-        return ""
+def _latencies(records: Sequence[Record]) -> Cells:
+    paced = any(record.late for record in records)
     rows = [
         [
-            escape(c.setting),
-            escape(c.first),
-            escape(c.second),
-            f"{c.first_ms:.3f}",
-            f"{c.second_ms:.3f}",
-            f"{c.interval.ratio:.3f}",
-            f"{c.interval.low:.3f} to {c.interval.high:.3f}",
-            f'<span class="{c.verdict.split()[0]}">{c.verdict}{", regression" if c.regressed else ""}</span>',
-        ]
-        for c in comparisons
-    ]
-    header = [
-        "setting",
-        "first",
-        "second",
-        "first ms",
-        "second ms",
-        "ratio",
-        "95 % interval",
-        "the second is",
-    ]
-    notes = dict.fromkeys(note for c in comparisons for note in c.notes)
-    return (
-        "<h2>Comparison of the medians</h2>"
-        + "".join(f'<div class="warning bad">{escape(note)}</div>' for note in notes)
-        + _table(header, rows)
-        + "<p class='about'>Second over first; the interval is a percentile bootstrap over rounds. Where it "
-        "contains 1, no difference was shown.</p>"
-    )
-
-
-def _latencies(records: Sequence[Record]) -> str:
-    rows = [
-        [
-            escape(record.bundle.name),
+            record.bundle.name,
             *setting_cells(record),
             *latency_row(record),
-            f"{record.late.late} of {record.late.calls}" if record.late else "–",
+            *([f"{record.late.late} of {record.late.calls}" if record.late else "–"] if paced else []),
         ]
         for record in records
     ]
-    header = ["bundle", "threads", "batch", "streams", *LATENCY_COLUMNS, "late"]
-    if not any(record.late for record in records):
-        header, rows = header[:-1], [row[:-1] for row in rows]
-    since = (
-        "From when a call was due, so that waiting shows. " if any(record.late for record in records) else ""
-    )
-    return _table(header, rows) + (
-        f"<p class='about'>Milliseconds. {since}A call hands over as many images as the batch has; sd: "
-        "standard deviation; cv: the same over the mean; drift: median of the last quarter over that of the "
-        "first.</p>"
-    )
+    return Cells([*_SETTING_COLUMNS, *LATENCY_COLUMNS, *(["late"] if paced else [])], rows)
 
 
-def _distributions(records: Sequence[Record], names: Sequence[str]) -> str:
-    figures = []
-    for setting in _settings(records):
-        series = [
-            Series(r.bundle.name, _cumulative(r), names.index(r.bundle.name))
-            for r in records
-            if r.setting == setting
-        ]
-        axis = Axis("share of the calls, %", top=100, ticks=(0, 25, 50, 75, 100))
-        figures.append(
-            f"<figure>{chart(series, Axis('ms', from_zero=False), axis)}"
-            f"<figcaption>{escape(setting.words)}</figcaption></figure>"
+def _distributions(records: Sequence[Record], names: Sequence[str]) -> list[Figure]:
+    percent = Axis("share of the calls, %", ticks=(0, 25, 50, 75, 100))
+    return [
+        chart(
+            [
+                Series(_cumulative(record), names.index(record.bundle.name))
+                for record in records
+                if record.setting == setting
+            ],
+            Axis("ms", from_zero=False),
+            percent,
+            setting.words,
         )
-    return (
-        "<h2>Distribution</h2><p class='about'>How many of the calls took at most so long; the scales "
-        f'differ.</p>{_key(names)}<div class="charts">{"".join(figures)}</div>'
-    )
+        for setting in _settings(records)
+    ]
 
 
 def _cumulative(record: Record) -> tuple[tuple[float, float], ...]:
@@ -181,10 +166,10 @@ def _cumulative(record: Record) -> tuple[tuple[float, float], ...]:
     )
 
 
-def _throughput(records: Sequence[Record], names: Sequence[str]) -> str:
+def _throughput(records: Sequence[Record], names: Sequence[str]) -> list[Figure]:
     batches = sorted({record.setting.batch for record in records})
     if len(batches) < 2:
-        return ""
+        return []
     figures = []
     for threads, streams in dict.fromkeys((r.setting.threads, r.setting.streams) for r in records):
         series = []
@@ -194,101 +179,88 @@ def _throughput(records: Sequence[Record], names: Sequence[str]) -> str:
                 for r in records
                 if (r.bundle.name, r.setting.threads, r.setting.streams) == (name, threads, streams)
             ]
-            series.append(Series(name, tuple(sorted(points)), place, markers=True))
-        figures.append(
-            "<figure>"
-            + chart(series, Axis("batch", ticks=tuple(map(float, batches))), Axis("images a second"))
-            + f"<figcaption>{'auto threads' if threads is None else f'threads: {threads}'}, "
-            f"streams: {streams}</figcaption></figure>"
-        )
-    return f'<h2>Throughput</h2>{_key(names)}<div class="charts">{"".join(figures)}</div>'
+            series.append(Series(tuple(sorted(points)), place, markers=True))
+        caption = f"{'auto threads' if threads is None else f'threads: {threads}'}, streams: {streams}"
+        axis = Axis("batch", ticks=tuple(map(float, batches)))
+        figures.append(chart(series, axis, Axis("images a second"), caption))
+    return figures
 
 
-def _split(records: Sequence[Record]) -> str:
-    shown = [name for name, kind in STAGES.items() if kind.inside is None]
-    rows = []
-    for record in records:
-        times = {stage.name: stage for stage in record.stages}
-        parts = [
-            Part(stage.mean, place, f"{STAGES[name].words}: {stage.mean:.3f} ms ({stage.share or 0:.1%})")
-            for place, name in enumerate(shown)
-            if (stage := times.get(name)) is not None and stage.mean is not None
-        ]
-        rows.append((f"{record.bundle.name}: {record.setting.words}", parts))
-    seen = [
+def _measured(records: Sequence[Record]) -> list[str]:
+    """Names of the stages that any record has a time of."""
+    return [
         name
         for name in STAGES
         if any(stage.name == name and stage.mean is not None for r in records for stage in r.stages)
     ]
-    header = ["bundle", "threads", "batch", "streams", *(STAGES[name].words for name in seen)]
-    cells = [
+
+
+def _split(records: Sequence[Record], outer: Sequence[str]) -> Figure:
+    rows = []
+    for record in records:
+        means = {stage.name: stage.mean for stage in record.stages}
+        parts = [
+            Part(mean, place) for place, name in enumerate(outer) if (mean := means.get(name)) is not None
+        ]
+        rows.append((f"{record.bundle.name}: {record.setting.words}", parts))
+    return bars(rows, "ms of a mean call", "The stages of a mean call, one after the other.")
+
+
+def _split_cells(records: Sequence[Record]) -> Cells:
+    seen = _measured(records)
+    rows = [
         [
-            escape(record.bundle.name),
+            record.bundle.name,
             *setting_cells(record),
             *(
-                "–" if (mean := means.get(name)) is None else f"{mean:.3f}"
-                for means in [{stage.name: stage.mean for stage in record.stages}]
+                "–"
+                if (s := times.get(name)) is None or s.mean is None
+                else f"{s.mean:.3f} ({s.share or 0:.1%})"
+                for times in [{stage.name: stage for stage in record.stages}]
                 for name in seen
             ),
         ]
         for record in records
     ]
-    reasons = dict.fromkeys(
-        f"{STAGES[stage.name].words}: {stage.reason}"
-        for record in records
-        for stage in record.stages
-        if stage.reason is not None and stage.name != WAIT
-    )
-    return (
-        "<h2>Where the time of a call goes</h2>"
-        + _swatches([(color(place), STAGES[name].words) for place, name in enumerate(shown) if name in seen])
-        + f'<div class="scroll">{bars(rows, "ms of a mean call")}</div>{_table(header, cells)}'
-        + "".join(f"<p class='about'>{escape(reason)}</p>" for reason in reasons)
+    return Cells([*_SETTING_COLUMNS, *(STAGES[name].words for name in seen)], rows)
+
+
+def _reasons(records: Sequence[Record]) -> list[str]:
+    """Why stages have no times."""
+    return list(
+        dict.fromkeys(
+            f"{STAGES[stage.name].words}: {stage.reason}"
+            for record in records
+            for stage in record.stages
+            if stage.reason is not None and stage.name != WAIT
+        )
     )
 
 
-def _accuracy(records: Sequence[Record], names: Sequence[str]) -> str:
-    known = [(record, record.accuracy) for record in records if record.accuracy is not None]
-    if not known:
-        return ""
+def _accuracy(records: Sequence[Record], names: Sequence[str]) -> Figure:
     series = [
         Series(
-            f"{record.bundle.name}, {record.setting.words}",
-            ((record.latency.p50, 100 * accuracy.miou),),
+            ((record.latency.p50, 100 * record.accuracy.miou),),
             names.index(record.bundle.name),
             line=False,
             markers=True,
         )
-        for record, accuracy in known
+        for record in records
+        if record.accuracy is not None
     ]
-    sources = dict.fromkeys(
-        f"{record.bundle.name}: {100 * accuracy.miou:.2f} % on {accuracy.images} images of "
-        + accuracy.dataset
-        + (" (part of the data set)" if accuracy.partial else "")
-        for record, accuracy in known
-    )
-    return (
-        f"<h2>Accuracy against latency</h2>{_key(names)}<figure>"
-        + chart(series, Axis("median of a call, ms"), Axis("mIoU, %", from_zero=False), width=620, height=320)
-        + f"</figure><p class='about'>{'<br>'.join(map(escape, sources))}</p>"
+    return chart(
+        series,
+        Axis("median of a call, ms"),
+        Axis("mIoU, %", from_zero=False),
+        "A point for every bundle and setting.",
+        wide=True,
     )
 
 
-def _cold(records: Sequence[Record]) -> str:
-    rows = [[escape(cell) for cell in row] for row in cold_rows(records)]
-    if not rows:
-        return ""
-    return (
-        "<h2>Cold start</h2>"
-        + _table(["bundle", "threads", *COLD_COLUMNS], rows)
-        + "<p class='about'>Milliseconds in fresh processes, medians; memory is the most of any.</p>"
-    )
-
-
-def _circumstances(records: Sequence[Record]) -> str:
+def _circumstances(records: Sequence[Record]) -> list[tuple[str, str]]:
     machine, first = records[0].machine, records[0]
     entries = {
-        "command": first.command,
+        "measured by": first.command,
         "processor": f"{machine.cpu}, {machine.architecture}",
         "cores": f"{machine.usable_cores} of {machine.cores}",
         "instructions": " ".join(machine.flags) or "not known",
@@ -299,25 +271,8 @@ def _circumstances(records: Sequence[Record]) -> str:
         "versions": ", ".join(f"{name} {number}" for name, number in first.versions.items()),
         **{record.bundle.name: f"{record.engine} ({record.bundle.path})" for record in records},
     }
-    return "<h2>Circumstances</h2><dl>" + (
-        "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in entries.items()) + "</dl>"
-    )
+    return list(entries.items())
 
 
 def _settings(records: Sequence[Record]) -> list[Setting]:
     return list(dict.fromkeys(record.setting for record in records))
-
-
-def _key(names: Sequence[str]) -> str:
-    return _swatches([(COLORS[place % len(COLORS)], name) for place, name in enumerate(names)])
-
-
-def _swatches(entries: Sequence[tuple[str, str]]) -> str:
-    items = "".join(f'<span><i style="background:{c}"></i>{escape(name)}</span>' for c, name in entries)
-    return f'<p class="key">{items}</p>'
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'

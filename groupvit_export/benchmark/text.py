@@ -1,13 +1,11 @@
-"""The measurements as text for a terminal."""
+"""Cells and lines about measurements, which the terminal and the page share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
-from groupvit_export.benchmark.compare import Comparison
 from groupvit_export.benchmark.records import Record
-from groupvit_export.benchmark.stages import STAGES, WAIT, StageTime
 
 LATENCY_COLUMNS: Final = ("p50", "p90", "p95", "p99", "min", "mean", "sd", "cv", "images/s", "drift")
 COLD_COLUMNS: Final = (
@@ -20,70 +18,6 @@ COLD_COLUMNS: Final = (
     "warm mask",
     "peak MiB",
 )
-
-
-def records_text(records: Sequence[Record]) -> str:
-    """Tables of latencies, stages and cold starts, and the warnings below them."""
-    first = records[0]
-    image = first.image
-    parts = [
-        f"{image.name}, {image.height}x{image.width} {image.format}"
-        f"{' (resized)' if image.resized else ''}, {first.classes} classes, on {first.machine.cpu}, "
-        f"{first.machine.usable_cores} of {first.machine.cores} cores",
-        "\n".join(
-            f"  {name}: {engine}, {decode} decode{', C++ runtime' if runtime == 'cpp' else ''}"
-            for name, engine, decode, runtime in dict.fromkeys(
-                (r.bundle.name, r.engine, r.decode, r.runtime) for r in records
-            )
-        ),
-        "Latency of a call in ms"
-        + (" (from when it was due)" if any(r.late for r in records) else "")
-        + ":\n"
-        + _latencies(records),
-        "Where the time of a call goes, mean in ms (share):\n" + _stages(records),
-    ]
-    if any(record.cold for record in records):
-        parts.append("Fresh processes, medians in ms:\n" + _cold(records))
-    if notes := caution_lines(records):
-        parts.append("\n".join(f"warning: {note}" for note in notes))
-    return "\n\n".join(parts)
-
-
-def comparisons_text(comparisons: Sequence[Comparison], max_regression: float | None) -> str:
-    """A table, the verdicts in words, and what makes them doubtful."""
-    names = list(dict.fromkeys((c.first, c.second) for c in comparisons))
-    header = ["setting", "first ms", "second ms", "second / first", "95 % interval", "the second is"]
-    if len(names) > 1:
-        header.insert(0, "first / second")
-    rows = [
-        [
-            *([f"{c.first} / {c.second}"] if len(names) > 1 else []),
-            c.setting,
-            f"{c.first_ms:.3f}",
-            f"{c.second_ms:.3f}",
-            f"{c.interval.ratio:.3f}",
-            f"{c.interval.low:.3f} to {c.interval.high:.3f}",
-            c.verdict + (" (REGRESSION)" if c.regressed else ""),
-        ]
-        for c in comparisons
-    ]
-    how = (
-        "measured in turn" if all(c.paired for c in comparisons) else "measured apart: drift does not cancel"
-    )
-    lines = [
-        f"first: {names[0][0]}, second: {names[0][1]}, {how}" if len(names) == 1 else how,
-        _table(header, rows),
-        *(f"warning: {note}" for note in dict.fromkeys(n for c in comparisons for n in c.notes)),
-    ]
-    if max_regression is not None:
-        bad = sum(c.regressed for c in comparisons)
-        lines.append(
-            f"{bad} of {len(comparisons)} settings are slower by more than {max_regression:g} %, "
-            "beyond the interval"
-            if bad
-            else f"no setting is slower by more than {max_regression:g} % beyond the interval"
-        )
-    return "\n".join(lines)
 
 
 def latency_row(record: Record) -> list[str]:
@@ -153,67 +87,3 @@ def setting_cells(record: Record) -> list[str]:
         str(setting.batch),
         str(setting.streams),
     ]
-
-
-def _latencies(records: Sequence[Record]) -> str:
-    paced = any(record.late for record in records)
-    header = ["bundle", "threads", "batch", "streams", *LATENCY_COLUMNS, *(["late"] if paced else [])]
-    rows = [
-        [
-            record.bundle.name,
-            *setting_cells(record),
-            *latency_row(record),
-            *([f"{record.late.late}/{record.late.calls}"] if record.late else []),
-        ]
-        for record in records
-    ]
-    return _table(header, rows)
-
-
-def _stages(records: Sequence[Record]) -> str:
-    shown = [name for name in STAGES if any(_seen(r, name) is not None for r in records)]
-    header = ["bundle", "threads", "batch", "streams", *(_column(name) for name in shown)]
-    rows = [
-        [
-            record.bundle.name,
-            *setting_cells(record),
-            *(_time(_seen(record, name)) for name in shown),
-        ]
-        for record in records
-    ]
-    reasons = dict.fromkeys(
-        f"  {STAGES[stage.name].words}: {stage.reason}"
-        for record in records
-        for stage in record.stages
-        if stage.reason is not None and stage.name != WAIT
-    )
-    return "\n".join([_table(header, rows), *reasons])
-
-
-def _column(name: str) -> str:
-    kind = STAGES[name]
-    return f"{kind.words} (in {kind.inside})" if kind.inside else kind.words
-
-
-def _seen(record: Record, name: str) -> StageTime | None:
-    return next((stage for stage in record.stages if stage.name == name and stage.mean is not None), None)
-
-
-def _time(stage: StageTime | None) -> str:
-    return "-" if stage is None else f"{stage.mean:.3f} ({stage.share or 0:.1%})"
-
-
-def _cold(records: Sequence[Record]) -> str:
-    return _table(["bundle", "threads", *COLD_COLUMNS], cold_rows(records))
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Names to the left, numbers to the right."""
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in [header, ["-" * width for width in widths], *rows]
-    )

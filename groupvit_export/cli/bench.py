@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 import zipfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from groupvit_export.cli.arguments import (
-    add_labels,
-    add_templates,
+from typer import Argument, Option
+
+from groupvit_export.cli.options import (
+    LabelNames,
+    LabelsFile,
+    Templates,
+    VerbArguments,
+    check_exclusive,
     read_labels,
     read_size,
     read_templates,
 )
+from groupvit_export.cli.origin import origin
 from groupvit_export.cli.output import note
+from groupvit_export.cli.progress import BenchProgress
+from groupvit_export.cli.tables import show
 from groupvit_export.errors import UsageError
+from groupvit_export.html.page import check_installed
 from groupvit_runtime.files import write_atomically
 
 if TYPE_CHECKING:
@@ -35,70 +44,101 @@ _MEASURING = (
 """Options that mean nothing when two files are compared."""
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = (
-        "Several bundles take turns call by call, and none always follows another. With --rate they take\n"
-        "turns of 50 calls: a call of one must not queue behind a call of another.\n\n"
-        "exit codes: 0 fine, 1 error, 2 usage, 3 the second is slower than --max-regression allows"
-    )
-    parser.add_argument(
-        "bundles", nargs="+", metavar="BUNDLE", help="bundles; with --compare also two files of --json"
-    )
-    what = parser.add_argument_group("what is segmented")
-    what.add_argument("--image", type=Path, metavar="FILE", help="default: the sample of the package")
-    what.add_argument("--size", metavar="HxW", help='resize the image (default: 480x640); "own" does not')
-    labels = add_labels(parser, required=False)
-    labels.add_argument("--vocab", metavar="V", help="a vocabulary in every bundle, or a file")
-    add_templates(parser)
-    what.add_argument("--decode", metavar="D", help="hf or paper; default: the bundle's")
-    how = parser.add_argument_group("settings: every combination is measured")
-    how.add_argument("--device", help="cpu or cuda; default cpu where the target has it; no fallback")
-    how.add_argument("--runtime", choices=["python", "cpp"], help="that segments (default: python)")
-    how.add_argument("--library", metavar="PATH", help="libgroupvit of --runtime cpp; default: the loader's")
-    how.add_argument("--threads", metavar="N,...", help="threads of the engine; default: its own choice")
-    how.add_argument("--batch", metavar="N,...", help="images of a call (default: 1)")
-    how.add_argument(
-        "--streams",
-        metavar="N,...",
-        help="threads that call at once (default: 1)",
-    )
-    how.add_argument(
-        "--rate",
-        type=float,
-        metavar="R",
-        help="calls a second that fall due whether or not the last is done; latency counts from then",
-    )
-    effort = parser.add_argument_group("effort")
-    length = effort.add_mutually_exclusive_group()
-    length.add_argument("--rounds", type=int, metavar="N", help="of every bundle and setting (default: 100)")
-    length.add_argument("--seconds", type=float, metavar="S", help="of every setting, in place of rounds")
-    effort.add_argument("--warm-up", type=int, metavar="N", help="rounds that are not counted (default: 5)")
-    effort.add_argument(
-        "--cold", type=int, metavar="N", help="fresh processes of each (default: 5, 0 for none)"
-    )
-    compare = parser.add_argument_group("comparison")
-    compare.add_argument("--compare", action="store_true", help="hold the second of two against the first")
-    compare.add_argument(
-        "--max-regression",
-        type=float,
-        metavar="PERCENT",
-        help="exit with 3 where the second is slower than that",
-    )
-    output = parser.add_argument_group("output")
-    output.add_argument(
-        "--accuracy",
-        action="append",
-        metavar="BUNDLE=FILE",
-        help="report.json of groupvit eval, for the report",
-    )
-    # Not called `json`: the other verbs' flag of that name prints errors as JSON, too.
-    output.add_argument("--json", dest="records", type=Path, metavar="FILE", help="a line for every record")
-    output.add_argument("--html", type=Path, metavar="FILE", help="a page with charts, one file")
-    output.add_argument("--quiet", action="store_true", help="no progress")
+EPILOG = (
+    "Several bundles take turns call by call, and none always follows another. With --rate they take turns "
+    "of 50 calls: a call of one must not queue behind a call of another.\n\n"
+    "Exit codes: 0 fine, 1 error, 2 usage, 3 the second is slower than --max-regression allows."
+)
+_WHAT = "What is segmented"
+_HOW = "Settings: every combination is measured"
+_EFFORT = "Effort"
+_COMPARISON = "Comparison"
+_OUTPUT = "Output"
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _flag(name: str, panel: str, help: str, metavar: str | None = None) -> Any:
+    return Option(name, help=help, metavar=metavar, rich_help_panel=panel)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments(VerbArguments):
+    """Options of `groupvit bench`."""
+
+    bundles: Annotated[
+        list[str],
+        Argument(metavar="BUNDLE", help="bundles; with --compare also two files of --json"),
+    ]
+    image: Annotated[Path | None, _flag("--image", _WHAT, "default: the sample of the package", "FILE")] = (
+        None
+    )
+    size: Annotated[
+        str | None,
+        _flag("--size", _WHAT, 'resize the image (default: 480x640); "own" does not', "HxW"),
+    ] = None
+    labels: LabelNames = None
+    labels_file: LabelsFile = None
+    vocab: Annotated[str | None, _flag("--vocab", _WHAT, "a vocabulary in every bundle, or a file", "V")] = (
+        None
+    )
+    templates: Templates = None
+    decode: Annotated[str | None, _flag("--decode", _WHAT, "hf or paper; default: the bundle's", "D")] = None
+    device: Annotated[
+        str | None,
+        _flag("--device", _HOW, "cpu or cuda; default cpu where the target has it; no fallback", "D"),
+    ] = None
+    runtime: Annotated[
+        Literal["python", "cpp"] | None, _flag("--runtime", _HOW, "that segments (default: python)")
+    ] = None
+    library: Annotated[
+        str | None,
+        _flag("--library", _HOW, "libgroupvit of --runtime cpp; default: the loader's", "PATH"),
+    ] = None
+    threads: Annotated[
+        str | None, _flag("--threads", _HOW, "threads of the engine; default: its own choice", "N,...")
+    ] = None
+    batch: Annotated[str | None, _flag("--batch", _HOW, "images of a call (default: 1)", "N,...")] = None
+    streams: Annotated[
+        str | None, _flag("--streams", _HOW, "threads that call at once (default: 1)", "N,...")
+    ] = None
+    rate: Annotated[
+        float | None,
+        _flag(
+            "--rate",
+            _HOW,
+            "calls a second that fall due whether or not the last is done; latency counts from then",
+            "R",
+        ),
+    ] = None
+    rounds: Annotated[
+        int | None, _flag("--rounds", _EFFORT, "of every bundle and setting (default: 100)", "N")
+    ] = None
+    seconds: Annotated[
+        float | None, _flag("--seconds", _EFFORT, "of every setting, in place of rounds", "S")
+    ] = None
+    warm_up: Annotated[
+        int | None, _flag("--warm-up", _EFFORT, "rounds that are not counted (default: 5)", "N")
+    ] = None
+    cold: Annotated[
+        int | None, _flag("--cold", _EFFORT, "fresh processes of each (default: 5, 0 for none)", "N")
+    ] = None
+    compare: Annotated[bool, _flag("--compare", _COMPARISON, "hold the second of two against the first")] = (
+        False
+    )
+    max_regression: Annotated[
+        float | None,
+        _flag("--max-regression", _COMPARISON, "exit with 3 where the second is slower than that", "PERCENT"),
+    ] = None
+    accuracy: Annotated[
+        list[str] | None,
+        _flag("--accuracy", _OUTPUT, "report.json of groupvit eval, for the report", "BUNDLE=FILE"),
+    ] = None
+    # Not called `as_json`: the other verbs' flag of that name prints errors as JSON, too.
+    records: Annotated[Path | None, _flag("--json", _OUTPUT, "a line for every record", "FILE")] = None
+    html: Annotated[Path | None, _flag("--html", _OUTPUT, "a page with charts, one file", "FILE")] = None
+    quiet: Annotated[bool, _flag("--quiet", _OUTPUT, "no progress")] = False
+
+
+def run(arguments: Arguments) -> int:
     _check(arguments)
     files = [bundle for bundle in arguments.bundles if _is_measurement(bundle)]
     if files:
@@ -106,8 +146,12 @@ def run(arguments: argparse.Namespace) -> int:
     return _measure(arguments)
 
 
-def _check(arguments: argparse.Namespace) -> None:
+def _check(arguments: Arguments) -> None:
     """Refuse combinations that cannot mean anything, before anything is loaded."""
+    check_exclusive(
+        {"--labels": arguments.labels, "--labels-file": arguments.labels_file, "--vocab": arguments.vocab}
+    )
+    check_exclusive({"--rounds": arguments.rounds, "--seconds": arguments.seconds})
     if arguments.max_regression is not None:
         if not arguments.compare:
             raise UsageError(
@@ -140,6 +184,8 @@ def _check(arguments: argparse.Namespace) -> None:
                 expected=f"a file in a folder that exists; {path.parent} does"
                 + ("" if path.parent.is_dir() else " not"),
             )
+    if arguments.html is not None:
+        check_installed()
 
 
 def _is_measurement(path: str) -> bool:
@@ -148,7 +194,7 @@ def _is_measurement(path: str) -> bool:
     return file.suffix in (".jsonl", ".json") or (file.is_file() and not zipfile.is_zipfile(file))
 
 
-def _compare_files(arguments: argparse.Namespace, files: Sequence[str]) -> int:
+def _compare_files(arguments: Arguments, files: Sequence[str]) -> int:
     from groupvit_export.benchmark.compare import compare_records, count_unmatched, disambiguate_names
     from groupvit_export.benchmark.html import html_report
     from groupvit_export.benchmark.records import read_records
@@ -170,24 +216,24 @@ def _compare_files(arguments: argparse.Namespace, files: Sequence[str]) -> int:
     compared = compare_records(first, second, arguments.max_regression)
     if arguments.html is not None:
         ours, theirs = disambiguate_names(first, second)
-        write_atomically(arguments.html, html_report([*ours, *theirs], compared).encode())
+        page = html_report([*ours, *theirs], compared, origin(arguments.command))
+        write_atomically(arguments.html, page.encode())
     if missing := count_unmatched(first, second, compared):
         note(f"groupvit: warning: {missing} measurements have no counterpart in the other file")
     return _tell(arguments, compared)
 
 
-def _measure(arguments: argparse.Namespace) -> int:
+def _measure(arguments: Arguments) -> int:
     # Imported here, so that a mistyped number is told at once.
     from groupvit_export.benchmark.bench_target import open_subjects
     from groupvit_export.benchmark.compare import compare_records
     from groupvit_export.benchmark.html import html_report
     from groupvit_export.benchmark.machine import load_average
     from groupvit_export.benchmark.measure import Plan, measure
-    from groupvit_export.benchmark.progress import Progress
     from groupvit_export.benchmark.records import write_records
     from groupvit_export.benchmark.settings import RunConfig, sweep
-    from groupvit_export.benchmark.text import records_text
     from groupvit_export.cli.accuracies import read_accuracies, split_accuracy
+    from groupvit_export.cli.bench_report import record_blocks
     from groupvit_export.data.bundled import DEMO_SAMPLE
     from groupvit_runtime.engines import EngineOptions
     from groupvit_runtime.manifest import check_decode
@@ -214,7 +260,7 @@ def _measure(arguments: argparse.Namespace) -> int:
     labels = _labels(arguments)
     # Before anything is loaded, which is load, too.
     load_before = load_average()
-    subjects = open_subjects(arguments.bundles, labels, read_templates(arguments))
+    subjects = open_subjects(arguments.bundles, labels, read_templates(arguments.templates))
     plan = Plan(
         subjects=subjects,
         settings=settings,
@@ -226,7 +272,7 @@ def _measure(arguments: argparse.Namespace) -> int:
         command=arguments.command,
         load_before=load_before,
     )
-    progress = Progress(sys.stderr, quiet=arguments.quiet)
+    progress = BenchProgress(sys.stderr, quiet=arguments.quiet)
     try:
         records = measure(plan, progress)
     finally:
@@ -240,26 +286,25 @@ def _measure(arguments: argparse.Namespace) -> int:
     if arguments.records is not None:
         write_records(arguments.records, records)
     if arguments.html is not None:
-        write_atomically(arguments.html, html_report(records, compared).encode())
-    print(records_text(records), flush=True)
-    if compared:
-        print()
+        page = html_report(records, compared, origin(arguments.command))
+        write_atomically(arguments.html, page.encode())
+    show([*record_blocks(records), *([""] if compared else [])])
     return _tell(arguments, compared)
 
 
-def _tell(arguments: argparse.Namespace, compared: Sequence[Comparison]) -> int:
+def _tell(arguments: Arguments, compared: Sequence[Comparison]) -> int:
     from groupvit_export.benchmark.compare import EXIT_REGRESSION
-    from groupvit_export.benchmark.text import comparisons_text
+    from groupvit_export.cli.bench_report import comparison_blocks
 
     if compared:
-        print(comparisons_text(compared, arguments.max_regression), flush=True)
+        show(comparison_blocks(compared, arguments.max_regression))
     for path in (arguments.records, arguments.html):
         if path is not None:
             note(f"written: {path}")
     return EXIT_REGRESSION if any(comparison.regressed for comparison in compared) else 0
 
 
-def _effort(arguments: argparse.Namespace) -> SamplingBudget:
+def _effort(arguments: Arguments) -> SamplingBudget:
     from groupvit_export.benchmark.compare import MIN_COMPARED
     from groupvit_export.benchmark.paced import CALLS_A_ROUND
     from groupvit_export.benchmark.settings import (
@@ -304,12 +349,12 @@ def _size(text: str | None) -> tuple[int, int] | None:
     return size
 
 
-def _labels(arguments: argparse.Namespace) -> Labels | str | None:
+def _labels(arguments: Arguments) -> Labels | str | None:
     from groupvit_runtime.vocabulary import Vocabulary
 
     if arguments.vocab is None:
         return read_labels(arguments)
-    name: str = arguments.vocab
+    name = arguments.vocab
     path = Path(name)
     return Vocabulary.load(path) if path.suffix == ".safetensors" or path.is_file() else name
 

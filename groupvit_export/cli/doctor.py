@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from groupvit_export.benchmark.machine import this_machine
-from groupvit_export.cli.output import print_json, table
+from groupvit_export.cli.options import Json, VerbArguments
+from groupvit_export.cli.output import print_json
+from groupvit_export.cli.tables import show, table
 from groupvit_export.errors import EngineError
 from groupvit_export.targets.registry import TARGETS
 from groupvit_export.targets.requirements import DOWNLOAD_PACKAGE, EXPORT_PACKAGES
@@ -23,11 +24,14 @@ _PACKAGES: Final = (
 _VECTOR_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd", "bf16")
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+@dataclass(frozen=True, kw_only=True)
+class Arguments(VerbArguments):
+    """Options of `groupvit doctor`."""
+
+    as_json: Json = False
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: Arguments) -> int:
     versions = {name: _version(name) for name in _PACKAGES}
     states = [state for target in TARGETS.values() for state in target.requirements()]
     gpu = _gpu()
@@ -39,17 +43,19 @@ def run(arguments: argparse.Namespace) -> int:
         if isinstance(gpu, str)
         else f"{gpu.name}, compute capability {gpu.compute_capability}, driver for CUDA {gpu.driver}",
     }
-    if arguments.json:
+    if arguments.as_json:
         print_json({"machine": machine, "versions": versions, "targets": [asdict(state) for state in states]})
         return 0
-    print(
-        f"Python {machine['python']} on {machine['system']}; "
-        f"CPU with {machine['cpu'] or 'no vector extensions that are known here'}; GPU: {machine['gpu']}"
-    )
-    print(table(["package", "version"], [[name, found or "-"] for name, found in versions.items()]))
-    print()
     rows = [[s.target, s.device, _yes(s.run), _yes(s.export), s.fix] for s in states]
-    print(table(["target", "device", "runs here", "exports here", "what is missing"], rows))
+    show(
+        [
+            f"Python {machine['python']} on {machine['system']}; "
+            f"CPU with {machine['cpu'] or 'no vector extensions that are known here'}; GPU: {machine['gpu']}",
+            table(["package", "version"], [[name, found or "-"] for name, found in versions.items()]),
+            "",
+            table(["target", "device", "runs here", "exports here", "what is missing"], rows),
+        ]
+    )
     return 0
 
 

@@ -2,77 +2,124 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from groupvit_export.cli.arguments import add_engine_options, add_templates, read_templates
+from typer import Option
+
+from groupvit_export.cli.eval_report import report_blocks
+from groupvit_export.cli.options import Bundle, Device, Templates, Threads, VerbArguments, read_templates
 from groupvit_export.cli.output import note, print_json
+from groupvit_export.cli.progress import EvalProgress
+from groupvit_export.cli.tables import show
+from groupvit_export.data.datasets import DATASETS, DatasetOptions, load_dataset
 from groupvit_export.errors import UsageError
 
 _EXIT_FAILED_IMAGES = 1
 _EXIT_INTERRUPTED = 130
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    from groupvit_export.data.datasets import DATASETS
-
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = "data sets:\n" + "\n".join(
-        f"  {name.ljust(max(map(len, DATASETS)))}  {spec.summary}" for name, spec in DATASETS.items()
-    )
-    parser.add_argument("bundle", metavar="BUNDLE")
-    data = parser.add_argument_group("data set")
-    data.add_argument("--dataset", required=True, metavar="NAME", help=", ".join(DATASETS))
-    data.add_argument("--root", required=True, type=Path, metavar="DIR", help="the data set's folder")
-    data.add_argument("--split", metavar="S", help="another than the one usually evaluated on")
-    data.add_argument("--vocabulary", metavar="V", help="shapes: which of its vocabularies")
-    data.add_argument("--classes", type=Path, metavar="FILE", help="folder: a class name a line")
-    data.add_argument("--ignore-index", type=int, metavar="N", help="folder: mask value that counts nowhere")
-    data.add_argument(
-        "--limit",
-        type=int,
-        metavar="N",
-        help="only N of the images, spread evenly; a larger N takes the same ones and more",
-    )
-    how = parser.add_argument_group("segmentation")
-    how.add_argument("--decode", metavar="D", help="hf or paper; default: the bundle's")
-    how.add_argument(
-        "--background-threshold",
-        type=float,
-        metavar="T",
-        help="paper decode: below it a pixel is background; default: the data set's",
-    )
-    add_templates(parser)
-    add_engine_options(parser)
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=1,
-        metavar="N",
-        help="images at once (default: 1); for ONNX Runtime on a CPU, --threads 1 and a worker a core",
-    )
-    parser.add_argument(
-        "-o", "--output", type=Path, default=Path("evaluated"), metavar="DIR", help="default: evaluated"
-    )
-    parser.add_argument(
-        "--worst", type=int, default=8, metavar="N", help="draw the N worst images (default: 8, 0 for none)"
-    )
-    parser.add_argument("--strict", action="store_true", help="stop at the first image that fails")
-    parser.add_argument("--force", action="store_true", help="discard an evaluation in the output folder")
-    parser.add_argument("--json", action="store_true", help="print the report as one line of JSON")
-    parser.add_argument("--quiet", action="store_true", help="say nothing of the progress")
+EPILOG = "\b\nData sets:\n" + "\n".join(
+    f"  {name.ljust(max(map(len, DATASETS)))}  {spec.summary}" for name, spec in DATASETS.items()
+)
+_DATA = "Data set"
+_HOW = "Segmentation"
 
 
-def run(arguments: argparse.Namespace) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Arguments(VerbArguments):
+    """Options of `groupvit eval`."""
+
+    bundle: Bundle
+    dataset: Annotated[
+        str, Option("--dataset", metavar="NAME", help=", ".join(DATASETS), rich_help_panel=_DATA)
+    ]
+    root: Annotated[
+        Path, Option("--root", metavar="DIR", help="the data set's folder", rich_help_panel=_DATA)
+    ]
+    split: Annotated[
+        str | None,
+        Option(
+            "--split", metavar="S", help="another than the one usually evaluated on", rich_help_panel=_DATA
+        ),
+    ] = None
+    vocabulary: Annotated[
+        str | None,
+        Option("--vocabulary", metavar="V", help="shapes: which of its vocabularies", rich_help_panel=_DATA),
+    ] = None
+    classes: Annotated[
+        Path | None,
+        Option("--classes", metavar="FILE", help="folder: a class name a line", rich_help_panel=_DATA),
+    ] = None
+    ignore_index: Annotated[
+        int | None,
+        Option(
+            "--ignore-index",
+            metavar="N",
+            help="folder: mask value that counts nowhere",
+            rich_help_panel=_DATA,
+        ),
+    ] = None
+    limit: Annotated[
+        int | None,
+        Option(
+            "--limit",
+            metavar="N",
+            help="only N of the images, spread evenly; a larger N takes the same ones and more",
+            rich_help_panel=_DATA,
+        ),
+    ] = None
+    decode: Annotated[
+        str | None,
+        Option("--decode", metavar="D", help="hf or paper; default: the bundle's", rich_help_panel=_HOW),
+    ] = None
+    background_threshold: Annotated[
+        float | None,
+        Option(
+            "--background-threshold",
+            metavar="T",
+            help="paper decode: below it a pixel is background; default: the data set's",
+            rich_help_panel=_HOW,
+        ),
+    ] = None
+    templates: Templates = None
+    device: Device = None
+    threads: Threads = None
+    workers: Annotated[
+        int,
+        Option(
+            "--workers",
+            metavar="N",
+            help="images at once (default: 1); for ONNX Runtime on a CPU, --threads 1 and a worker a core",
+            show_default=False,
+        ),
+    ] = 1
+    output: Annotated[
+        Path, Option("-o", "--output", metavar="DIR", help="default: evaluated", show_default=False)
+    ] = Path("evaluated")
+    worst: Annotated[
+        int,
+        Option(
+            "--worst",
+            metavar="N",
+            help="draw the N worst images (default: 8, 0 for none)",
+            show_default=False,
+        ),
+    ] = 8
+    strict: Annotated[bool, Option("--strict", help="stop at the first image that fails")] = False
+    force: Annotated[bool, Option("--force", help="discard an evaluation in the output folder")] = False
+    as_json: Annotated[bool, Option("--json", help="print the report as one line of JSON")] = False
+    quiet: Annotated[bool, Option("--quiet", help="say nothing of the progress")] = False
+
+
+def run(arguments: Arguments) -> int:
     _check(arguments)
     # Imported here, so that a mistyped number is told at once.
-    from groupvit_export.data.datasets import DatasetOptions, load_dataset
     from groupvit_export.evaluate.identity import identify
     from groupvit_export.evaluate.journal import Journal
-    from groupvit_export.evaluate.progress import Progress
     from groupvit_export.evaluate.report import make_report
-    from groupvit_export.evaluate.report_text import report_text
     from groupvit_export.evaluate.runner import RunOptions, evaluate
     from groupvit_export.evaluate.setting import bind, check_threshold, choose_setting
     from groupvit_export.evaluate.worst import clear_worst, draw_worst
@@ -80,8 +127,9 @@ def run(arguments: argparse.Namespace) -> int:
     from groupvit_runtime.segmenter import Segmenter
     from groupvit_runtime.serialize import to_json
 
-    if arguments.decode is not None:
-        check_threshold(arguments.background_threshold, check_decode(arguments.decode))
+    wanted = None if arguments.decode is None else check_decode(arguments.decode)
+    if wanted is not None:
+        check_threshold(arguments.background_threshold, wanted)
     dataset = load_dataset(
         arguments.dataset,
         arguments.root,
@@ -94,12 +142,12 @@ def run(arguments: argparse.Namespace) -> int:
         ),
     )
     segmenter = Segmenter.load(
-        arguments.bundle, device=arguments.device, threads=arguments.threads, decode=arguments.decode
+        arguments.bundle, device=arguments.device, threads=arguments.threads, decode=wanted
     )
-    decode = check_decode(arguments.decode or segmenter.manifest.decode.default)
+    decode = check_decode(wanted or segmenter.manifest.decode.default)
     # Again, for the bundle's own decode is known only now.
     check_threshold(arguments.background_threshold, decode)
-    setting = choose_setting(dataset, segmenter, decode, read_templates(arguments))
+    setting = choose_setting(dataset, segmenter, decode, read_templates(arguments.templates))
     segment = bind(segmenter, setting)
     identity = identify(dataset, setting, segmenter.manifest, segmenter.engine_description)
     options = RunOptions(
@@ -109,7 +157,7 @@ def run(arguments: argparse.Namespace) -> int:
         worst=arguments.worst,
         strict=arguments.strict,
     )
-    progress = Progress(sys.stderr, quiet=arguments.quiet)
+    progress = EvalProgress(sys.stderr, quiet=arguments.quiet)
     with Journal.open(arguments.output, identity, root=dataset.root, force=arguments.force) as journal:
         if arguments.force:
             clear_worst(arguments.output)
@@ -129,14 +177,15 @@ def run(arguments: argparse.Namespace) -> int:
             limit=arguments.limit,
         )
         path = report.write(arguments.output)
-    if arguments.json:
+    if arguments.as_json:
         print_json(to_json(report))
     else:
-        print(f"{report_text(report)}\n\n{path}")
+        show([*report_blocks(report), ""])
+        print(path)
     return _EXIT_FAILED_IMAGES if report.failed else 0
 
 
-def _check(arguments: argparse.Namespace) -> None:
+def _check(arguments: Arguments) -> None:
     """Refuse numbers that cannot mean anything, before anything is loaded."""
     for option, value, least in (
         ("--limit", arguments.limit, 1),

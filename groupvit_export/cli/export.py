@@ -2,87 +2,112 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from typer import Option
 
 from groupvit_export.build.image_input import INPUTS, check_input
-from groupvit_export.cli.arguments import add_templates, read_size, read_templates
-from groupvit_export.cli.kept import kept_table
+from groupvit_export.cli.kept import kept_nodes
+from groupvit_export.cli.options import Json, Quiet, Templates, VerbArguments, read_size, read_templates
 from groupvit_export.cli.output import print_json
 from groupvit_export.cli.packages import require_packages
 from groupvit_export.cli.parity import parity_table
 from groupvit_export.cli.precisions import precision_table
-from groupvit_export.cli.quantization_arguments import add_quantization_options, read_quantization_options
-from groupvit_export.cli.target_arguments import add_target_options, read_target_options
+from groupvit_export.cli.progress import ShareProgress
+from groupvit_export.cli.quantization_options import QuantizationFlags, read_quantization_options
+from groupvit_export.cli.tables import separated, show
+from groupvit_export.cli.target_options import TargetFlags, read_target_options
 from groupvit_export.data.bundled import DEMO_LABELS, DEMO_SAMPLE
 from groupvit_export.targets.registry import TARGETS, check_decode_in_graph, check_target
 from groupvit_export.targets.requirements import EXPORT_PACKAGES, INT8_PACKAGES
-from groupvit_export.terminal import ShareLine
 from groupvit_runtime.manifest import check_decode
 from groupvit_runtime.prompts import resolve_templates
 from groupvit_runtime.serialize import to_json
 
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    targets = "; ".join(f"{name}: {kind.summary}" for name, kind in TARGETS.items())
-    parser.add_argument("--target", required=True, help=targets)
-    precisions = "; ".join(f"{name}: {', '.join(kind.precisions)}" for name, kind in TARGETS.items())
-    parser.add_argument("--precision", default="fp32", help=f"default fp32. {precisions}")
-    parser.add_argument(
-        "--checkpoint",
-        metavar="C",
-        help="Hugging Face folder or hub id, or NVlabs .pth; without it the demo checkpoint is taken",
-    )
-    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="the bundle's folder")
-    parser.add_argument("--force", action="store_true", help="replace an existing bundle")
-    parser.add_argument(
-        "--image-size", metavar="S", help="side in pixels, or HEIGHTxWIDTH; default the checkpoint's own"
-    )
-    parser.add_argument("--decode", help="default decode of the bundle: hf or paper")
-    parser.add_argument(
-        "--input",
-        default=INPUTS[0],
-        metavar="TYPE",
-        help="what the image engine takes: float32, normalized images (default); uint8, pixels "
-        "[B, H, W, 3] in RGB, which it normalizes itself as the default decode does",
-    )
-    parser.add_argument(
-        "--decode-in-graph",
-        action="store_true",
-        help="with --target onnx or openvino: the image engine also makes label maps by the hf decode, from "
-        "class embeddings and a size",
-    )
-    add_templates(parser)
-    parser.add_argument(
-        "--tokenizer", type=Path, metavar="PATH", help="tokenizer.json, folder, or CLIP's .txt.gz"
-    )
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="config.json to use instead of the checkpoint's"
-    )
-    parser.add_argument(
-        "--disable-pass", action="append", default=[], metavar="NAME", help="leave a graph pass out"
-    )
-    parser.add_argument(
-        "--allow-failed-parity",
-        action="store_true",
-        help="write the bundle even where it does not equal the reference; the runtime then warns",
-    )
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.add_argument("--quiet", action="store_true", help="no progress")
-    add_quantization_options(parser)
-    add_target_options(parser)
+_TARGETS = "; ".join(f"{name}: {kind.summary}" for name, kind in TARGETS.items())
+_PRECISIONS = "; ".join(f"{name}: {', '.join(kind.precisions)}" for name, kind in TARGETS.items())
 
 
-def run(arguments: argparse.Namespace) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Arguments(TargetFlags, QuantizationFlags, VerbArguments):
+    """Options of `groupvit export`."""
+
+    target: Annotated[str, Option("--target", metavar="T", help=_TARGETS)]
+    precision: Annotated[
+        str, Option("--precision", metavar="P", help=f"default fp32. {_PRECISIONS}", show_default=False)
+    ] = "fp32"
+    checkpoint: Annotated[
+        str | None,
+        Option(
+            "--checkpoint",
+            metavar="C",
+            help="Hugging Face folder or hub id, or NVlabs .pth; without it the demo checkpoint is taken",
+        ),
+    ] = None
+    output: Annotated[Path | None, Option("-o", "--output", metavar="DIR", help="the bundle's folder")] = None
+    force: Annotated[bool, Option("--force", help="replace an existing bundle")] = False
+    image_size: Annotated[
+        str | None,
+        Option(
+            "--image-size", metavar="S", help="side in pixels, or HEIGHTxWIDTH; default the checkpoint's own"
+        ),
+    ] = None
+    decode: Annotated[
+        str | None, Option("--decode", metavar="D", help="default decode of the bundle: hf or paper")
+    ] = None
+    input: Annotated[
+        str,
+        Option(
+            "--input",
+            metavar="TYPE",
+            show_default=False,
+            help="what the image engine takes: float32, normalized images (default); uint8, pixels "
+            "[B, H, W, 3] in RGB, which it normalizes itself as the default decode does",
+        ),
+    ] = INPUTS[0]
+    decode_in_graph: Annotated[
+        bool,
+        Option(
+            "--decode-in-graph",
+            help="with --target onnx or openvino: the image engine also makes label maps by the hf decode, "
+            "from class embeddings and a size",
+        ),
+    ] = False
+    templates: Templates = None
+    tokenizer: Annotated[
+        Path | None,
+        Option("--tokenizer", metavar="PATH", help="tokenizer.json, folder, or CLIP's .txt.gz"),
+    ] = None
+    config: Annotated[
+        Path | None,
+        Option("--config", metavar="FILE", help="config.json to use instead of the checkpoint's"),
+    ] = None
+    disable_pass: Annotated[
+        list[str] | None, Option("--disable-pass", metavar="NAME", help="leave a graph pass out")
+    ] = None
+    allow_failed_parity: Annotated[
+        bool,
+        Option(
+            "--allow-failed-parity",
+            help="write the bundle even where it does not equal the reference; the runtime then warns",
+        ),
+    ] = False
+    as_json: Json = False
+    quiet: Quiet = False
+
+
+def run(arguments: Arguments) -> int:
     # Refusals first: nobody should wait for PyTorch to load to be told of a typing error.
     target = check_target(arguments.target, arguments.precision)
-    target_options = read_target_options(arguments)
-    quantization = read_quantization_options(arguments)
+    target_options = read_target_options(arguments, arguments.target)
+    quantization = read_quantization_options(arguments, arguments.precision)
     check_input(arguments.input)
     check_decode_in_graph(arguments.target, arguments.precision, arguments.decode_in_graph)
     decode = None if arguments.decode is None else check_decode(arguments.decode)
-    templates = read_templates(arguments)
+    templates = read_templates(arguments.templates)
     image_size = read_size(arguments.image_size)
     require_packages(EXPORT_PACKAGES, "exporting")
     target.announce(target_options)
@@ -103,7 +128,7 @@ def run(arguments: argparse.Namespace) -> int:
         decode=decode,
         tokenizer=arguments.tokenizer,
         config=arguments.config,
-        passes=select_passes(arguments.disable_pass),
+        passes=select_passes(arguments.disable_pass or []),
         allow_failed_parity=arguments.allow_failed_parity,
         target_options=target_options,
         quantization=quantization,
@@ -111,9 +136,12 @@ def run(arguments: argparse.Namespace) -> int:
         decode_in_graph=arguments.decode_in_graph,
         command=arguments.command,
     )
-    bar = ShareLine(sys.stderr, quiet=arguments.quiet or arguments.json)
-    result = export_bundle(options, progress=bar.note, report=bar)
-    if arguments.json:
+    bar = ShareProgress(sys.stderr, quiet=arguments.quiet or arguments.as_json)
+    try:
+        result = export_bundle(options, progress=bar.note, report=bar)
+    finally:
+        bar.end()
+    if arguments.as_json:
         print_json(
             {
                 "bundle": str(result.path),
@@ -124,9 +152,11 @@ def run(arguments: argparse.Namespace) -> int:
             }
         )
         return 0
-    print(kept_table(result.manifest))
-    print(parity_table(result.manifest))
-    print(precision_table(result.manifest))
+    show(
+        separated(
+            (kept_nodes(result.manifest), parity_table(result.manifest), precision_table(result.manifest))
+        )
+    )
     image, labels = ("IMAGE", "a cat,a dog")
     if options.checkpoint is None:
         image, labels = str(DEMO_SAMPLE), ",".join(DEMO_LABELS)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import dataclass
+from typing import Annotated
 
-from groupvit_export.cli.kept import kept_table
+from typer import Option
+
+from groupvit_export.cli.kept import kept_nodes
 from groupvit_export.cli.layers import layer_table
-from groupvit_export.cli.output import print_json, table
+from groupvit_export.cli.options import Bundle, VerbArguments
+from groupvit_export.cli.output import print_json
 from groupvit_export.cli.parity import parity_table
 from groupvit_export.cli.precisions import precision_table
+from groupvit_export.cli.tables import Block, Table, separated, show, table
 from groupvit_export.targets.requirements import GRAPH_PACKAGES, is_there
 from groupvit_runtime.contract import LABELS_OUTPUT, PaperDecode
 from groupvit_runtime.manifest import EngineInfo, Manifest, ProfileInfo, TensorInfo
@@ -16,38 +21,39 @@ from groupvit_runtime.open_bundle import OpenBundle, open_bundle
 from groupvit_runtime.serialize import to_json
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("bundle", metavar="BUNDLE")
-    parser.add_argument("--json", action="store_true", help="print the manifest as JSON")
+@dataclass(frozen=True, kw_only=True)
+class Arguments(VerbArguments):
+    """Options of `groupvit inspect`."""
+
+    bundle: Bundle
+    as_json: Annotated[bool, Option("--json", help="print the manifest as JSON")] = False
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: Arguments) -> int:
     bundle = open_bundle(arguments.bundle)
     files = _verify(bundle)
     manifest = bundle.manifest
-    if arguments.json:
+    if arguments.as_json:
         print_json(to_json(manifest))
         return 0
-    print(
-        "\n\n".join(
-            part.rstrip("\n")
-            for part in (
-                _head(manifest),
-                _engines(manifest),
-                kept_table(manifest),
+    show(
+        separated(
+            (
+                [_head(manifest)],
+                *map(_engine, manifest.engines),
+                kept_nodes(manifest),
                 layer_table(manifest),
                 precision_table(manifest),
-                _passes(manifest),
+                [_passes(manifest)],
                 parity_table(manifest),
-                files,
+                [files],
             )
-            if part
         )
     )
     return 0
 
 
-def _verify(bundle: OpenBundle) -> str:
+def _verify(bundle: OpenBundle) -> Table:
     manifest = bundle.manifest
     files = [file for engine in manifest.engines for file in engine.all_files]
     files += [manifest.tokenizer] if manifest.tokenizer else []
@@ -96,22 +102,18 @@ def _paper(decode: PaperDecode | None) -> str:
     )
 
 
-def _engines(manifest: Manifest) -> str:
-    blocks = []
-    for engine in manifest.engines:
-        versions = ", ".join(f"{name} {version}" for name, version in engine.versions.items())
-        tensors = [["in", *_tensor(item)] for item in engine.inputs]
-        tensors += [["out", *_tensor(item)] for item in engine.outputs]
-        tensors += [["profile", item.name, "", _profile(item)] for item in _profiles(engine)]
-        inside = [] if engine.normalizes is None else [f"normalizes pixels as {engine.normalizes}"]
-        inside += ["decodes label maps"] if LABELS_OUTPUT in (t.name for t in engine.outputs) else []
-        blocks.append(
-            f"{engine.role} engine: {engine.target} {engine.precision}, for {engine.hardware}\n"
-            f"built with {versions}\n"
-            + (f"inside: {', '.join(inside)}\n" if inside else "")
-            + table(["", "tensor", "dtype", "shape"], tensors)
-        )
-    return "\n\n".join(blocks)
+def _engine(engine: EngineInfo) -> list[Block]:
+    versions = ", ".join(f"{name} {version}" for name, version in engine.versions.items())
+    tensors = [["in", *_tensor(item)] for item in engine.inputs]
+    tensors += [["out", *_tensor(item)] for item in engine.outputs]
+    tensors += [["profile", item.name, "", _profile(item)] for item in _profiles(engine)]
+    inside = [] if engine.normalizes is None else [f"normalizes pixels as {engine.normalizes}"]
+    inside += ["decodes label maps"] if LABELS_OUTPUT in (t.name for t in engine.outputs) else []
+    return [
+        f"{engine.role} engine: {engine.target} {engine.precision}, for {engine.hardware}\n"
+        f"built with {versions}" + (f"\ninside: {', '.join(inside)}" if inside else ""),
+        table(["", "tensor", "dtype", "shape"], tensors),
+    ]
 
 
 def _profiles(engine: EngineInfo) -> tuple[ProfileInfo, ...]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import textwrap
 
+from groupvit_export.cli.tables import Block, separated
 from groupvit_runtime.manifest import EngineInfo, Manifest
 
 
-def kept_table(manifest: Manifest) -> str:
+def kept_nodes(manifest: Manifest) -> list[Block]:
     """By engine and reason, every node by name; empty where everything is float32 anyway."""
-    return "".join(f"{_engine(engine)}\n" for engine in manifest.engines if engine.kept)
+    return separated([_engine(engine)] for engine in manifest.engines if engine.kept)
 
 
 def _engine(engine: EngineInfo) -> str:
@@ -18,4 +19,4 @@ def _engine(engine: EngineInfo) -> str:
     for item in engine.kept:
         lines.append(f"  {item.reason} ({len(item.nodes)}):")
         lines += textwrap.wrap(", ".join(item.nodes), 100, initial_indent="    ", subsequent_indent="    ")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from groupvit_export.cli.output import table
+from groupvit_export.cli.tables import Block, separated, table
 from groupvit_runtime.manifest import EngineInfo, Manifest, QuantizedLayer
 
 
-def layer_table(manifest: Manifest) -> str:
+def layer_table(manifest: Manifest) -> list[Block]:
     """By engine: how int8 was made, and every layer with its sensitivity; empty where nothing is in int8."""
-    return "\n\n".join(_engine(engine) for engine in manifest.engines if engine.quantization is not None)
+    return separated(_engine(engine) for engine in manifest.engines if engine.quantization is not None)
 
 
-def _engine(engine: EngineInfo) -> str:
+def _engine(engine: EngineInfo) -> list[Block]:
     info = engine.quantization
     assert info is not None
     count = sum(layer.quantized for layer in info.layers)
     head = f"{engine.role} engine: {count} of {len(info.layers)} layers in int8"
+    layers = table(["layer", "", "sensitivity"], [_row(layer) for layer in info.layers])
     sums = "exact on every processor" if info.never_saturates else "may saturate on x86 without VNNI"
     judged = f"judged on {info.instruction_set or 'an unknown instruction set'}; sums of products {sums}"
-    return f"{head}\n{info.method}\n{info.calibration}\n{judged}\n" + table(
-        ["layer", "", "sensitivity"], [_row(layer) for layer in info.layers]
-    )
+    return [f"{head}\n{info.method}\n{info.calibration}\n{judged}", layers]
 
 
 def _row(layer: QuantizedLayer) -> list[str]:

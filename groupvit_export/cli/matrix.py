@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from groupvit_export.cli.output import table
+from groupvit_export.cli.tables import Table, table
 from groupvit_export.verification.report import number
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from groupvit_export.verification.report import Cell, Report
 
 
-def matrix(report: Report) -> str:
+def matrix(report: Report) -> Table:
     """Rows are outputs and decisions, columns are backends; the last one says what may be at most."""
     columns = [column.name for column in report.columns]
     rows = [

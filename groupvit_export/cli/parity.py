@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from groupvit_export.cli.output import table
+from groupvit_export.cli.tables import Block, table
 from groupvit_export.verification.report import number
 from groupvit_runtime.manifest import Manifest, ParityRow
 
 
-def parity_table(manifest: Manifest) -> str:
+def parity_table(manifest: Manifest) -> list[Block]:
     """Decisions and errors of the engines against the reference, with the budgets they had."""
     parity = manifest.parity
     if parity is None:
-        return "parity with the reference: not recorded"
+        return ["parity with the reference: not recorded"]
     head = f"parity with the reference (float64): {parity.verdict}"
     if parity.first is not None:
         head += f", first in {parity.first}"
     if parity.substitute is not None:
         head += f"\n{parity.substitute}"
     rows = [_row(row) for row in parity.rows]
-    return f"{head}\n" + table(["", "measured", "at most", "verdict", ""], rows)
+    return [head, table(["", "measured", "at most", "verdict", ""], rows)]
 
 
 def _row(row: ParityRow) -> list[str]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from groupvit_export.cli.output import table
+from groupvit_export.cli.tables import Block, table
 from groupvit_runtime.manifest import Manifest, PrecisionRow
 
 
-def precision_table(manifest: Manifest) -> str:
+def precision_table(manifest: Manifest) -> list[Block]:
     """Verdict, mIoU, agreement and latency of every precision; empty where there is only one."""
     if not manifest.precisions:
-        return ""
+        return []
     header = ["precision", "verdict", "mIoU", "pixels as in fp32", "image engine"]
     details = dict.fromkeys(row.detail for row in manifest.precisions)
     lines = [f"  {detail}" for detail in details]
-    return "\n".join((table(header, [_row(row) for row in manifest.precisions]), *lines))
+    return [table(header, [_row(row) for row in manifest.precisions]), *lines]
 
 
 def _row(row: PrecisionRow) -> list[str]:

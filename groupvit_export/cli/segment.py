@@ -2,59 +2,88 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from groupvit_export.cli.arguments import (
-    add_engine_options,
-    add_labels,
-    add_templates,
+from typer import Argument, Option
+
+from groupvit_export.cli.options import (
+    Bundle,
+    Device,
+    LabelNames,
+    LabelsFile,
+    Templates,
+    Threads,
+    VerbArguments,
+    check_exclusive,
     read_labels,
     read_templates,
 )
 from groupvit_export.cli.output import note, print_json
 from groupvit_runtime.errors import GroupViTError, ImageError, UsageError
 from groupvit_runtime.files import write_atomically
+from groupvit_runtime.manifest import check_decode
 from groupvit_runtime.read_image import list_images
 from groupvit_runtime.result import Segmentation
 from groupvit_runtime.segmenter import Labels, Segmenter
 from groupvit_runtime.vocabulary import Vocabulary
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("bundle", metavar="BUNDLE")
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="files, or folders of them")
-    add_labels(parser, required=True).add_argument(
-        "--vocab", metavar="V", help="a vocabulary inside the bundle, or a file that groupvit vocab wrote"
-    )
-    add_templates(parser)
-    parser.add_argument(
-        "-o", "--output", type=Path, default=Path("segmented"), metavar="DIR", help="default: segmented"
-    )
-    parser.add_argument("--force", action="store_true", help="overwrite images in the output folder")
-    parser.add_argument("--decode", help="hf or paper; default: the bundle's")
-    parser.add_argument(
-        "--background-threshold", type=float, metavar="T", help="paper decode: below it a pixel is background"
-    )
-    add_engine_options(parser)
-    parser.add_argument("--json", action="store_true", help="print a JSON line an image")
-    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+@dataclass(frozen=True, kw_only=True)
+class Arguments(VerbArguments):
+    """Options of `groupvit segment`."""
+
+    bundle: Bundle
+    images: Annotated[list[Path], Argument(metavar="IMAGE", help="files, or folders of them")]
+    labels: LabelNames = None
+    labels_file: LabelsFile = None
+    vocab: Annotated[
+        str | None,
+        Option(
+            "--vocab",
+            metavar="V",
+            help="a vocabulary inside the bundle, or a file that groupvit vocab wrote",
+        ),
+    ] = None
+    templates: Templates = None
+    output: Annotated[
+        Path, Option("-o", "--output", metavar="DIR", help="default: segmented", show_default=False)
+    ] = Path("segmented")
+    force: Annotated[bool, Option("--force", help="overwrite images in the output folder")] = False
+    decode: Annotated[
+        str | None, Option("--decode", metavar="D", help="hf or paper; default: the bundle's")
+    ] = None
+    background_threshold: Annotated[
+        float | None,
+        Option("--background-threshold", metavar="T", help="paper decode: below it a pixel is background"),
+    ] = None
+    device: Device = None
+    threads: Threads = None
+    as_json: Annotated[bool, Option("--json", help="print a JSON line an image")] = False
+    quiet: Annotated[bool, Option("--quiet", help="print nothing but errors")] = False
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: Arguments) -> int:
+    check_exclusive(
+        {"--labels": arguments.labels, "--labels-file": arguments.labels_file, "--vocab": arguments.vocab},
+        required=True,
+    )
     threshold = arguments.background_threshold
     if threshold is not None and not 0 <= threshold <= 1:
         raise UsageError("a background threshold is a probability", got=threshold, expected="0 to 1")
+    decode = None if arguments.decode is None else check_decode(arguments.decode)
     labels = read_labels(arguments)
     jobs = list(_jobs(arguments.images, arguments.output, force=arguments.force))
     segmenter = Segmenter.load(
-        arguments.bundle, device=arguments.device, threads=arguments.threads, decode=arguments.decode
+        arguments.bundle, device=arguments.device, threads=arguments.threads, decode=decode
     )
     vocabulary = segmenter.vocabulary(
-        _named_vocabulary(arguments.vocab) if labels is None else labels, templates=read_templates(arguments)
+        _named_vocabulary(arguments.vocab or "") if labels is None else labels,
+        templates=read_templates(arguments.templates),
     )
     failed: list[Path] = []
     for number, (image, stem) in enumerate(jobs, 1):
@@ -68,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
             continue
         milliseconds = (time.perf_counter() - start) * 1000
         files = _write(result, arguments.output, stem)
-        if arguments.json:
+        if arguments.as_json:
             print_json(_record(image, result, files, milliseconds))
         elif not arguments.quiet:
             shares = ", ".join(f"{name} {share:.0%}" for name, share in result.shares().items())

@@ -2,62 +2,103 @@
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from groupvit_export.cli.arguments import add_engine_options, add_labels, read_labels
+from typer import Option
+
 from groupvit_export.cli.matrix import matrix, verdict_lines
+from groupvit_export.cli.options import (
+    Bundle,
+    Device,
+    Json,
+    LabelNames,
+    LabelsFile,
+    Quiet,
+    Threads,
+    VerbArguments,
+    check_exclusive,
+    read_labels,
+)
+from groupvit_export.cli.origin import origin
 from groupvit_export.cli.output import note, print_json
 from groupvit_export.cli.packages import require_packages
+from groupvit_export.cli.tables import show
 from groupvit_export.errors import UsageError
+from groupvit_export.html.page import check_installed
 from groupvit_export.targets.requirements import VERIFY_PACKAGES
 from groupvit_runtime.files import write_atomically
 from groupvit_runtime.serialize import to_json
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("bundle", metavar="BUNDLE")
-    parser.add_argument(
-        "--images",
-        type=Path,
-        metavar="DIR",
-        help="a folder of images, or of images/, masks/ and classes.txt; default: the scenes of the package",
-    )
-    parser.add_argument(
-        "--limit",
-        type=int,
-        default=100,
-        metavar="N",
-        help="at most N images of the folder, spread evenly (100)",
-    )
-    parser.add_argument(
-        "--against", metavar="CHECKPOINT", help="folder, hub id or .pth; default: what the manifest names"
-    )
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="config.json to use instead of the checkpoint's"
-    )
-    parser.add_argument(
-        "--targets",
-        metavar="T,...",
-        help="further targets to build from the checkpoint and put beside the bundle",
-    )
-    parser.add_argument(
-        "--calibration",
-        type=Path,
-        metavar="DIR",
-        help="with --targets and an int8 bundle: where the images lie now that it was calibrated on",
-    )
-    add_labels(parser, required=False)
-    parser.add_argument(
-        "--bisect", action="store_true", help="where it fails, find the first graph node that does"
-    )
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write a report with images, one file")
-    add_engine_options(parser)
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.add_argument("--quiet", action="store_true", help="no progress")
+@dataclass(frozen=True, kw_only=True)
+class Arguments(VerbArguments):
+    """Options of `groupvit verify`."""
+
+    bundle: Bundle
+    images: Annotated[
+        Path | None,
+        Option(
+            "--images",
+            metavar="DIR",
+            help="a folder of images, or of images/, masks/ and classes.txt; "
+            "default: the scenes of the package",
+        ),
+    ] = None
+    limit: Annotated[
+        int,
+        Option(
+            "--limit",
+            metavar="N",
+            help="at most N images of the folder, spread evenly (100)",
+            show_default=False,
+        ),
+    ] = 100
+    against: Annotated[
+        str | None,
+        Option(
+            "--against",
+            metavar="CHECKPOINT",
+            help="folder, hub id or .pth; default: what the manifest names",
+        ),
+    ] = None
+    config: Annotated[
+        Path | None,
+        Option("--config", metavar="FILE", help="config.json to use instead of the checkpoint's"),
+    ] = None
+    targets: Annotated[
+        str | None,
+        Option(
+            "--targets",
+            metavar="T,...",
+            help="further targets to build from the checkpoint and put beside the bundle",
+        ),
+    ] = None
+    calibration: Annotated[
+        Path | None,
+        Option(
+            "--calibration",
+            metavar="DIR",
+            help="with --targets and an int8 bundle: where the images lie now that it was calibrated on",
+        ),
+    ] = None
+    labels: LabelNames = None
+    labels_file: LabelsFile = None
+    bisect: Annotated[
+        bool, Option("--bisect", help="where it fails, find the first graph node that does")
+    ] = False
+    html: Annotated[
+        Path | None, Option("--html", metavar="FILE", help="write a report with images, one file")
+    ] = None
+    device: Device = None
+    threads: Threads = None
+    as_json: Json = False
+    quiet: Quiet = False
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: Arguments) -> int:
+    check_exclusive({"--labels": arguments.labels, "--labels-file": arguments.labels_file})
     targets = tuple(part.strip() for part in (arguments.targets or "").split(",") if part.strip())
     if arguments.limit < 1:
         raise UsageError("the number of images must be positive", got=arguments.limit, expected="1 or more")
@@ -69,6 +110,8 @@ def run(arguments: argparse.Namespace) -> int:
             expected=f"the folder {arguments.html.parent}",
         )
     require_packages(VERIFY_PACKAGES, "verifying")
+    if arguments.html is not None:
+        check_installed()
 
     from groupvit_export.verification.api import VerifyOptions, verify_bundle
     from groupvit_export.verification.html import html_report
@@ -89,12 +132,13 @@ def run(arguments: argparse.Namespace) -> int:
             calibration=arguments.calibration,
         ),
         find_divergence=arguments.bisect,
-        progress=_silent if arguments.quiet or arguments.json else note,
+        progress=_silent if arguments.quiet or arguments.as_json else note,
     )
     report = found.report
     if arguments.html is not None:
-        write_atomically(arguments.html, html_report(report, found.shown, found.divergences).encode())
-    if arguments.json:
+        page = html_report(report, found.shown, found.divergences, origin(arguments.command))
+        write_atomically(arguments.html, page.encode())
+    if arguments.as_json:
         print_json(
             {
                 "verdict": report.verdict,
@@ -104,11 +148,10 @@ def run(arguments: argparse.Namespace) -> int:
             }
         )
     else:
-        print(matrix(report))
-        print()
-        print("\n".join(verdict_lines(found)))
+        lines = verdict_lines(found)
         if arguments.html is not None:
-            print(f"report with images: {arguments.html}")
+            lines.append(f"report with images: {arguments.html}")
+        show([matrix(report), "", "\n".join(lines)])
     return EXIT_CODES[report.verdict]
 
 

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
-from groupvit_export.cli.arguments import add_labels, add_templates, read_labels, read_templates
-from groupvit_export.cli.output import print_json, table
+from typer import Option
+
+from groupvit_export.cli.options import (
+    Bundle,
+    Json,
+    LabelNames,
+    LabelsFile,
+    Templates,
+    VerbArguments,
+    check_exclusive,
+    read_labels,
+    read_templates,
+)
+from groupvit_export.cli.output import print_json
+from groupvit_export.cli.tables import show, table
 from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.errors import GroupViTError, UsageError
 from groupvit_runtime.files import write_atomically
@@ -22,18 +35,27 @@ from groupvit_runtime.vocabulary import Vocabulary
 _FOLDER = "vocabularies"
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("bundle", metavar="BUNDLE")
-    add_labels(parser, required=False)
-    add_templates(parser)
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("-o", "--output", type=Path, metavar="FILE", help="write a .safetensors file")
-    where.add_argument("--add", metavar="NAME", help="keep it inside the bundle under this name")
-    parser.add_argument("--force", action="store_true", help="replace an existing file or vocabulary")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+@dataclass(frozen=True, kw_only=True)
+class Arguments(VerbArguments):
+    """Options of `groupvit vocab`."""
+
+    bundle: Bundle
+    labels: LabelNames = None
+    labels_file: LabelsFile = None
+    templates: Templates = None
+    output: Annotated[
+        Path | None, Option("-o", "--output", metavar="FILE", help="write a .safetensors file")
+    ] = None
+    add: Annotated[
+        str | None, Option("--add", metavar="NAME", help="keep it inside the bundle under this name")
+    ] = None
+    force: Annotated[bool, Option("--force", help="replace an existing file or vocabulary")] = False
+    as_json: Json = False
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: Arguments) -> int:
+    check_exclusive({"--labels": arguments.labels, "--labels-file": arguments.labels_file})
+    check_exclusive({"--output": arguments.output, "--add": arguments.add})
     labels = read_labels(arguments)
     if labels is None:
         if arguments.output or arguments.add or arguments.templates:
@@ -43,14 +65,14 @@ def run(arguments: argparse.Namespace) -> int:
                 fix='--labels "a cat,a dog"',
             )
         return _list(arguments)
-    if not (arguments.output or arguments.add):
+    if arguments.add:
+        _check_addable(arguments.bundle, arguments.add, force=arguments.force)
+    elif arguments.output is None:
         raise UsageError(
             "it was not said where the vocabulary goes",
             expected="-o FILE or --add NAME",
             fix="-o words.safetensors, or --add words to keep it inside the bundle",
         )
-    if arguments.add:
-        _check_addable(arguments)
     elif arguments.output.exists() and not arguments.force:
         raise GroupViTError(
             "the file exists already",
@@ -58,16 +80,17 @@ def run(arguments: argparse.Namespace) -> int:
             fix="choose another with -o, or add --force",
         )
     bundle = open_bundle(arguments.bundle)
-    templates = read_templates(arguments)
+    templates = read_templates(arguments.templates)
     vocabulary = TextEncoder(bundle, EngineOptions()).encode(
         check_labels(labels), bundle.manifest.prompts if templates is None else resolve_templates(templates)
     )
     if arguments.add:
         path = _add(bundle.root, arguments.add, vocabulary)
     else:
+        assert arguments.output is not None
         path = arguments.output
         vocabulary.save(path)
-    if arguments.json:
+    if arguments.as_json:
         print_json({"file": str(path), "names": vocabulary.names, "templates": vocabulary.templates})
     else:
         print(f"{len(vocabulary)} classes in {path}. Next:")
@@ -75,14 +98,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _list(arguments: argparse.Namespace) -> int:
+def _list(arguments: Arguments) -> int:
     manifest = open_bundle(arguments.bundle).manifest
-    if arguments.json:
+    if arguments.as_json:
         print_json([{"name": item.name, "size": item.size} for item in manifest.vocabularies])
     elif manifest.vocabularies:
-        print(
-            table(["vocabulary", "classes"], [[item.name, str(item.size)] for item in manifest.vocabularies])
-        )
+        rows = [[item.name, str(item.size)] for item in manifest.vocabularies]
+        show([table(["vocabulary", "classes"], rows, numbers_from=1)])
     else:
         print(
             "no vocabulary is cached. Next:\n"
@@ -91,8 +113,8 @@ def _list(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _check_addable(arguments: argparse.Namespace) -> None:
-    root, name = Path(arguments.bundle), arguments.add
+def _check_addable(bundle: str, name: str, *, force: bool) -> None:
+    root = Path(bundle)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
         raise UsageError(
             "this cannot name a vocabulary", got=repr(name), expected="letters, digits, '.', '_' and '-'"
@@ -104,7 +126,7 @@ def _check_addable(arguments: argparse.Namespace) -> None:
             fix="unzip the bundle, or write a file with -o",
         )
     known = [item.name for item in read_manifest(root).vocabularies]
-    if name in known and not arguments.force:
+    if name in known and not force:
         raise GroupViTError(
             "the bundle has a vocabulary of this name", got=name, fix="choose another name, or add --force"
         )

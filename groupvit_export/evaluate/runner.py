@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from typing import Protocol
 
 from groupvit_export.data.dataset import Dataset, Sample
 from groupvit_export.data.sampling import spread
@@ -13,13 +14,32 @@ from groupvit_export.data.truth import read_truth
 from groupvit_export.errors import GroupViTError, ImageError
 from groupvit_export.evaluate.journal import Journal
 from groupvit_export.evaluate.outcome import Failed, Measured, Run
-from groupvit_export.evaluate.progress import Progress
 from groupvit_export.evaluate.setting import SegmentImage, check_names
 from groupvit_export.evaluate.tally import Tally
 from groupvit_export.metrics.confusion import ConfusionMatrix
 from groupvit_runtime.read_image import read_image
 
 Outcome = Measured | Failed
+
+
+class Progress(Protocol):
+    """Is told how far an evaluation is."""
+
+    def begin(self, done: int, total: int) -> None:
+        """`done` of `total` images were finished by earlier runs."""
+        ...
+
+    def update(self, measured: int, failed: int, miou: Callable[[], float | None]) -> None:
+        """An image was finished; `miou` is dear, and to be asked for only where it is shown."""
+        ...
+
+    def note(self, line: str) -> None:
+        """Something to say that stays."""
+        ...
+
+    def end(self) -> None:
+        """No more will come."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def test_nobody_but_the_targets_knows_one_by_name(name: str) -> None:
     [
         "from groupvit_export import export, verify, load_model",
         "from groupvit_export.targets.registry import TARGETS, parse_options; parse_options('trt', {})",
-        "from groupvit_export.cli.target_arguments import add_target_options",
+        "from groupvit_export.cli.target_options import TargetFlags",
     ],
 )
 def test_nothing_heavy_is_imported(program: str) -> None:

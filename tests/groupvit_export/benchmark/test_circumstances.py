@@ -17,7 +17,6 @@ from groupvit_export.benchmark.calls import Call
 from groupvit_export.benchmark.copies import ON_CPU, Copies
 from groupvit_export.benchmark.image import prepare_image
 from groupvit_export.benchmark.machine import installed, this_machine
-from groupvit_export.benchmark.progress import Progress
 from groupvit_export.benchmark.settings import SamplingBudget, Setting, sweep
 from groupvit_export.benchmark.stages import split
 from groupvit_export.benchmark.statistics import summarize
@@ -158,31 +157,3 @@ def test_an_accuracy_belongs_to_a_bundle() -> None:
         split_accuracy(["c=r.json"], bundles)
     with pytest.raises(UsageError, match="two accuracies"):
         split_accuracy(["a=r.json", "a=s.json"], ["a"])
-
-
-class Terminal(list[str]):
-    def isatty(self) -> bool:
-        return True
-
-    def write(self, text: str) -> None:
-        self.append(text)
-
-    def flush(self) -> None: ...
-
-
-def test_progress_is_patient(clock: object) -> None:
-    stream = Terminal()
-    progress = Progress(stream, quiet=False, clock=clock)  # type: ignore[arg-type]
-    progress.begin("cold starts", 0.0, 0.5)
-    clock.advance(1.5)  # type: ignore[attr-defined]
-    progress(0.5)
-    assert stream == []
-    clock.advance(1.5)  # type: ignore[attr-defined]
-    progress(0.5)
-    assert "25 % cold starts, about 0:09 left" in "".join(stream)
-    progress.end()
-    silent = Terminal()
-    quiet = Progress(silent, quiet=True, clock=clock)  # type: ignore[arg-type]
-    clock.advance(9)  # type: ignore[attr-defined]
-    quiet(0.5)
-    assert silent == []

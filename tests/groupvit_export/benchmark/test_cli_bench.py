@@ -16,6 +16,7 @@ from groupvit_export.benchmark import measure as measuring
 from groupvit_export.benchmark.records import Record, read_records, write_records
 from groupvit_export.cli import main
 from groupvit_runtime.engines.onnxruntime import OnnxRuntimeEngine
+from groupvit_runtime.install_hint import install_hint
 
 QUICK = ["--rounds", "3", "--cold", "0", "--warm-up", "1", "--size", "own", "--threads", "1", "--quiet"]
 
@@ -63,7 +64,7 @@ def test_two_bundles_in_every_setting(
     out, err = capsys.readouterr()
     assert "Latency of a call" in out and "images/s" in out and "not applicable on CPU" in out
     assert "too few for a p99" in out
-    assert "<svg" in page.read_text() and str(page) in err
+    assert "data:image/svg+xml" in page.read_text() and str(page) in err
     assert {path.name for path in tmp_path.iterdir()} == {"bench.jsonl", "bench.html"}
 
 
@@ -200,13 +201,18 @@ def test_what_cannot_be_measured_is_told(
     broken.write_text(Path(file).read_text()[:500])
     places = {"BUNDLE": onnx, "FILE": file, "BROKEN": str(broken)}
     given = [places.get(argument, argument) for argument in arguments]
-    try:
-        found = main(["bench", *given])
-    except SystemExit as error:
-        found = int(error.code or 0)
+    found = main(["bench", *given])
     err = capsys.readouterr().err
     assert found == code and message in err and "Traceback" not in err
     assert {path.name for path in tmp_path.iterdir()} == {"0.jsonl", "broken.jsonl"}
+
+
+def test_a_page_without_its_extra_is_refused_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("groupvit_export.html.page.find_spec", lambda name: None)
+    assert main(["bench", "no-bundle", "--html", str(tmp_path / "page.html")]) == 1
+    assert install_hint("report") in capsys.readouterr().err
 
 
 def test_other_checkpoints_need_labels(onnx: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

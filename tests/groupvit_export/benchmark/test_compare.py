@@ -18,7 +18,8 @@ from groupvit_export.benchmark.compare import (
 )
 from groupvit_export.benchmark.records import Record
 from groupvit_export.benchmark.settings import Setting
-from groupvit_export.benchmark.text import comparisons_text
+from groupvit_export.cli.bench_report import comparison_blocks
+from groupvit_export.cli.tables import plain
 from groupvit_export.errors import GroupViTError
 
 
@@ -99,7 +100,7 @@ def test_another_machine_is_told_loudly(noisy: Callable[..., Record]) -> None:
     (found,) = compare_records([here], [there], None)
     (note,) = found.notes
     assert "THE MACHINES ARE NOT THE SAME" in note and "cores: 8, 64" in note and "Another" in note
-    assert f"warning: {note}" in comparisons_text([found], None)
+    assert f"warning: {note}" in plain(comparison_blocks([found], None))
 
 
 def test_other_circumstances_are_noted(noisy: Callable[..., Record]) -> None:
@@ -127,8 +128,8 @@ def test_sides_of_the_same_names_are_told_apart(noisy: Callable[..., Record]) ->
 
 def test_the_text_has_the_verdict(noisy: Callable[..., Record]) -> None:
     found = compare_records([noisy(10.0)], [noisy(20.0, "slow", seed=1)], 5)
-    text = comparisons_text(found, 5)
+    text = plain(comparison_blocks(found, 5))
     assert "slower (REGRESSION)" in text and "1 of 1 settings are slower by more than 5 %" in text
-    assert "no setting is slower" in comparisons_text(
-        compare_records([noisy(10.0)], [noisy(10.0, "b")], 5), 5
+    assert "no setting is slower" in plain(
+        comparison_blocks(compare_records([noisy(10.0)], [noisy(10.0, "b")], 5), 5)
     )

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from evaluation_support import CLASSES, dataset_of, make_identity
 
+from groupvit_export.cli.eval_report import report_blocks
+from groupvit_export.cli.tables import plain
 from groupvit_export.data.dataset import Sample
 from groupvit_export.evaluate.outcome import Failed, Measured, Run
 from groupvit_export.evaluate.report import Report, make_report
-from groupvit_export.evaluate.report_text import report_text
 from groupvit_export.evaluate.tally import Tally
 from groupvit_export.evaluate.worst import Drawn
 from groupvit_runtime.open_bundle import open_bundle
@@ -62,9 +63,9 @@ def test_the_file_can_be_read_back(report: Report, tmp_path: Path) -> None:
 
 
 def test_what_is_printed(report: Report) -> None:
-    assert report_text(report).splitlines() == [
+    assert plain(report_blocks(report)).splitlines() == [
         "class          IoU  accuracy  truth pixels  predicted pixels",
-        "----------  ------  --------  ------------  ----------------",
+        "-" * 60,
         "background   87.50    100.00             7                 8",
         "cat          50.00     50.00             2                 1",
         "dog         100.00    100.00             2                 2",
@@ -86,14 +87,14 @@ def test_what_is_printed(report: Report) -> None:
 
 def test_a_complete_evaluation_does_not_say_partial(report: Report) -> None:
     images = replace(report.images, total=2, wanted=2, failed=0)
-    text = report_text(replace(report, partial=images.partial, images=images, failed=()))
+    text = plain(report_blocks(replace(report, partial=images.partial, images=images, failed=())))
     assert "partial" not in text and "could not" not in text
     assert "images           2, all of folder" in text
 
 
 def test_many_failures_are_cut_short(report: Report) -> None:
     failed = tuple(Failed(f"key{i:02d}", "cannot be read", None, None, None) for i in range(25))
-    text = report_text(replace(report, failed=failed))
+    text = plain(report_blocks(replace(report, failed=failed)))
     assert "key19" in text and "key20" not in text and "and 5 more, all in report.json" in text
 
 
@@ -104,7 +105,7 @@ def test_nothing_measured(demo_bundles: Mapping[str, Path], tmp_path: Path) -> N
     tally.add(Failed("a", "cannot be read", None, None, None))
     empty = make_report(dataset, tally, (), make_identity(), manifest, bundle="demo", limit=None)
     assert (empty.miou, empty.speed.images_per_second) == (None, None)
-    lines = [line.split() for line in report_text(empty).splitlines()]
+    lines = [line.split() for line in plain(report_blocks(empty)).splitlines()]
     assert ["mIoU", "-"] in lines and ["pixel", "accuracy", "-"] in lines
     json.loads(empty.write(tmp_path).read_text(), parse_constant=pytest.fail)
 

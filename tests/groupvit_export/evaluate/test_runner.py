@@ -19,12 +19,12 @@ from evaluation_support import CLASSES, FakePrediction, FakeSegmenter, dataset_o
 from PIL import Image
 from sklearn.metrics import confusion_matrix, jaccard_score
 
+from groupvit_export.cli.progress import EvalProgress
 from groupvit_export.data.dataset import Dataset, Sample
 from groupvit_export.data.sampling import spread
 from groupvit_export.errors import EngineError, GroupViTError, LabelError
 from groupvit_export.evaluate.journal import JOURNAL_NAME, Journal
 from groupvit_export.evaluate.outcome import Failed, Measured
-from groupvit_export.evaluate.progress import Progress
 from groupvit_export.evaluate.runner import Outcome, RunOptions, evaluate, run_bounded
 from groupvit_export.evaluate.setting import SegmentImage
 from groupvit_export.evaluate.tally import Tally
@@ -44,7 +44,7 @@ def go(
     options: RunOptions | None = None,
     stream: io.StringIO | None = None,
 ) -> Tally:
-    progress = Progress(stream or io.StringIO())
+    progress = EvalProgress(stream or io.StringIO())
     with Journal.open(output, make_identity(samples=len(dataset.samples)), root=dataset.root) as journal:
         return evaluate(
             dataset, segment or FakeSegmenter(), journal, progress, options or RunOptions(worst=4)
@@ -182,7 +182,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, {SUPPORT!r})
 from evaluation_support import FakeSegmenter, make_dataset, make_identity
 from groupvit_export.evaluate.journal import Journal
-from groupvit_export.evaluate.progress import Progress
+from groupvit_export.cli.progress import EvalProgress
 from groupvit_export.evaluate.runner import RunOptions, evaluate
 
 path = Path({str(output)!r})
@@ -208,7 +208,7 @@ def strike():
 dataset = make_dataset(path / "data", 12)
 threading.Thread(target=strike, daemon=True).start()
 with Journal.open(path, make_identity(samples=12), root=dataset.root) as journal:
-    evaluate(dataset, segment, journal, Progress(sys.stderr), RunOptions(workers=2))
+    evaluate(dataset, segment, journal, EvalProgress(sys.stderr), RunOptions(workers=2))
 """
     (output / "data").mkdir()
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groupvit_export.cli.target_arguments import add_target_options, read_target_options
+from groupvit_export.cli.app import make_command
+from groupvit_export.cli.options import VerbArguments
+from groupvit_export.cli.target_options import TargetFlags, read_target_options
 from groupvit_export.errors import UsageError
-from groupvit_export.targets.options import command_line, read_options
+from groupvit_export.targets.options import TargetOptions, command_line, read_options
 from groupvit_export.targets.options import given as given_flags
 from groupvit_export.targets.tensorrt.options import (
     FLAGS,
@@ -37,6 +38,23 @@ CHANGED = {
     "builder_optimization_level": 5,
     "compute_capabilities": ("8.9",),
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags(TargetFlags, VerbArguments):
+    """The options of targets alone."""
+
+
+def parsed(words: list[str]) -> TargetOptions:
+    """The options that a command line gives."""
+    found: list[TargetOptions] = []
+
+    def run(flags: Flags) -> int:
+        found.append(read_target_options(flags, "trt"))
+        return 0
+
+    assert make_command("export", Flags, run).main(words, standalone_mode=False, obj="") == 0
+    return found[0]
 
 
 def test_every_field_has_a_flag_and_is_noticed_when_it_is_given() -> None:
@@ -69,11 +87,8 @@ def test_what_is_no_profile_is_refused(text: str) -> None:
 
 
 def test_compute_capabilities_may_be_listed_or_repeated() -> None:
-    parser = argparse.ArgumentParser()
-    add_target_options(parser)
     words = ["--compute-capability", "8.6,8.9", "--compute-capability", "12.0"]
-    options = read_target_options(parser.parse_args(words, argparse.Namespace(target="trt")))
-    assert options == TrtOptions(compute_capabilities=("8.6", "8.9", "12.0"))
+    assert parsed(words) == TrtOptions(compute_capabilities=("8.6", "8.9", "12.0"))
     for text in ("89", "sm_89", "8.9.1", ""):
         with pytest.raises(UsageError, match="no compute capability"):
             check_values(read_options(TrtOptions, {"--compute-capability": text}))
@@ -105,10 +120,7 @@ def test_a_flavor_refuses_what_it_would_ignore(name: str, flavor: str, has_gpu: 
 def test_a_command_line_says_the_same_again(name: str) -> None:
     changes = {"nothing": {}, "all": CHANGED}.get(name, {name: CHANGED.get(name)})
     options = replace(TrtOptions(), **changes)
-    parser = argparse.ArgumentParser()
-    add_target_options(parser)
-    arguments = parser.parse_args(command_line(options), argparse.Namespace(target="trt"))
-    assert read_target_options(arguments) == options
+    assert parsed(command_line(options)) == options
 
 
 @pytest.mark.parametrize("flag", ["--workspace", "--builder-optimization-level"])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -210,17 +212,86 @@ def test_a_mistake_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     "arguments", [[], ["fly"], ["segment"], ["export", "--tar", "onnx"], ["inspect", "a", "b"]]
 )
 def test_usage_errors_exit_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    assert caught.value.code == 2
-    assert "usage:" in capsys.readouterr().err
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert "Usage: groupvit" in error and "--help" in error and "Traceback" not in error
+
+
+def test_a_mistyped_verb_or_option_is_corrected(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["exprt"]) == 2
+    assert "Did you mean 'export'?" in capsys.readouterr().err
+    assert main(["export", "--tagret", "onnx"]) == 2
+    assert "No such option: --tagret (Possible options: " in (error := capsys.readouterr().err)
+    assert "--target" in error
+
+
+@pytest.mark.parametrize("value", ["--force", "-o", "--labels"])
+def test_an_option_is_no_value(value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["segment", "bundle", "x.png", "--labels", "a", "-o", value]) == 2
+    assert f"Option '-o' requires a value, and got '{value}'" in capsys.readouterr().err
+
+
+def test_a_number_below_zero_is_a_value(bundle: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", bundle, "--dataset", "folder", "--root", ".", "--limit", "-3"]) == 2
+    assert "--limit is out of range" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["segment", "b", "x.png"], "one of --labels, --labels-file, --vocab"),
+        (["segment", "b", "x.png", "--labels", "a", "--vocab", "v"], "--vocab is not allowed with --labels"),
+        (["vocab", "b", "--labels", "a", "-o", "f", "--add", "n"], "--add is not allowed with --output"),
+        (
+            ["verify", "b", "--labels", "a", "--labels-file", "f"],
+            "--labels-file is not allowed with --labels",
+        ),
+        (["bench", "b", "--labels", "a", "--vocab", "v"], "--vocab is not allowed with --labels"),
+    ],
+)
+def test_options_that_exclude_each_other(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"groupvit-export {version('groupvit-export')}\n"
+
+
+def test_help_imports_neither_numpy_nor_a_verb() -> None:
+    code = (
+        "import sys; from groupvit_export.cli import main; main(['--help']);"
+        "print(sorted({'numpy', 'pydantic', 'groupvit_runtime', 'groupvit_export.cli.export'}"
+        " & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+    words = " ".join(done.stdout.split())
+    assert all(f"{verb} {summary}" in words for verb, summary in VERBS.items())
+
+
+def test_a_shell_completes_verbs_and_options() -> None:
+    def completed(words: str) -> list[str]:
+        environment = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        done = subprocess.run(
+            [sys.executable, "-c", "from groupvit_export.cli import main; main([])"],
+            env={**os.environ, **environment, "_GROUPVIT_COMPLETE": "complete_bash"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return done.stdout.split()
+
+    assert completed("groupvit ver") == ["verify"]
+    assert completed("groupvit export --prec") == ["--precision"]
 
 
 @pytest.mark.parametrize("verb", list(VERBS))
 def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main([verb, "--help"])
-    assert caught.value.code == 0
+    assert main([verb, "--help"]) == 0
     assert "--json" in capsys.readouterr().out
 
 

@@ -1,25 +1,25 @@
-"""The report as text for a terminal."""
+"""The report of an evaluation on a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
+from groupvit_export.cli.tables import Block, Table, separated, table
 from groupvit_export.evaluate.report import Report
 
 _SHOWN_FAILURES: Final = 20
 
 
-def report_text(report: Report) -> str:
+def report_blocks(report: Report) -> list[Block]:
     """The table of classes, the failures, and the summary; shares in percent.
 
     "-" stands for a class without IoU (neither in the truth nor predicted), or without accuracy.
     """
-    parts = [_classes(report), _failures(report), _summary(report)]
-    return "\n\n".join(part for part in parts if part)
+    failures = _failures(report)
+    return separated(([_classes(report)], [failures] if failures else [], [_summary(report)]))
 
 
-def _classes(report: Report) -> str:
+def _classes(report: Report) -> Table:
     header = ["class", "IoU", "accuracy", "truth pixels", "predicted pixels"]
     rows = [
         [
@@ -31,16 +31,7 @@ def _classes(report: Report) -> str:
         ]
         for item in report.classes
     ]
-    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
-    return "\n".join(_row(row, widths) for row in [header, ["-" * width for width in widths], *rows])
-
-
-def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first, *numbers = [
-        cell.ljust(width) if column == 0 else cell.rjust(width)
-        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
-    return "  ".join([first, *numbers])
+    return table(header, rows, numbers_from=1)
 
 
 def _failures(report: Report) -> str:

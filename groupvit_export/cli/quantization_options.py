@@ -1,0 +1,72 @@
+"""Options of `--precision int8`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from typer import Option
+
+from groupvit_export.errors import UsageError
+from groupvit_export.metrics.budget import LabelBudget
+from groupvit_export.quantization.options import QuantizationOptions
+
+_PANEL: Final = "Quantization (--precision int8 only)"
+
+
+def _flag(name: str, metavar: str, help: str) -> Any:
+    return Option(name, help=help, metavar=metavar, rich_help_panel=_PANEL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizationFlags:
+    """The flags as they were typed; None where one was not given."""
+
+    calibration: Annotated[
+        Path | None,
+        _flag(
+            "--calibration",
+            "DIR",
+            "images of what the model will see, or a folder with images/, masks/ and classes.txt; without it "
+            "the drawn scenes of the package are taken",
+        ),
+    ] = None
+    max_miou_drop: Annotated[
+        float | None,
+        _flag("--max-miou-drop", "POINTS", "points of mean IoU that may be lost against fp32; default 1.0"),
+    ] = None
+    min_agreement: Annotated[
+        float | None,
+        _flag("--min-agreement", "PERCENT", "percent of the pixels that must have fp32's class; default 99"),
+    ] = None
+
+
+def read_quantization_options(arguments: QuantizationFlags, precision: str) -> QuantizationOptions:
+    """Read them.
+
+    Raises:
+        UsageError: they are given for another precision, or out of range.
+    """
+    given = {
+        "--calibration": arguments.calibration,
+        "--max-miou-drop": arguments.max_miou_drop,
+        "--min-agreement": arguments.min_agreement,
+    }
+    flags = [flag for flag, value in given.items() if value is not None]
+    if flags and precision != "int8":
+        raise UsageError(
+            f"the precision {precision} has no such option",
+            got=", ".join(flags),
+            expected="these with --precision int8 only",
+            fix="--precision int8, or leave them away",
+        )
+    usual = LabelBudget()
+    drop, agreement = arguments.max_miou_drop, arguments.min_agreement
+    return QuantizationOptions(
+        calibration=arguments.calibration,
+        budget=LabelBudget(
+            max_miou_drop=usual.max_miou_drop if drop is None else drop,
+            min_agreement=usual.min_agreement if agreement is None else agreement,
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Pages that need nothing but themselves: templates, and charts as images inside."""

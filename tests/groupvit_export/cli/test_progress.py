@@ -1,0 +1,170 @@
+"""Progress: what it says, and how seldom."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+
+from groupvit_export.cli.progress import BenchProgress, EvalProgress, ShareProgress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def seen(stream: io.StringIO) -> str:
+    """What a terminal shows in the end: escapes are for colors, and to clear or leave a line."""
+    lines = [""]
+    for part in re.split(r"(\x1b\[[0-9?]*[A-Za-z]|\r|\n)", stream.getvalue()):
+        if part in ("\x1b[2K", "\x1b[K"):
+            lines[-1] = ""
+        elif part == "\x1b[1A":
+            lines.pop()
+        elif part == "\n":
+            lines.append("")
+        elif part == "\r":
+            lines[-1] = "" if not lines[-1] else lines[-1]
+        elif not part.startswith("\x1b"):
+            lines[-1] += part
+    return "\n".join(lines)
+
+
+def run(stream: io.StringIO, *, images: int, seconds: float, quiet: bool = False) -> EvalProgress:
+    """A run of `images`, an image every `seconds`."""
+    clock = Clock()
+    progress = EvalProgress(stream, quiet=quiet, clock=clock)
+    progress.begin(0, images)
+    for index in range(images):
+        clock.now += seconds
+        progress.update(index + 1, 0, lambda: 0.5)
+    return progress
+
+
+def test_a_log_gets_a_line_every_ten_seconds() -> None:
+    stream = io.StringIO()
+    run(stream, images=330, seconds=0.125)
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 4
+    assert lines[0] == "80 of 330, 8.0 images/s, 0:31 left, mIoU 50.00 so far"
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_a_terminal_gets_one_bar_four_times_a_second() -> None:
+    stream = Terminal()
+    progress = run(stream, images=1000, seconds=0.01)
+    progress.end()
+    # Rich draws a bar once more when it begins and when it ends, and goes back to the start of its line.
+    drawn = stream.getvalue().count("images/s")
+    assert 36 <= drawn <= 42
+    assert "500 of 1000" not in seen(stream) and "images/s" not in seen(stream)
+
+
+def test_quiet_says_nothing_but_notes() -> None:
+    for stream in (io.StringIO(), Terminal()):
+        progress = run(stream, images=1000, seconds=1, quiet=True)
+        progress.note("error")
+        progress.end()
+        assert stream.getvalue() == "error\n"
+
+
+def test_a_note_stays_and_the_bar_goes() -> None:
+    stream = Terminal()
+    progress = run(stream, images=3, seconds=1)
+    progress.note("error of [b]an image[/b]")
+    assert "3 of 3, 1.0 images/s, 0:00 left, mIoU 50.00 so far" in seen(stream)
+    progress.end()
+    assert seen(stream).split() == ["error", "of", "[b]an", "image[/b]"]
+
+
+def test_the_speed_is_that_of_the_last_minute() -> None:
+    clock, stream = Clock(), io.StringIO()
+    progress = EvalProgress(stream, clock=clock)
+    progress.begin(0, 1000)
+    finished = 0
+    for seconds, images in ((1.0, 60), (0.25, 160)):
+        for _ in range(images):
+            clock.now += seconds
+            finished += 1
+            progress.update(finished, 0, lambda: None)
+    speeds = [line.split(", ")[1] for line in stream.getvalue().splitlines()]
+    # Every ten seconds after the change another sixth of the minute is fast.
+    assert speeds == ["1.0 images/s"] * 6 + [f"{speed:.1f} images/s" for speed in (1.5, 2.0, 2.5, 3.0)]
+
+
+def test_images_of_an_earlier_run_are_told_and_do_not_count_as_speed() -> None:
+    clock, stream = Clock(), io.StringIO()
+    progress = EvalProgress(stream, clock=clock)
+    progress.begin(120, 200)
+    clock.now += 20
+    progress.update(138, 2, lambda: None)
+    assert stream.getvalue().splitlines() == [
+        "resuming: 120 of 200 done",
+        "140 of 200, 1.0 images/s, 1:00 left, 2 failed",
+    ]
+
+
+@pytest.mark.parametrize(("done", "total"), [(0, 5), (5, 5)])
+def test_nothing_to_resume(done: int, total: int) -> None:
+    stream = io.StringIO()
+    EvalProgress(stream).begin(done, total)
+    assert stream.getvalue() == ""
+
+
+def test_a_long_line_is_cut_to_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    stream = Terminal()
+    run(stream, images=1, seconds=3600 * 3)
+    assert "\n" not in seen(stream).strip() and len(seen(stream).strip()) <= 40
+
+
+def test_hours() -> None:
+    stream = io.StringIO()
+    clock = Clock()
+    progress = EvalProgress(stream, clock=clock)
+    progress.begin(0, 1001)
+    clock.now += 10
+    progress.update(1, 0, lambda: None)
+    assert "2:46:40 left" in stream.getvalue()
+
+
+def test_a_share_is_told_after_two_seconds() -> None:
+    clock, stream = Clock(), io.StringIO()
+    progress = BenchProgress(stream, quiet=False, clock=clock)
+    progress.begin("cold starts", 0.0, 0.5)
+    clock.now += 1.5
+    progress(0.5)
+    assert stream.getvalue() == ""
+    clock.now += 9.0
+    progress(0.5)
+    assert stream.getvalue() == " 25 % cold starts, about 0:32 left\n"
+    progress.end()
+
+
+def test_a_share_is_a_bar_on_a_terminal_that_a_note_removes() -> None:
+    clock, stream = Clock(), Terminal()
+    progress = ShareProgress(stream, clock=clock)
+    clock.now += 3
+    progress("quantize", 0.25, 3.0)
+    assert re.search(r"━.* 25 % quantize, about 0:09 left", seen(stream))
+    progress.note("done")
+    assert seen(stream).strip() == "done"
+
+
+def test_a_quiet_share_is_not_told() -> None:
+    clock, stream = Clock(), Terminal()
+    progress = ShareProgress(stream, quiet=True, clock=clock)
+    clock.now += 20
+    progress("quantize", 0.5, 20.0)
+    progress.note("done")
+    assert stream.getvalue() == ""
