@@ -28,7 +28,7 @@ help:
 
 # One stamp for each set of packages. constraints.txt pins every version exactly; PyTorch's gives way to the one that
 # was asked for, or that $(PYTHON) has.
-$(VENV)/.export: pyproject.toml constraints.txt tools/environment.py $(AGAIN)
+$(VENV)/.export: pyproject.toml runtimes/python/pyproject.toml constraints.txt tools/environment.py $(AGAIN)
 	@$(PYTHON) tools/environment.py $(VENV) export $(if $(CHOSEN),--chosen) --torch=$(call quoted,$(TORCH))
 	@$(if $(ASKED),printf '%s\n' $(call quoted,$(ASKED)) > $(VENV)/.asked)
 	@touch $@
@@ -76,4 +76,4 @@ bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks.report
 
 clean:
-	rm -rf $(VENV) $(DEMO) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) build dist *.egg-info runtimes/python/build runtimes/python/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -6,61 +6,87 @@ Usage: python -m benchmarks.report
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from benchmarks.markdown import NOT_RUN, Record, int8_weights, interval, number, spread, table
 from benchmarks.record import RESULTS
-
-NOT_RUN: Final = "not run"
+from benchmarks.report_demo import demo_sections
 
 _ROOT = Path(__file__).parent.parent
-_PAGE = _ROOT / "docs" / "benchmarks.md"
-_OURS: Final = ("ours-openvino", "ours-onnxruntime")
+PAGE: Final = _ROOT / "docs" / "benchmarks.md"
 
-Record = Mapping[str, Any]
+_PRECISIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "float32": ("ours-openvino", "ours-onnxruntime"),
+    "bf16": ("ours-openvino-bf16",),
+    "int8": ("ours-openvino-int8", "ours-onnxruntime-int8"),
+}
+"""Our bundles in each precision, beside which the others of that precision stand."""
+_LOWER: Final[Mapping[str, str]] = {
+    "ours-openvino-bf16": "bf16",
+    "transformers-bf16": "bf16",
+    "transformers-bf16-cached": "bf16",
+    "plain-openvino-bf16": "bf16",
+    "ours-openvino-int8": "int8",
+    "ours-onnxruntime-int8": "int8",
+    "plain-openvino-int8": "int8",
+}
+"""The precision of the sides that do not compute in float32."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the benchmarks wrote, each by the script of its name; empty for not run."""
+
+    peers: Record = field(default_factory=dict)
+    roofline: Record = field(default_factory=dict)
+    throughput: Record = field(default_factory=dict)
+    windows: Record = field(default_factory=dict)
+    cpp: Record = field(default_factory=dict)
+    evaluation: Record = field(default_factory=dict)
+    precisions: Record = field(default_factory=dict)
+    int8_instruction_sets: Record = field(default_factory=dict)
 
 
 def main() -> None:
-    peers, roofline, throughput, windows, cpp = (
-        _read(RESULTS / f"{name}.json") for name in ("peers", "roofline", "throughput", "windows", "cpp")
-    )
-    _PAGE.write_text(render(peers, roofline, throughput, windows, cpp), encoding="utf-8")
+    """Write the page."""
+    PAGE.write_text(render(read_results()), encoding="utf-8")
 
 
-def render(peers: Record, roofline: Record, throughput: Record, windows: Record, cpp: Record) -> str:
-    """The page.
+def read_results() -> Results:
+    """What is in `benchmarks/results`."""
+    names = Results.__dataclass_fields__
+    return Results(**{name: _read(RESULTS / f"{name.replace('_', '-')}.json") for name in names})
 
-    Args:
-        peers: what `benchmarks.peers` wrote; empty for not run.
-        roofline: what `benchmarks.roofline` wrote; empty for not run.
-        throughput: what `benchmarks.throughput` wrote; empty for not run.
-        windows: what `benchmarks.windows` wrote; empty for not run.
-        cpp: what `benchmarks.cpp` wrote; empty for not run.
-    """
+
+def render(results: Results) -> str:
+    """The page."""
+    peers = results.peers
     parts = [
-        "# Beside what one would otherwise use",
-        "Written by `python -m benchmarks.report` from the files of `peers`, `roofline`, `throughput`, "
-        "`windows` and `cpp` in `benchmarks/results`; `make bench` runs everything. Do not edit.",
+        "# Figures",
+        "Written by `python -m benchmarks.report` from the files in `benchmarks/results`, each by the script "
+        "of its name; `make bench` measures anew. Do not edit. Times are of the full-size architecture with "
+        "random weights, label maps of the demo checkpoint.",
         *_cautions(peers),
-        "## Targets",
-        _targets(peers),
         "## Image in, label map out",
-        _times(peers, "image"),
+        *_times(peers, "image"),
         "## Image engine only",
-        _times(peers, "engine"),
+        *_times(peers, "engine"),
         "## Do they compute the same?",
         _agreements(peers),
         "## Memory and cold start",
         _fresh(peers),
         "## Images a second",
-        *_throughput(throughput),
+        *_throughput(results.throughput),
         "## Sliding windows",
-        *_windows(windows),
+        *_windows(results.windows),
         "## C++ beside Python",
-        *_cpp(cpp),
+        *_cpp(results.cpp),
         "## Roofline",
-        *_roofline(roofline),
+        *_roofline(results.roofline),
+        *demo_sections(results.evaluation, results.precisions, results.int8_instruction_sets),
         "## How it was measured",
         *_how(peers),
     ]
@@ -72,40 +98,27 @@ def _cautions(peers: Record) -> list[str]:
     return ["**Doubtful figures:** " + "; ".join(cautions) + "."] if cautions else []
 
 
-def _targets(peers: Record) -> str:
-    rows = []
-    for target in peers.get("targets", []):
-        unit = "×" if target["unit"] == "times" else " %"
-        sign = "≥" if target["bound"] == "at least" else "≤"
-        verdict = target["verdict"] + (f": {target['why']}" if target["why"] else "")
-        rows.append(
-            [
-                target["what"],
-                target["ours"] or "–",
-                f"{sign} {_number(target['goal'])}{unit}",
-                _interval(target["reached"], unit),
-                verdict,
-            ]
-        )
-    return _table(["target", "ours", "goal", "measured", ""], rows)
-
-
-def _times(peers: Record, table: str) -> str:
+def _times(peers: Record, what: str) -> list[str]:
+    """A table for each precision: int8 stands beside int8."""
     sides = peers.get("sides", {})
-    rows = []
-    for name, side in sides.items():
-        if table == "engine" and not side["engine"]:
-            continue
-        row = peers.get(table, {}).get(name)
-        if row is None:
-            why = f"{NOT_RUN}: {side['not_run']}" if "not_run" in side else NOT_RUN
-            rows.append([side["title"], why, *[NOT_RUN] * 4])
-            continue
-        cells = [_number(row[key]) for key in ("median_ms", "p05_ms", "p95_ms")]
-        over = ["–" if ours == name else _interval(row["over"].get(ours), "×") for ours in _OURS]
-        rows.append([side["title"], *cells, *over])
-    titles = [sides.get(name, {}).get("title", name) for name in _OURS]
-    return _table(["", "median, ms", "p05", "p95", *(f"over {title}" for title in titles)], rows)
+    parts = []
+    for precision, ours in _PRECISIONS.items():
+        rows = []
+        for name, side in sides.items():
+            if _LOWER.get(name, "float32") != precision or (what == "engine" and not side["engine"]):
+                continue
+            row = peers.get(what, {}).get(name)
+            if row is None:
+                why = f"{NOT_RUN}: {side['not_run']}" if "not_run" in side else NOT_RUN
+                rows.append([side["title"], why, *[NOT_RUN] * (2 + len(ours))])
+                continue
+            cells = [number(row[key]) for key in ("median_ms", "p05_ms", "p95_ms")]
+            over = ["–" if own == name else interval(row["over"].get(own), "×") for own in ours]
+            rows.append([side["title"], *cells, *over])
+        titles = [sides.get(name, {}).get("title", name) for name in ours]
+        head = [precision, "median, ms", "p05", "p95", *(f"over {title}" for title in titles)]
+        parts.append(table(head, rows))
+    return parts
 
 
 def _agreements(peers: Record) -> str:
@@ -115,10 +128,12 @@ def _agreements(peers: Record) -> str:
         if found is None:
             rows.append([side["title"], side.get("not_run", ""), *[NOT_RUN] * 2])
             continue
-        largest = ", ".join(f"{name} {_number(value)}" for name, value in found["largest_difference"].items())
-        rows.append([side["title"], side["runs"], f"{_number(found['pixels'])} %", largest or "–"])
-    reference = peers.get("sides", {}).get(_OURS[0], {}).get("title", _OURS[0])
-    return _table(["", "runs", f"pixels as with {reference}", "largest difference, relative"], rows)
+        largest = ", ".join(f"{name} {number(value)}" for name, value in found["largest_difference"].items())
+        rows.append([side["title"], side["runs"], f"{number(found['pixels'])} %", largest or "–"])
+    reference = (
+        peers.get("sides", {}).get(_PRECISIONS["float32"][0], {}).get("title", _PRECISIONS["float32"][0])
+    )
+    return table(["", "runs", f"pixels as with {reference}", "largest difference, relative"], rows)
 
 
 def _fresh(peers: Record) -> str:
@@ -126,89 +141,78 @@ def _fresh(peers: Record) -> str:
         [
             row["title"],
             *(
-                _number(row[key])
+                number(row[key])
                 for key in ("import_s", "load_s", "first_mask_s", "total_s", "peak_resident_mb")
             ),
         ]
         for row in peers.get("fresh", {}).values()
     ]
-    return _table(["", "import, s", "load, s", "first mask, s", "together, s", "peak memory, MiB"], rows)
+    return table(["", "import, s", "load, s", "first mask, s", "together, s", "peak memory, MiB"], rows)
 
 
 def _throughput(throughput: Record) -> list[str]:
     rows = [
-        [_number(row["batch"]), _number(row["streams"]), _number(row["images_per_s"])]
+        [number(row["batch"]), number(row["streams"]), number(row["images_per_s"])]
         for row in throughput.get("chosen_from", [])
     ]
     best = throughput.get("best", {})
-    target = [
+    fastest = [
         [
-            f"batch {_number(best['batch'])}, streams: {_number(best['streams'])}",
-            f"≥ {_number(throughput['goal'])}×",
-            ", ".join(_number(row["images_per_s"]) for row in throughput["measured"]),
-            _interval(throughput["over_alone"], "×"),
-            throughput["verdict"],
+            f"batch {number(best['batch'])}, streams: {number(best['streams'])}",
+            ", ".join(number(row["images_per_s"]) for row in throughput["measured"]),
+            interval(throughput["over_alone"], "×"),
         ]
         for _ in throughput.get("measured", [])[:1]
     ]
     return [
-        _table(["batch", "streams", "images a second"], rows),
+        table(["batch", "streams", "images a second"], rows),
         "The image engine of the OpenVINO bundle in float32. Every combination ran in turn; the fastest was "
         "then measured anew beside one image after the other with all threads.",
-        _table(["fastest", "goal", "images a second: one after the other, fastest", "ratio", ""], target),
+        table(["fastest", "images a second: one after the other, fastest", "ratio"], fastest),
     ]
 
 
 def _windows(windows: Record) -> list[str]:
     median = windows.get("median_ms", {})
-    rows = [[name, _number(value)] for name, value in median.items()]
-    target = [
-        [
-            f"≥ {_number(windows['goal'])}×",
-            _interval(windows["over_ours"], "×"),
-            windows["verdict"],
-            f"{_number(windows['agreement_percent'])} %",
-        ]
+    rows = [[name, number(value)] for name, value in median.items()]
+    ratio = [
+        [interval(windows["over_ours"], "×"), f"{number(windows['agreement_percent'])} %"]
         for _ in list(median)[:1]
     ]
     setting = windows.get("setting", {})
     size = setting.get("image_px", {})
     measured = (
-        f"An image of {_number(size.get('width'))} × {_number(size.get('height'))} pixels by the paper's "
-        f"protocol, {_number(setting.get('windows'))} windows of {_number(setting.get('window_px'))} pixels, "
+        f"An image of {number(size.get('width'))} × {number(size.get('height'))} pixels by the paper's "
+        f"protocol, {number(setting.get('windows'))} windows of {number(setting.get('window_px'))} pixels, "
         "file in, label map out, words encoded beforehand on both sides. The peer is our reference model in "
         "float32: transformers' cannot run at this size."
     )
     return [
-        _table(["", "median, ms"], rows),
+        table(["", "median, ms"], rows),
         *([measured] if windows else []),
-        _table(["goal", "measured", "", "pixels alike"], target),
+        table(["theirs over ours", "pixels alike"], ratio),
     ]
 
 
 def _cpp(cpp: Record) -> list[str]:
-    image, cold, goals = (cpp.get(name, {}) for name in ("image_640x480", "cold_start", "goals"))
+    image, cold = (cpp.get(name, {}) for name in ("image_640x480", "cold_start"))
     rows = []
     if cpp:
         rows = [
             [
                 what,
-                *(_number(found[f"{side}_ms"]["median"]) for side in ("python", "cpp", alone)),
-                _spread(found["cpp_over_python"]),
-                f"≤ {_number(goals[goal])}",
-                _spread(found[f"{alone}_over_python"]),
+                *(number(found[f"{side}_ms"]["median"]) for side in ("python", "cpp", alone)),
+                spread(found["cpp_over_python"]),
+                spread(found[f"{alone}_over_python"]),
             ]
-            for what, found, alone, goal in (
-                ("640×480 pixels to label map", image, "engine", "image_to_mask_ratio"),
-                ("start to first label map", cold, "bare_openvino", "cold_start_ratio"),
+            for what, found, alone in (
+                ("640×480 pixels to label map", image, "engine"),
+                ("start to first label map", cold, "bare_openvino"),
             )
         ]
-    size = (
-        f"The library without engines, stripped: {_number(cpp.get('library_without_engines_bytes'))} bytes "
-        f"(goal: {_number(goals.get('library_bytes'))})."
-    )
+    size = f"The library without engines, stripped: {number(cpp.get('library_without_engines_bytes'))} bytes."
     return [
-        _table(["", "Python, ms", "C++, ms", "OpenVINO alone, ms", "C++ over Python", "goal", "floor"], rows),
+        table(["", "Python, ms", "C++, ms", "OpenVINO alone, ms", "C++ over Python", "floor"], rows),
         "Calls take turns in one process, starts process by process; medians, in brackets the 5th and 95th "
         "percentile of the ratios, pair by pair. The floor is OpenVINO alone over Python: no runtime upon it "
         "can be below.",
@@ -220,8 +224,8 @@ def _roofline(roofline: Record) -> list[str]:
     peaks = roofline.get("peak", {})
     memory = roofline.get("memory", {})
     ceilings = [
-        *([f"torch.mm {name}", f"{_number(peak['tflop_per_s'])} TFLOP/s"] for name, peak in peaks.items()),
-        *([key.split("_")[0], f"{_number(memory[key])} GB/s"] for key in list(memory)[:2]),
+        *([f"torch.mm {name}", f"{number(peak['tflop_per_s'])} TFLOP/s"] for name, peak in peaks.items()),
+        *([key.split("_")[0], f"{number(memory[key])} GB/s"] for key in list(memory)[:2]),
     ]
     rows = []
     for batch, row in roofline.get("image_encoder", {}).items():
@@ -229,20 +233,20 @@ def _roofline(roofline: Record) -> list[str]:
             [
                 batch,
                 engine["title"],
-                *(_number(row[key]) for key in ("gflop", "mb")),
-                f"{_number(row['bound_ms'])} ({row['bound_by']})",
-                _number(engine["median_ms"]),
-                f"{_number(engine['share_percent'])} %",
+                *(number(row[key]) for key in ("gflop", "mb")),
+                f"{number(row['bound_ms'])} ({row['bound_by']})",
+                number(engine["median_ms"]),
+                f"{number(engine['share_percent'])} %",
             ]
             for engine in row["engines"].values()
         ]
     return [
-        _table(["ceiling of this machine", "measured"], ceilings),
+        table(["ceiling of this machine", "measured"], ceilings),
         "The image encoder in float32. The bound is the longer of operations over the float32 ceiling and "
         "bytes (weights, inputs, outputs, each once) over the better bandwidth; operations are those of "
         "MatMul, Gemm and Conv in our graph, a multiplication and an addition counted apart. Square products "
         "of torch are the ceiling: an engine with better products could pass it.",
-        _table(["batch", "", "GFLOP", "MB", "bound, ms", "median, ms", "share of the bound"], rows),
+        table(["batch", "", "GFLOP", "MB", "bound, ms", "median, ms", "share of the bound"], rows),
     ]
 
 
@@ -253,53 +257,32 @@ def _how(peers: Record) -> list[str]:
     image, load = setting["image_px"], peers["load_average"]
     threads = setting["threads"]
     return [
-        f"{machine['cpu']}, {_number(machine['usable_cores'])} of {_number(machine['cores'])} cores, "
+        f"{machine['cpu']}, {number(machine['usable_cores'])} of {number(machine['cores'])} cores, "
         f"{', '.join(machine['flags'])}; "
-        + ", ".join(f"{name} {number}" for name, number in versions.items())
-        + f". Load average before the start {_number(load['before'])}.",
-        f"- {setting['weights']}; a JPEG of {_number(image['width'])}×{_number(image['height'])}, "
-        f"{_number(setting['classes'])} classes of which {_number(setting['labels_in_the_map'])} "
-        f"are in the label map, input of {_number(setting['input_px'])} pixels, "
-        f"batch {_number(setting['batch'])}. {setting['text']}.\n"
-        f"- One process. The sides take turns call by call, {_number(setting['rounds'])} rounds after "
-        f"{_number(setting['warm_up'])} to warm up, with {_number(setting['pause_ms'])} ms of rest before "
+        + ", ".join(f"{name} {version}" for name, version in versions.items())
+        + f". Load average before the start {number(load['before'])}."
+        + int8_weights(versions),
+        f"- {setting['weights']}; a JPEG of {number(image['width'])}×{number(image['height'])}, "
+        f"{number(setting['classes'])} classes of which {number(setting['labels_in_the_map'])} "
+        f"are in the label map, input of {number(setting['input_px'])} pixels, "
+        f"batch {number(setting['batch'])}. {setting['text']}.\n"
+        f"- One process. The sides take turns call by call, {number(setting['rounds'])} rounds after "
+        f"{number(setting['warm_up'])} to warm up, with {number(setting['pause_ms'])} ms of rest before "
         "each call. The order is the row of a square in which each has every place and follows every other "
         "equally often, if the rounds are a multiple of the sides (of twice the sides for an odd number).\n"
-        f"- Threads: {'each side its own choice' if threads is None else _number(threads)}; torch uses "
-        f"{_number(setting['torch_threads'])}.\n"
+        f"- Threads: {'each side its own choice' if threads is None else number(threads)}; torch uses "
+        f"{number(setting['torch_threads'])}.\n"
         f"- Ratios are of medians, theirs over ours: above one, ours is faster. In brackets the "
-        f"{_number(setting['interval_percent'])} % interval of a paired bootstrap of rounds, "
-        f"{_number(setting['resamples'])} resamples.\n"
+        f"{number(setting['interval_percent'])} % interval of a paired bootstrap of rounds, "
+        f"{number(setting['resamples'])} resamples.\n"
         f"- Preprocessing of the peers: {setting['preprocessing_of_peers']}; "
         f"torchvision is {setting['torchvision']}.\n"
         f"- {setting['decoding_of_peers']}.\n"
         f"- {setting['bundles']}.\n"
         "- Nothing is timed before the label maps were compared: a side that computes in float32 and agrees "
-        f"on less than {_number(setting['least_agreement_percent'])} % of the pixels stops the benchmark.\n"
+        f"on less than {number(setting['least_agreement_percent'])} % of the pixels stops the benchmark.\n"
         "- Memory and cold start are medians of fresh processes that take turns, files in the page cache.",
     ]
-
-
-def _interval(found: Mapping[str, float] | None, unit: str) -> str:
-    if found is None:
-        return NOT_RUN
-    middle = f"{_number(found['ratio'])}{unit}"
-    return f"{middle} ({_number(found['low'])}–{_number(found['high'])})" if "low" in found else middle
-
-
-def _spread(found: Mapping[str, float]) -> str:
-    return f"{_number(found['median'])} ({_number(found['p05'])}–{_number(found['p95'])})"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    body = list(rows) or [[NOT_RUN] * len(head)]
-    lines = [head, ["---"] * len(head), *body]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-
-
-def _number(value: float | None) -> str:
-    """As the JSON has it, so that one can be found in the other."""
-    return NOT_RUN if value is None else json.dumps(value)
 
 
 def _read(path: Path) -> Record:

@@ -1,4 +1,4 @@
-"""Makes the virtual environment of the Makefile's goals: PyTorch from where there is one, then the project.
+"""Makes the virtual environment of the Makefile's goals: PyTorch where there is one, then both distributions.
 
 Run by the interpreter that the environment is for. PyTorch is the first of: what `--torch` gives to pip; what
 the interpreter's own environment has, if the user named it; what the environment took before; what the
@@ -20,6 +20,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+RUNTIME = Path("runtimes/python")
 OLDEST_PYTHON = (3, 11)
 OLDEST_TORCH = (2, 10)
 
@@ -90,11 +91,11 @@ def constraints_for(torch: Torch, constraints: str) -> str:
 def prepare(
     folder: Path, extras: Sequence[str], asked: Sequence[str], found: Torch | None, *, chosen: bool, pip: Pip
 ) -> None:
-    """Install PyTorch and the project into an environment that is there.
+    """Install PyTorch and both distributions into an environment that is there.
 
     Args:
         folder: the environment.
-        extras: of the project.
+        extras: of groupvit-export.
         asked: pip's arguments for PyTorch, or none.
         found: the PyTorch of the interpreter's own environment.
         chosen: whether the user named that interpreter.
@@ -131,7 +132,8 @@ def prepare(
     names = ",".join(extras)
     size = sum(_TO_FETCH.get(extra, 0.0) for extra in extras)
     print(f"The rest of .[{names}] is installed by pip: at most some {size:.1f} GB to fetch.", flush=True)
-    pip(["-c", str(constraints), "-e", f"{REPOSITORY}[{names}]"])
+    # In one command: groupvit-export asks for groupvit-runtime, which no index has.
+    pip(["-c", str(constraints), "-e", str(REPOSITORY / RUNTIME), "-e", f"{REPOSITORY}[{names}]"])
 
 
 def make(folder: Path, wanted: Torch | None, *, chosen: bool) -> None:
@@ -171,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, help="the environment")
-    parser.add_argument("extras", nargs="+", help="extras of the project")
+    parser.add_argument("extras", nargs="+", help="extras of groupvit-export")
     parser.add_argument("--torch", default="", help="what pip is given for PyTorch")
     parser.add_argument("--chosen", action="store_true", help="the user named this interpreter")
     given = parser.parse_args(arguments)

@@ -1,5 +1,6 @@
-"""Whether a stranger can install every extra: resolves all from the public index, and installs nothing.
+"""Whether a stranger can install every extra of both distributions: resolves all from the public index.
 
+Nothing is installed. Our own two are no index's: they are named by their folders, as a user names them.
 What this machine has beside the index (pip's configuration, folders of wheels, what is installed) is left out
 of it: a local wheel may ask for less than the published one of the same version.
 """
@@ -21,6 +22,8 @@ from typing import Final
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 PYTHONS: Final = ("3.11", "3.12", "3.13")
+RUNTIME: Final = Path("runtimes/python")
+"""Folder of groupvit-runtime in the project, which is groupvit-export."""
 
 _TOGETHER: Final = (("export",), ("export", "test", "lint", "bench"))
 _BUILT_BY_THE_USER: Final = ("tensorrt-rtx", "tensorrt-rtx-cu13")
@@ -44,18 +47,26 @@ class Case:
     """One command that a user may type.
 
     Attributes:
-        extras: of the project; none is the runtime alone.
+        extras: of groupvit-export, or of groupvit-runtime where that is installed alone.
         python: version of the interpreter, "3.11".
         constrained: whether `-c constraints.txt` is given.
+        alone: groupvit-runtime without groupvit-export.
     """
 
     extras: tuple[str, ...]
     python: str
     constrained: bool
+    alone: bool = False
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """What pip is given, seen from the project's folder."""
+        extras = f"[{','.join(self.extras)}]" if self.extras else ""
+        return (f"./{RUNTIME}{extras}",) if self.alone else (f"./{RUNTIME}", f".{extras}")
 
     def __str__(self) -> str:
-        extras = f"[{','.join(self.extras)}]" if self.extras else ""
-        return f"Python {self.python}: {'-c constraints.txt ' if self.constrained else ''}.{extras}"
+        constraints = "-c constraints.txt " if self.constrained else ""
+        return f"Python {self.python}: {constraints}{' '.join(self.requirements)}"
 
 
 @dataclass(frozen=True)
@@ -74,13 +85,19 @@ class Result:
 
 def cases(project: Path = REPOSITORY) -> list[Case]:
     """Every extra, alone and as they go together, with the constraints; exporting without them too."""
-    with (project / "pyproject.toml").open("rb") as file:
-        extras = tomllib.load(file)["project"]["optional-dependencies"]
-    wanted = dict.fromkeys([(), *((extra,) for extra in extras), *_TOGETHER])
+    wanted = dict.fromkeys([(), *((extra,) for extra in extras_of(project)), *_TOGETHER])
+    embedded = [(), *((extra,) for extra in extras_of(project / RUNTIME))]
     return [
         *(Case(names, python, constrained=True) for python in PYTHONS for names in wanted),
+        *(Case(names, python, constrained=True, alone=True) for python in PYTHONS for names in embedded),
         *(Case(("export",), python, constrained=False) for python in PYTHONS),
     ]
+
+
+def extras_of(project: Path) -> list[str]:
+    """Names of the extras in a folder's pyproject.toml."""
+    with (project / "pyproject.toml").open("rb") as file:
+        return list(tomllib.load(file)["project"]["optional-dependencies"])
 
 
 def resolve(case: Case, project: Path = REPOSITORY, index: Sequence[str] = ()) -> Result:
@@ -88,7 +105,7 @@ def resolve(case: Case, project: Path = REPOSITORY, index: Sequence[str] = ()) -
 
     Args:
         case: what to resolve.
-        project: folder with pyproject.toml and constraints.txt.
+        project: folder of groupvit-export, with constraints.txt and the runtime's folder in it.
         index: uv's options that put something in the place of the public index.
     """
     from uv import find_uv_bin
@@ -104,15 +121,20 @@ def resolve(case: Case, project: Path = REPOSITORY, index: Sequence[str] = ()) -
         *index,
     ]
     command += ["--python", sys.executable, "--python-version", case.python]
-    command += ["--python-platform", "x86_64-unknown-linux-gnu", str(project / "pyproject.toml")]
-    for extra in case.extras:
-        command += ["--extra", extra]
+    command += ["--python-platform", "x86_64-unknown-linux-gnu", "-"]
     if case.constrained:
-        command += ["--constraints", str(project / "constraints.txt")]
+        command += ["--constraints", "constraints.txt"]
     if not set(case.extras) & set(_WITHOUT_WHEELS):
         command += ["--only-binary", ":all:"]
         command += [f"--no-binary={name}" for name in _BUILT_BY_THE_USER]
-    done = subprocess.run(command, capture_output=True, text=True, env=_environment())
+    done = subprocess.run(
+        command,
+        input="\n".join(case.requirements),
+        cwd=project,
+        capture_output=True,
+        text=True,
+        env=_environment(),
+    )
     if done.returncode == 0:
         return Result(case, Outcome.RESOLVED, done.stdout)
     unreached = "Failed to fetch" in done.stderr or "error sending request" in done.stderr
@@ -132,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with ThreadPoolExecutor(4) as pool:
         for result in pool.map(lambda case: resolve(case, project), wanted):
             shown = ", ".join(_SHOWN.findall(result.text)) if result.outcome is Outcome.RESOLVED else ""
-            print(f"  {result.outcome.value:9} {result.case!s:68} {shown}".rstrip(), flush=True)
+            print(f"  {result.outcome.value:9} {result.case!s:86} {shown}".rstrip(), flush=True)
             if result.outcome is Outcome.UNREACHABLE:
                 print(f"\nThe package index cannot be reached, so nothing is known:\n{result.text}")
                 pool.shutdown(cancel_futures=True)

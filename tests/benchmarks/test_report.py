@@ -2,13 +2,15 @@
 
 import json
 import re
+from dataclasses import asdict, replace
 
 import pytest
 
+from benchmarks.markdown import NOT_RUN
 from benchmarks.peers.fresh import TITLES
 from benchmarks.peers.sides import SIDES
 from benchmarks.peers.targets import evaluate_targets
-from benchmarks.report import NOT_RUN, render
+from benchmarks.report import PAGE, Results, read_results, render
 from benchmarks.roofline import Ceiling, Work, bounds
 
 
@@ -140,13 +142,85 @@ def cpp():
     }
 
 
+@pytest.fixture
+def evaluation():
+    plain = {name: {"miou": 81.25, "pixel_accuracy": 92.5} for name in ("onnx", "openvino")}
+    held = {name: row | {"miou_trained": 73.125, "miou_held-out": 63.75} for name, row in plain.items()}
+    vocabularies = {"kinds": plain, "pairs": held}
+    return {"scenes": 503, "miou": {"hf": vocabularies, "paper": vocabularies}}
+
+
+@pytest.fixture
+def precisions():
+    def row(precision, miou, latency):
+        return {
+            "precision": precision,
+            "verdict": "PASS",
+            "miou": miou,
+            "agreement": 99.8765,
+            "latency_ms": latency,
+        }
+
+    return {
+        "machine": {"cpu": "A CPU", "cores": 2, "versions": {"groupvit-export": "0.7.9"}},
+        "precisions": [
+            {
+                "target": "openvino",
+                "precision": "int8",
+                "rows": [row("fp32", 82.99405941, 5.4321), row("int8", 82.6227, 2.8622)],
+                "substitute": None,
+            },
+            {
+                "target": "trt",
+                "precision": "fp16",
+                "rows": [row("fp32", 82.99405941, None), row("fp16", 82.5, None)],
+                "substitute": "no GPU",
+            },
+            {"target": "onnx", "precision": "int8", "not_exported": "int8 needs the package nncf: None"},
+        ],
+    }
+
+
+@pytest.fixture
+def int8_instruction_sets():
+    def record(variant, miou):
+        return {
+            "model": "demo",
+            "target": "openvino",
+            "instruction_set": "AVX2",
+            "variant": variant,
+            "assignments_as_fp32": [94.3310, 100.0],
+            "assignments_as_native": [91.8367, 100.0],
+            "pixels_as_fp32": 99.6545,
+            "miou": miou,
+        }
+
+    return {"records": [record("fp32", 82.9940), record("7 bits", 82.5838)]}
+
+
+@pytest.fixture
+def results(peers, roofline, throughput, windows, cpp, evaluation, precisions, int8_instruction_sets):
+    return Results(peers, roofline, throughput, windows, cpp, evaluation, precisions, int8_instruction_sets)
+
+
 def _numbers(text):
     return set(re.findall(r"\d+(?:\.\d+)*(?:e-\d+)?", text))
 
 
-def test_every_number_of_the_page_is_in_the_json(peers, roofline, throughput, windows, cpp):
-    page = render(peers, roofline, throughput, windows, cpp)
-    assert _numbers(page) <= _numbers(json.dumps([peers, roofline, throughput, windows, cpp]))
+def _rounded(found):
+    """The numbers of a record with two decimals."""
+    if isinstance(found, dict):
+        return set().union(*map(_rounded, found.values()))
+    if isinstance(found, list):
+        return set().union(*map(_rounded, found))
+    return {f"{found:.2f}"} if isinstance(found, float) else set()
+
+
+def test_every_number_of_the_page_is_in_the_json(results):
+    page = render(results)
+    demo = [results.precisions, results.int8_instruction_sets]
+    in_names = {"32", "512"}  # fp32, AVX-512
+    assert _numbers(page) <= _numbers(json.dumps(asdict(results))) | _rounded(demo) | in_names
     for number in (
         "48.61",
         "1256.5",
@@ -165,30 +239,67 @@ def test_every_number_of_the_page_is_in_the_json(peers, roofline, throughput, wi
         "1.75",
         "5.125",
         "99.87",
+        "63.75",
+        "5.43",
+        "99.88",
+        "94.33",
+        "503",
     ):
         assert number in _numbers(page)
 
 
-def test_what_was_not_run_says_so(peers, roofline, throughput, windows, cpp):
-    page = render(peers, roofline, throughput, windows, cpp)
-    rows = [line for line in page.splitlines() if line.startswith(f"| {SIDES['plain-openvino-int8'].title}")]
-    assert (
-        rows[:2]
-        == [
-            f"| {SIDES['plain-openvino-int8'].title} | not run: nncf is not installed"
-            + " | not run" * 4
-            + " |"
-        ]
-        * 2
+def test_the_page_is_of_the_results_that_are_there():
+    assert PAGE.read_text(encoding="utf-8") == render(read_results()), "run: python -m benchmarks.report"
+
+
+def test_the_page_has_no_goals(results):
+    page = render(results)
+    assert [word for word in ("goal", "reached", "≥", "≤") if word in page] == []
+
+
+def test_int8_stands_beside_int8(results):
+    tables = render(results).split("\n\n")
+    int8 = [text for text in tables if text.startswith("| int8 |")]
+    assert len(int8) == 2
+    for text in int8:
+        names = [line.split(" | ")[0].removeprefix("| ") for line in text.splitlines()[2:]]
+        assert names == [info.title for info in SIDES.values() if "int8" in info.title]
+
+
+def test_every_side_stands_in_the_table_of_its_precision(results):
+    image = render(results).partition("## Image engine only")[0]
+    for info in SIDES.values():
+        assert image.count(f"\n| {info.title} |") == 1, info.title
+    floats = next(text for text in image.split("\n\n") if text.startswith("| float32 |"))
+    assert {info.title for info in SIDES.values() if f"\n| {info.title} |" in floats} == {
+        info.title for info in SIDES.values() if info.exact
+    }
+
+
+def test_figures_of_the_first_version_say_what_int8_was(results):
+    old = {"groupvit-export": "0.1.0"}
+    dated = replace(
+        results, precisions=results.precisions | {"machine": {"cpu": "C", "cores": 2, "versions": old}}
     )
+    assert "one bit more" in render(dated)
+    assert "one bit more" not in render(results)
+
+
+def test_what_was_not_run_says_so(results):
+    page = render(results)
+    title = SIDES["plain-openvino-int8"].title
+    rows = [line for line in page.splitlines() if line.startswith(f"| {title}")]
+    assert rows[:2] == [f"| {title} | not run: nncf is not installed" + " | not run" * 4 + " |"] * 2
     compiled = [line for line in page.splitlines() if line.startswith("| transformers, torch.compile")]
     assert compiled[0].count(NOT_RUN) == 5
+    assert "not run: int8 needs the package nncf" in page
+    assert page.count("(substitute) | 82.99 | 82.50 | 99.88 | not measured | not measured |") == 1
 
 
 def test_nothing_was_run_at_all():
-    page = render({}, {}, {}, {}, {})
-    assert page.count("\n| not run |") == 12
-    assert _numbers(page) <= {"05", "95", "32", "5"}
+    page = render(Results())
+    assert page.count("\n| not run |") == 18
+    assert _numbers(page) <= {"05", "95", "32", "5", "8", "16"}
 
 
 def test_targets_are_reached_only_with_their_whole_interval(peers):

@@ -133,7 +133,9 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
     import sys
 
     monkeypatch.setitem(sys.modules, "groupvit_runtime.engines.openvino", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install '\.\[openvino\]' in a clone"):
+    with pytest.raises(
+        MissingDependencyError, match=r"pip install \./runtimes/python '\.\[openvino\]' in a clone"
+    ):
         image_engine(demo_bundles["openvino"])
 
 

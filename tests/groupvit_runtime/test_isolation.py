@@ -1,10 +1,12 @@
-"""A deployment needs no PyTorch: to the processes started here it is not installed, nor are its kin."""
+"""A deployment needs no PyTorch: to the processes started here it is not installed, nor are its kin.
+
+Its verbs are run where it is really not installed: tests/test_distributions.py.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from without_pytorch import run
 
 from groupvit_runtime.install_hint import install_hint
@@ -25,25 +27,6 @@ print(result.labels.shape)
 """
     done = run(code, str(demo_bundle), str(scenes.image(0)), ",".join(demo_labels))
     assert done.stdout.strip() == "(224, 224)", done.stderr
-
-
-@pytest.mark.parametrize("verb", ["segment", "vocab", "eval", "bench", "inspect", "doctor"])
-def test_the_verbs_of_a_deployment_need_no_pytorch(
-    demo_bundle: Path, scenes, tmp_path: Path, verb: str
-) -> None:
-    arguments = {
-        "segment": [str(demo_bundle), str(scenes.image(0)), "--labels", "background", "-o", str(tmp_path)],
-        "vocab": [str(demo_bundle), "--labels", "background", "-o", str(tmp_path / "v.safetensors")],
-        "eval": [
-            *(str(demo_bundle), "--dataset", "shapes", "--root", str(scenes.root), "--limit", "2"),
-            *("-o", str(tmp_path / "evaluated")),
-        ],
-        "bench": [str(demo_bundle), "--rounds", "3", "--cold", "1", "--size", "own", "--quiet"],
-        "inspect": [str(demo_bundle)],
-        "doctor": [],
-    }[verb]
-    done = run("from groupvit_export.cli import main; sys.exit(main(sys.argv[1:]))", verb, *arguments)
-    assert done.returncode == 0, done.stderr
 
 
 def test_exporting_without_pytorch_says_what_to_install() -> None:

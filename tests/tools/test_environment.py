@@ -44,6 +44,11 @@ def site_packages(folder: Path) -> Path:
     return next((folder / "lib").glob("python3*/site-packages"))
 
 
+def both(extras: str) -> list[str]:
+    """pip's arguments for the two distributions, which one command installs."""
+    return ["-e", str(REPOSITORY / "runtimes" / "python"), "-e", f"{REPOSITORY}[{extras}]"]
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """An environment without anything, pip included."""
@@ -61,7 +66,7 @@ def test_an_environment_that_has_pytorch_lends_it(
     assert found is not None and found.folder == theirs
     prepare(folder, ["export"], [], found, chosen=False, pip=pip)
     assert torch_of(folder / "bin" / "python") == found
-    assert pip.calls == [["-c", str(folder / "constraints.txt"), "-e", f"{REPOSITORY}[export]"]]
+    assert pip.calls == [["-c", str(folder / "constraints.txt"), *both("export")]]
     pins = (folder / "constraints.txt").read_text().splitlines()
     assert "torch==2.14.1" in pins and f"torch=={TESTED}" not in pins
     assert [line for line in pins if line.startswith("triton")] == []
@@ -76,7 +81,7 @@ def test_what_is_asked_for_is_given_to_pip_without_the_pins_and_kept(folder: Pat
     assert "torch==2.15.0+cpu" in (folder / "constraints.txt").read_text().splitlines()
     later = Pip(folder)
     prepare(folder, ["export", "test"], [], None, chosen=False, pip=later)
-    assert later.calls == [["-c", str(folder / "constraints.txt"), "-e", f"{REPOSITORY}[export,test]"]]
+    assert later.calls == [["-c", str(folder / "constraints.txt"), *both("export,test")]]
 
 
 def test_without_any_the_tested_version_is_fetched_and_its_size_said(
@@ -84,7 +89,7 @@ def test_without_any_the_tested_version_is_fetched_and_its_size_said(
 ) -> None:
     pip, pins = Pip(folder, installs=f"{TESTED}+cpu"), str(REPOSITORY / "constraints.txt")
     prepare(folder, ["export"], [], None, chosen=False, pip=pip)
-    project = ["-c", pins, "-e", f"{REPOSITORY}[export]"]
+    project = ["-c", pins, *both("export")]
     assert pip.calls == [["-c", pins, f"torch=={TESTED}"], project]
     said = capsys.readouterr().out
     if sys.platform == "linux":

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from tools.resolve import PYTHONS, Case, Outcome, cases, main, resolve
+from tools.resolve import PYTHONS, RUNTIME, Case, Outcome, cases, extras_of, main, resolve
 
 pytest.importorskip("uv", reason="the resolver is missing, which the extra lint brings")
 
@@ -38,8 +37,13 @@ def index(tmp_path: Path) -> list[str]:
 def project(folder: Path, constraints: str) -> Path:
     (folder / "constraints.txt").write_text(constraints)
     (folder / "pyproject.toml").write_text(
-        '[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.11"\n'
-        '[project.optional-dependencies]\nexport = ["torch>=2.10"]\nonnx = ["onnx"]\n'
+        '[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["r==1"]\n'
+        '[project.optional-dependencies]\nexport = ["torch>=2.10"]\nonnx = ["r[onnx]"]\n'
+    )
+    (folder / RUNTIME).mkdir(parents=True)
+    (folder / RUNTIME / "pyproject.toml").write_text(
+        '[project]\nname = "r"\nversion = "1"\nrequires-python = ">=3.11"\n'
+        '[project.optional-dependencies]\nonnx = ["onnx"]\n'
     )
     return folder
 
@@ -47,7 +51,14 @@ def project(folder: Path, constraints: str) -> Path:
 def test_pins_that_fit_each_other_resolve(tmp_path: Path, index: list[str]) -> None:
     result = resolve(EXPORT, project(tmp_path, "torch==2.13.0\ntriton==3.7.1\n"), index)
     assert result.outcome is Outcome.RESOLVED, result.text
-    assert result.text.split() == ["torch==2.13.0", "triton==3.7.1"]
+    assert result.text.split() == [".", "./runtimes/python", "torch==2.13.0", "triton==3.7.1"]
+
+
+def test_the_runtime_alone_brings_its_engine_and_nothing_else(tmp_path: Path, index: list[str]) -> None:
+    case = Case(("onnx",), "3.11", constrained=True, alone=True)
+    result = resolve(case, project(tmp_path, "onnx==1.23.2\n"), index)
+    assert result.outcome is Outcome.RESOLVED, result.text
+    assert result.text.split() == ["onnx==1.23.2", "./runtimes/python"]
 
 
 def test_a_pin_against_what_a_package_asks_for_is_refused_with_the_reason(
@@ -109,11 +120,13 @@ def test_the_exit_code_tells_the_outcomes_apart(
 
 def test_every_extra_is_asked_for_on_every_interpreter() -> None:
     root = Path(__file__).resolve().parents[2]
-    extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     wanted = cases()
     for python in PYTHONS:
-        assert {case.extras for case in wanted if case.python == python and len(case.extras) == 1} == {
-            (extra,) for extra in extras
-        }
+        for alone, folder in ((False, root), (True, root / RUNTIME)):
+            asked = [case.extras for case in wanted if case.python == python and case.alone == alone]
+            assert {extras for extras in asked if len(extras) < 2} == {
+                (),
+                *((extra,) for extra in extras_of(folder)),
+            }
         assert Case(("export", "test", "lint", "bench"), python, constrained=True) in wanted
         assert Case(("export",), python, constrained=False) in wanted

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-INSTALL: Final = "pip install '.[{extras}]' in a clone of groupvit-export"
-"""No package index has the distribution: what works is its source."""
+INSTALL: Final = "pip install ./runtimes/python '.[{extras}]' in a clone of groupvit-export"
+"""No package index has the two distributions: what works is their source, both in one command."""
 
 
 def install_hint(*extras: str) -> str:
-    """The command that installs some extras, and where it works: "pip install '.[openvino]' in ..."."""
+    """The command that installs some extras: "pip install ./runtimes/python '.[torch]' in a clone ..."."""
     return INSTALL.format(extras=",".join(extras))
