@@ -37,11 +37,13 @@ from groupvit_export.verification.api import VerifyOptions, verify_bundle
 from groupvit_runtime import Segmenter
 from groupvit_runtime.manifest import Manifest
 
-INT8_BUDGET = LabelBudget(max_miou_drop=100.0, min_agreement=85.0)
-"""With all layers in int8 some 97 % of the pixels keep their class, for random weights amplify its rounding.
+SHALLOW_INT8 = LabelBudget(max_miou_drop=100.0, min_agreement=85.0)
+FULL_INT8 = LabelBudget(max_miou_drop=100.0, min_agreement=70.0)
+"""Random weights amplify the rounding of int8, the more the deeper they are.
 
-The usual budget of 99 % would give most layers back, and then it is not int8 that is tested. Mean IoU decides
-nothing: without masks a class of a few pixels weighs as much as any other.
+With all layers in int8 OpenVINO kept the class of 97 % of the pixels with one layer a stage, and of 87 % at
+full depth. The usual budget of 99 % would give most layers back, and then it is not int8 that is tested. Mean
+IoU decides nothing: without masks a class of a few pixels weighs as much as any other.
 """
 
 
@@ -91,15 +93,15 @@ def skip_what_cannot_be_exported_here(target: str, precision: str) -> None:
         pytest.importorskip("nncf")
 
 
-def export_verified(checkpoint: Path, folder: Path, target: str, precision: str) -> None:
+def export_verified(checkpoint: Path, folder: Path, target: str, precision: str, budget: LabelBudget) -> None:
     """Export, and look at what is recorded: the verdict, what was run, and that something was told apart."""
     options = ExportOptions(
         target=target,
         precision=precision,
         checkpoint=str(checkpoint),
         output=folder / "bundle",
-        quantization=QuantizationOptions(budget=INT8_BUDGET),
-        trt=TrtOptions(flavor="rtx") if target == "trt" else TrtOptions(),
+        quantization=QuantizationOptions(budget=budget),
+        target_options=TrtOptions(flavor="rtx") if target == "trt" else None,
     )
     result = export_bundle(options)
     manifest = result.manifest
@@ -111,7 +113,7 @@ def export_verified(checkpoint: Path, folder: Path, target: str, precision: str)
         labels = Segmenter.load(result.path)(DEMO_SAMPLE, VOC).labels
         assert len(np.unique(labels)) > 1
     if precision != "fp32":
-        check_precisions(manifest)
+        check_precisions(manifest, budget)
 
 
 def check_verdict(manifest: Manifest) -> None:
@@ -124,11 +126,11 @@ def check_verdict(manifest: Manifest) -> None:
             assert rows[f"stage {stage} safe flips"].verdict == "PASS"
 
 
-def check_precisions(manifest: Manifest) -> None:
+def check_precisions(manifest: Manifest, budget: LabelBudget) -> None:
     """A lower precision is seen in the label maps, and is close to float32's."""
     fp32, lower = manifest.precisions
     assert fp32.verdict == lower.verdict == "PASS" and fp32.agreement == 100
-    assert lower.agreement is not None and INT8_BUDGET.min_agreement <= lower.agreement < 100
+    assert lower.agreement is not None and budget.min_agreement <= lower.agreement < 100
     layers = manifest.engine("image").quantization
     if layers is not None:
         assert all(layer.quantized for layer in layers.layers)
@@ -144,14 +146,14 @@ def captured(config: GroupViTConfig, size: tuple[int, int]) -> onnx.ModelProto:
 def test_bf16_for_openvino(one_layer_a_stage: Path, tmp_path: Path) -> None:
     """The export where the processor has bf16; elsewhere, where it is refused, the graph that it writes."""
     if has_bf16():
-        export_verified(one_layer_a_stage, tmp_path, "openvino", "bf16")
+        export_verified(one_layer_a_stage, tmp_path, "openvino", "bf16", SHALLOW_INT8)
     else:
         assert missing_layers(captured(shallow(), SHAPES["square"])) == set()
 
 
 def test_int8(one_layer_a_stage: Path, tmp_path: Path) -> None:
     pytest.importorskip("nncf")
-    export_verified(one_layer_a_stage, tmp_path, "onnx", "int8")
+    export_verified(one_layer_a_stage, tmp_path, "onnx", "int8", SHALLOW_INT8)
 
 
 @pytest.mark.slow
@@ -160,7 +162,7 @@ def test_int8(one_layer_a_stage: Path, tmp_path: Path) -> None:
 )
 def test_every_target_and_precision(full_size: Path, tmp_path: Path, target: str, precision: str) -> None:
     skip_what_cannot_be_exported_here(target, precision)
-    export_verified(full_size, tmp_path, target, precision)
+    export_verified(full_size, tmp_path, target, precision, FULL_INT8)
 
 
 @pytest.mark.slow
