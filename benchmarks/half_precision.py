@@ -62,17 +62,17 @@ def main() -> None:
             columns["other"] = emulate_half_rounding(onnx.load(others[precision]))
         candidates = [
             Candidate(eager(model, precision)),
-            *(Candidate(_backend(n, graph, typed_text, grouping)) for n, graph in columns.items()),
+            *(Candidate(_backend(n, precision, graph, typed_text, grouping)) for n, graph in columns.items()),
         ]
         found = examine(
             subject, candidates, plan, precision=precision, bundle="half precision", checkpoint="demo"
         ).report
         report[precision] = {
             column.name: {
-                row.name: {"value": cell.value, "budget": cell.budget, "verdict": cell.verdict}
+                row.key.slug: {"value": cell.value, "budget": cell.budget, "verdict": cell.verdict}
                 for row in found.rows
                 # The op alone and the text engine are the same in every column.
-                if not row.name.startswith(("grouping", "text")) and (cell := row.cells[column.name])
+                if not row.key.slug.startswith(("grouping", "text")) and (cell := row.cells[column.name])
             }
             for column in found.columns
         }
@@ -83,19 +83,30 @@ def main() -> None:
             figures = {
                 row: rows[row]["value"]
                 for row in rows
-                if any(what in row for what in ("logits", "flips", "free reference"))
+                if any(what in row for what in ("logits", "flips", "free_reference"))
             }
             print(f"  {name}: {figures}")
 
 
-def _backend(name: str, image: onnx.ModelProto, text: onnx.ModelProto, grouping: Any) -> Backend:
+def _backend(
+    name: str, precision: str, image: onnx.ModelProto, text: onnx.ModelProto, grouping: Any
+) -> Backend:
     images, words = _session(image), _session(text)
     names = [output.name for output in images.get_outputs()]
 
     def run(pixel_values: np.ndarray) -> dict[str, np.ndarray]:
         return dict(zip(names, images.run(names, {"pixel_values": pixel_values}), strict=True))
 
-    return Backend(name, name, run, lambda ids: words.run(None, {"input_ids": ids})[0], grouping)
+    return Backend(
+        name=name,
+        description=name,
+        target=None,
+        precision=precision,
+        device="cpu",
+        image=run,
+        text=lambda ids: words.run(None, {"input_ids": ids})[0],
+        grouping=grouping,
+    )
 
 
 def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:

@@ -43,6 +43,7 @@ from groupvit_export.verification.examine import Candidate, examine, synthetic_p
 from groupvit_export.verification.reference import Reference
 from groupvit_export.verification.report import Report
 from groupvit_export.verification.specification import VerificationSpec, measure_noise
+from groupvit_export.verification.words import finding_words
 from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.manifest import EngineInfo, FileInfo, Role, TensorInfo
 
@@ -76,7 +77,7 @@ def _matrix(checkpoint: str | None, output: Path) -> dict[str, Any]:
         "seconds": round(found.seconds, 1),
         "runs": len(found.cases),
         "rows": {
-            row.name: {
+            row.key.slug: {
                 column: {"value": cell.value, "budget": cell.budget, "verdict": cell.verdict}
                 for column, cell in row.cells.items()
             }
@@ -98,7 +99,7 @@ def _seeds(count: int, folder: Path) -> dict[str, Any]:
         report = exporter.report(model, folder / f"seed-{seed}")
         for target in _TARGETS:
             verdicts[target][report.column_verdict(target)] += 1
-        failures += [f"seed {seed}: {finding}" for finding in report.findings]
+        failures += [f"seed {seed}: {finding_words(finding)}" for finding in report.findings]
         for row in report.rows:
             shares = [
                 cell.value / cell.budget
@@ -106,7 +107,7 @@ def _seeds(count: int, folder: Path) -> dict[str, Any]:
                 if cell.budget and cell.value is not None
             ]
             if shares:
-                used[row.name] = max(used.get(row.name, 0.0), *shares)
+                used[row.key.slug] = max(used.get(row.key.slug, 0.0), *shares)
         if seed < 5:
             _add_noise(noise, model)
         print(f"seed {seed + 1} of {count}: {report.verdict}", file=sys.stderr, flush=True)

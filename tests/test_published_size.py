@@ -120,10 +120,10 @@ def check_verdict(manifest: Manifest) -> None:
     assert manifest.parity is not None and manifest.parity.verdict == "PASS", manifest.parity
     rows = {row.name: row for row in manifest.parity.rows}
     for stage in range(1, len(manifest.model.groups) + 1):
-        assert rows[f"grouping {stage} alone: decisions"].verdict == "PASS"
-        assert rows[f"stage {stage} self-consistency"].verdict == "PASS"
+        assert rows[f"grouping_{stage}_alone_decisions"].verdict == "PASS"
+        assert rows[f"stage_{stage}_self_consistency"].verdict == "PASS"
         if manifest.engine("image").precision != "int8":
-            assert rows[f"stage {stage} safe flips"].verdict == "PASS"
+            assert rows[f"stage_{stage}_safe_flips"].verdict == "PASS"
 
 
 def check_precisions(manifest: Manifest, budget: LabelBudget) -> None:

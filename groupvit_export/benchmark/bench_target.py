@@ -138,12 +138,13 @@ def load(
     vocabulary = segmenter.vocabulary(subject.labels, templates=subject.templates)
     images: list[Image] = [image] * setting.batch
     info = subject.image_engine
-    device = device_of(info, fixed.device, segmenter.engine_description)
     return Loaded(
         caller=Caller(lambda: segmenter(images, vocabulary), stages),
         engine=segmenter.engine_description,
         vocabulary=vocabulary,
-        copies=measure_copies(info, device, engine_batches(subject.bundle.manifest, decode, setting, size)),
+        copies=measure_copies(
+            info, segmenter.device, engine_batches(subject.bundle.manifest, decode, setting, size)
+        ),
     )
 
 
@@ -171,7 +172,7 @@ def _load_cpp(subject: BenchTarget, setting: Setting, fixed: RunConfig, image: P
         with stages(LIBRARY):
             return segmenter.label_map(pixels, words)
 
-    device = device_of(subject.image_engine, fixed.device, segmenter.engine)
+    device = fixed.device or ENGINES[subject.image_engine.target].devices[0]
     return Loaded(
         caller=Caller(call, stages),
         engine=segmenter.engine,
@@ -209,16 +210,6 @@ def engine_batches(
     windows = len(plan_windows(size, manifest.decode.paper.window).boxes)
     full, rest = divmod(windows, setting.batch)
     return ([setting.batch] * full + ([rest] if rest else [])) * setting.batch
-
-
-def device_of(info: EngineInfo, asked: str | None, description: str) -> str:
-    """ "cpu" or "cuda": what the engine runs on."""
-    kind = ENGINES[info.target]
-    if asked is not None:
-        return asked
-    if kind.compiled_for_one:
-        return "cpu" if ", CPU, " in description else "cuda"
-    return kind.devices[0]
 
 
 def _names(paths: Sequence[str]) -> list[str]:

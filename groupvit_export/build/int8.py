@@ -22,7 +22,7 @@ from groupvit_export.metrics.budget import LabelBudget
 from groupvit_export.metrics.class_names import default_names, embed
 from groupvit_export.metrics.decoding import RunImage
 from groupvit_export.metrics.judge import Judge
-from groupvit_export.quantization.image import QuantizationContext, QuantizedImage, quantize_image
+from groupvit_export.quantization.image import Precision, QuantizationContext, QuantizedImage, quantize_image
 from groupvit_export.quantization.options import Feed, QuantizationOptions
 from groupvit_export.targets.base import Target
 from groupvit_export.targets.registry import TARGETS
@@ -30,9 +30,6 @@ from groupvit_runtime.contract import IMAGE_INPUT, PIXELS_INPUT, TEXT_INPUT, TEX
 from groupvit_runtime.engines import EngineOptions, load_engine
 from groupvit_runtime.manifest import EngineInfo, ModelInfo
 from groupvit_runtime.tokenizer import Tokenizer
-
-FLOAT32 = "fp32"
-"""Name of the folder with the engines in float32, among those that are tried."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,14 +166,14 @@ class Quantization:
         images = images or bundled_images(with_truth=source.is_demo)
         classes = images.classes or speech.names()
         calibration, held_out = (Judge(source.decoding, half, classes) for half in images.halves())
-        infos: dict[str, EngineInfo] = {}
+        float32: dict[Path, EngineInfo] = {}
         scratch.mkdir()
         feed = _feed(source.graph_normalization)
 
-        def build(graph: onnx.ModelProto, folder: Path) -> RunImage:
-            precision = "fp32" if folder.name == FLOAT32 else "int8"
+        def build(graph: onnx.ModelProto, precision: Precision, folder: Path) -> RunImage:
             info = trials.builder.engine("image", precision, TypedGraph(graph, {}), folder)
-            infos[folder.name] = info
+            if precision == "fp32":
+                float32[folder] = info
             return run_image(info, folder, feed)
 
         context = QuantizationContext(
@@ -197,9 +194,10 @@ class Quantization:
         if trials.substitute is not None:
             return Quantization(image, held_out, None)
         # Beside the image engine in float32, so that the two are a whole model.
+        ((folder, info),) = float32.items()
         for file in trials.text.all_files:
-            shutil.copyfile(trials.root / file.path, scratch / FLOAT32 / file.path)
-        fp32 = Engines(FLOAT32, infos[FLOAT32], trials.text, scratch / FLOAT32)
+            shutil.copyfile(trials.root / file.path, folder / file.path)
+        fp32 = Engines("fp32", info, trials.text, folder)
         return Quantization(image, held_out, fp32)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from groupvit_export.cli.tables import Block, separated, table
-from groupvit_runtime.manifest import EngineInfo, Manifest, QuantizedLayer
+from groupvit_runtime.manifest import Calibration, EngineInfo, Manifest, QuantizedLayer
 
 
 def layer_table(manifest: Manifest) -> list[Block]:
@@ -19,7 +19,16 @@ def _engine(engine: EngineInfo) -> list[Block]:
     layers = table(["layer", "", "sensitivity"], [_row(layer) for layer in info.layers])
     sums = "exact on every processor" if info.never_saturates else "may saturate on x86 without VNNI"
     judged = f"judged on {info.instruction_set or 'an unknown instruction set'}; sums of products {sums}"
-    return [f"{head}\n{info.method}\n{info.calibration}\n{judged}", layers]
+    return [f"{head}\n{info.method}\n{_calibration(info.calibration)}\n{judged}", layers]
+
+
+def _calibration(record: Calibration) -> str:
+    source = "drawn scenes of the package" if record.folder is None else record.folder
+    against = "masks" if record.has_masks else "the label maps of fp32"
+    return (
+        f"{source}: ranges from {record.images} images, sensitivity on {record.ranked} of them, "
+        f"budget judged on {record.held_out} others, mIoU against {against}"
+    )
 
 
 def _row(layer: QuantizedLayer) -> list[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from groupvit_export.cli.tables import Table, table
 from groupvit_export.verification.report import number
+from groupvit_export.verification.words import finding_words, row_title
 
 if TYPE_CHECKING:
     from groupvit_export.verification.api import Verification
@@ -16,7 +17,11 @@ def matrix(report: Report) -> Table:
     """Rows are outputs and decisions, columns are backends; the last one says what may be at most."""
     columns = [column.name for column in report.columns]
     rows = [
-        [row.name, *(_cell(row.cells.get(column)) for column in columns), _budget(list(row.cells.values()))]
+        [
+            row_title(row.key),
+            *(_cell(row.cells.get(column)) for column in columns),
+            _budget(list(row.cells.values())),
+        ]
         for row in report.rows
     ]
     verdicts = ["verdict", *(report.column_verdict(column) for column in columns), ""]
@@ -34,7 +39,7 @@ def verdict_lines(found: Verification) -> list[str]:
     )
     for finding in report.findings:
         verdict = report.column_verdict(finding.column)
-        lines.append(f"  {verdict} first in {finding}")
+        lines.append(f"  {verdict} first in {finding_words(finding)}")
     for column, divergence in found.divergences.items():
         lines.append(f"  bisect {column}: {divergence or 'every value of the graph is within its budget'}")
     return lines

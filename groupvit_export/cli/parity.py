@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from groupvit_export.cli.tables import Block, table
 from groupvit_export.verification.report import number
+from groupvit_export.verification.words import recorded_title
 from groupvit_runtime.manifest import Manifest, ParityRow
 
 
@@ -24,7 +25,7 @@ def parity_table(manifest: Manifest) -> list[Block]:
 def _row(row: ParityRow) -> list[str]:
     value = "not run" if row.verdict is None else "not finite"
     return [
-        row.name,
+        recorded_title(row.name),
         value if row.value is None else number(row.value),
         "" if row.budget is None else number(row.budget),
         row.verdict or "",

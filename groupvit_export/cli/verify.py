@@ -116,6 +116,7 @@ def run(arguments: Arguments) -> int:
     from groupvit_export.verification.api import VerifyOptions, verify_bundle
     from groupvit_export.verification.html import html_report
     from groupvit_export.verification.report import EXIT_CODES
+    from groupvit_export.verification.words import finding_words, report_json
     from groupvit_runtime.prompts import check_labels
 
     found = verify_bundle(
@@ -142,9 +143,9 @@ def run(arguments: Arguments) -> int:
         print_json(
             {
                 "verdict": report.verdict,
-                "findings": [str(finding) for finding in report.findings],
+                "findings": [finding_words(finding) for finding in report.findings],
                 "divergences": {name: to_json(divergence) for name, divergence in found.divergences.items()},
-                "report": to_json(report),
+                "report": report_json(report),
             }
         )
     else:

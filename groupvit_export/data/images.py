@@ -20,9 +20,6 @@ from groupvit_runtime.read_image import list_images, read_image
 IMAGES: Final = 256
 """Most images of a folder that int8 is made with."""
 
-BUNDLED: Final = "drawn scenes of the package"
-"""What `ImageSet.source` says of the images that the package ships."""
-
 LONG_SIDE: Final = 1024
 """Larger images are shrunk: their label maps, and in float64 their scores, are held in memory."""
 
@@ -108,7 +105,7 @@ def bundled_images(*, with_truth: bool) -> ImageSet:
         with_truth: for the demo checkpoint, which was trained on such scenes; other models are compared
             with themselves only.
     """
-    scenes = replace(read_images(DEMO_SCENES), source=BUNDLED, folder=None)
+    scenes = replace(read_images(DEMO_SCENES), source="drawn scenes of the package", folder=None)
     return scenes if with_truth else replace(scenes, truth=None, classes=None)
 
 

@@ -102,7 +102,7 @@ def deciding_nodes(model: onnx.ModelProto) -> dict[str, str]:
         model: captured in float32, the grouping attention still one node a stage.
     """
     graph, kept = _Graph(model), dict[str, str]()
-    for island in FLOAT32_RULES[:3]:
+    for island in DECIDING_RULES:
         for node in island.find(graph, HALVES["bf16"]):
             kept.setdefault(node.name, island.reason)
     return {node.name: kept[node.name] for node in model.graph.node if node.name in kept}
@@ -197,10 +197,15 @@ def _missing(graph: _Graph, half: Half) -> Iterable[onnx.NodeProto]:
     return [node for node in graph.nodes if node.op_type in half.missing]
 
 
-FLOAT32_RULES: Final = (
+DECIDING_RULES: Final = (
     Float32Rule("decides the assignment", _deciding),
     Float32Rule("makes the masks of soft maps", _masks),
     Float32Rule("decodes label maps", _decoding),
+)
+"""What is float32 in every precision, int8 too."""
+
+FLOAT32_RULES: Final = (
+    *DECIDING_RULES,
     Float32Rule("normalizes pixels", _normalizing),
     Float32Rule("counts tokens, exactly", _counts),
     Float32Rule("statistics of a LayerNorm", _of_type("LayerNormalization")),

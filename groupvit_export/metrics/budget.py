@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from groupvit_export.metrics.judge import Quality
 from groupvit_runtime.errors import UsageError
+from groupvit_runtime.manifest import LabelLimits
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,16 @@ class LabelBudget:
         ):
             if not 0 <= value <= 100:
                 raise UsageError(f"{flag} is in percent", got=value, expected="0 to 100")
+
+    @property
+    def limits(self) -> LabelLimits:
+        """As a manifest records it."""
+        return LabelLimits(self.max_miou_drop, self.min_agreement)
+
+    @staticmethod
+    def recorded(limits: LabelLimits) -> LabelBudget:
+        """As a manifest has recorded it."""
+        return LabelBudget(limits.max_miou_drop, limits.min_agreement)
 
     def holds(self, found: Quality, fp32: Quality) -> bool:
         """Whether label maps of `found` are good enough beside those of fp32."""

@@ -50,9 +50,14 @@ class Judge:
         return self.classes if self._threshold is None else self.classes[1:]
 
     @property
+    def has_masks(self) -> bool:
+        """Whether `Quality.miou` is the mean IoU with masks; else it is with fp32's label maps."""
+        return self.judged.truth is not None
+
+    @property
     def measured_against(self) -> str:
         """What `Quality.miou` is the mean IoU with, in words."""
-        return "the label maps of fp32" if self.judged.truth is None else "masks"
+        return "masks" if self.has_masks else "the label maps of fp32"
 
     @property
     def described(self) -> str:

@@ -20,6 +20,7 @@ from groupvit_export.pipeline.parity import Comparison, parity_error
 from groupvit_export.targets.registry import TARGETS, check_options
 from groupvit_export.verification.int8_criteria import label_cells
 from groupvit_export.verification.report import Cell
+from groupvit_export.verification.rows import RowKey
 from groupvit_runtime.files import check_replaceable, staged_folder
 from groupvit_runtime.manifest import (
     MANIFEST_NAME,
@@ -114,7 +115,7 @@ def export_bundle(
     return ExportResult(path=path, manifest=manifest, seconds=clock.seconds, notes=source.notes)
 
 
-def _label_cells(quantization: Quantization, budget: LabelBudget) -> dict[str, Cell]:
+def _label_cells(quantization: Quantization, budget: LabelBudget) -> dict[RowKey, Cell]:
     """The rows that decide about int8."""
     made = quantization.image
     return label_cells(made.quality, made.fp32_quality, budget, quantization.held_out.described)

@@ -23,7 +23,9 @@ from groupvit_export.verification.inputs import bundled_scenes, class_words, ima
 from groupvit_export.verification.int8_criteria import apply_int8_criteria, reference_precision
 from groupvit_export.verification.reference import Reference
 from groupvit_export.verification.report import Cell
+from groupvit_export.verification.rows import RowKey
 from groupvit_export.verification.specification import ClassPrompts, VerificationSpec
+from groupvit_export.verification.words import parity_summary
 from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.manifest import ModelInfo, ParitySummary, PrecisionRow
 
@@ -78,7 +80,7 @@ class Comparison:
         return Judge(self.source.decoding, scenes, scenes.classes or self.words().names)
 
     def compare(
-        self, engines: Engines, passes: tuple[str, ...] = (), label_cells: Mapping[str, Cell] | None = None
+        self, engines: Engines, passes: tuple[str, ...] = (), label_cells: Mapping[RowKey, Cell] | None = None
     ) -> Compared:
         """Hold engines against the reference, with the budgets of their precision.
 
@@ -112,7 +114,7 @@ class Comparison:
         ).report
         if label_cells is not None:
             report = apply_int8_criteria(report, {backend.name: label_cells})
-        return Compared(backend, report.summary(backend.name))
+        return Compared(backend, parity_summary(report, backend.name))
 
     def rows(
         self, judge: Judge, fp32: Compared, exported: Compared, precision: str, report: ProgressReport

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import onnx
@@ -23,10 +23,12 @@ from groupvit_export.quantization.saturation import LARGEST_WEIGHT, layers_at_ri
 from groupvit_export.quantization.search import find_fallback_layers
 from groupvit_export.quantization.sensitivity import sensitivities
 from groupvit_runtime.byte_products import this_instruction_set
-from groupvit_runtime.manifest import QuantizationInfo, QuantizedLayer
+from groupvit_runtime.manifest import Calibration, QuantizationInfo, QuantizedLayer
 
 FEW_IMAGES: Final = 8
 """Fewer for the ranges than this are worth a note (`docs/precision.md` has the measurement)."""
+
+Precision = Literal["fp32", "int8"]
 
 _RANKED_ON: Final = 4
 _INPUTS: Final = 256
@@ -57,7 +59,8 @@ class QuantizationContext:
         held_out: other images, which the budget is judged on.
         embeddings: float32 [K, P] of the judges' words.
         feed: makes the graph's inputs of pixel_values.
-        build: a graph and an empty folder to an engine of the target, or what stands in for one.
+        build: a graph, its precision and an empty folder to an engine of the target, or what stands in for
+            one.
         scratch: a folder for engines that are tried.
         symmetric: whether the target wants signed bytes, and zero in the middle of every range.
         weight_bits: of the target.
@@ -72,7 +75,7 @@ class QuantizationContext:
     held_out: Judge
     embeddings: NDArray[np.float32]
     feed: Feed
-    build: Callable[[onnx.ModelProto, Path], RunImage]
+    build: Callable[[onnx.ModelProto, Precision, Path], RunImage]
     scratch: Path
     symmetric: bool
     weight_bits: int
@@ -122,12 +125,13 @@ def quantize_image(
         report=_since_now(context, "measure the sensitivity of layers"),
     )
     held_out = context.held_out
-    fp32 = context.build(model, _empty(context.scratch, "fp32"))
+    fp32 = context.build(model, "fp32", _empty(context.scratch, "fp32"))
     truth = held_out.label_maps(fp32, context.embeddings)
     fp32_quality = held_out.compare(truth, truth)
 
     def judge(layers: Sequence[str]) -> Quality:
-        run = context.build(graphs.choose(layers), _empty(context.scratch, f"int8-{len(layers)}"))
+        folder = _empty(context.scratch, f"int8-{len(layers)}")
+        run = context.build(graphs.choose(layers), "int8", folder)
         return held_out.compare(held_out.label_maps(run, context.embeddings), truth)
 
     choice = find_fallback_layers(sensitivity, judge, budget, fp32_quality, context.note)
@@ -144,8 +148,7 @@ def quantize_image(
     info = QuantizationInfo(
         method=_method(context),
         calibration=_calibration(context),
-        folder=None if (folder := context.calibration.judged.folder) is None else str(folder),
-        images=len(images),
+        budget=budget.limits,
         layers=tuple(
             QuantizedLayer(name, name not in choice.fallback_layers, sensitivity[name])
             for name in graphs.layers
@@ -195,12 +198,15 @@ def _ranking(judge: Judge) -> Judge:
     )
 
 
-def _calibration(context: QuantizationContext) -> str:
-    calibration, held_out = context.calibration.judged, context.held_out
-    return (
-        f"{calibration.source}: ranges from {len(calibration.images)} images, sensitivity on "
-        f"{min(len(calibration.images), _RANKED_ON)} of them, budget judged on "
-        f"{len(held_out.judged.images)} others, mIoU against {held_out.measured_against}"
+def _calibration(context: QuantizationContext) -> Calibration:
+    images, held_out = context.calibration.judged, context.held_out.judged
+    return Calibration(
+        source="bundled" if images.folder is None else "folder",
+        folder=None if images.folder is None else str(images.folder),
+        has_masks=held_out.truth is not None,
+        images=len(images.images),
+        ranked=min(len(images.images), _RANKED_ON),
+        held_out=len(held_out.images),
     )
 
 

@@ -32,6 +32,7 @@ from groupvit_export.verification.examine import Candidate, Examination, examine
 from groupvit_export.verification.inputs import bundled_scenes, class_words, sentences
 from groupvit_export.verification.int8_criteria import apply_int8_criteria, reference_precision
 from groupvit_export.verification.report import Cell, Report, not_run
+from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_export.verification.specification import ClassPrompts, VerificationSpec
 from groupvit_export.verification.validation_set import ValidationSet
 from groupvit_runtime.engines import EngineOptions
@@ -137,7 +138,9 @@ def verify_bundle(
             engines.append(
                 build_column(opened, checkpoint, target.name, calibration, Path(scratch) / target.name)
             )
-        recorded = manifest_cells(subject, opened, {**plan.images, **plan.shapes}) | {"token ids": token_ids}
+        recorded = manifest_cells(subject, opened, {**plan.images, **plan.shapes}) | {
+            RowKey(RowKind.TOKEN_IDS): token_ids
+        }
         candidates = [
             Candidate(encoder_in_float64(model, image_size, manifest.passes), passes=manifest.passes),
             Candidate(eager(model, examined)),
@@ -174,7 +177,7 @@ def verify_bundle(
         )
         if in_int8:
             held_out = _held_out(opened, subject, images, options.labels, checkpoint)
-            report = apply_int8_criteria(examination.report, held_out.cells(in_int8, manifest))
+            report = apply_int8_criteria(examination.report, held_out.cells(in_int8))
             examination = Examination(
                 replace(report, notes=(*report.notes, *held_out.notes)), examination.shown
             )

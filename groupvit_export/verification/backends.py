@@ -39,7 +39,10 @@ class Backend:
 
     Attributes:
         name: of its column.
-        description: runtime, version, device and precision that are really in use.
+        description: runtime, version, device and precision that are really in use, in words.
+        target: of the engine that is judged; None for PyTorch itself.
+        precision: of the engine that is judged, also where a substitute is run.
+        device: "cpu" or "cuda", where it is run.
         image: pixel_values float32 [B, 3, H, W] to the image engine's outputs by name.
         text: input_ids int64 [B, L] to text_embeds float [B, P], not normalized.
         grouping: the grouping attention of every stage by itself, or why there is none.
@@ -53,6 +56,9 @@ class Backend:
 
     name: str
     description: str
+    target: str | None
+    precision: str
+    device: str
     image: Callable[[NDArray[np.float32]], Arrays]
     text: Callable[[NDArray[np.int64]], NDArray[Any]]
     grouping: tuple[Grouping, ...] | str
@@ -98,6 +104,9 @@ def eager(model: GroupViTModel, precision: str) -> Backend:
     return Backend(
         name=f"torch {precision}",
         description=f"PyTorch {torch.__version__}, eager reference, {precision}",
+        target=None,
+        precision=precision,
+        device="cpu",
         image=image,
         text=text,
         grouping=(grouping,) * stages,
@@ -128,6 +137,9 @@ def encoder_in_float64(model: GroupViTModel, image_size: tuple[int, int], passes
         name="encoder fp64",
         description=f"PyTorch {torch.__version__}, deployable encoder, fp64, passes: "
         + (", ".join(passes) or "none"),
+        target=None,
+        precision="fp64",
+        device="cpu",
         image=image,
         text=text,
         grouping=(grouping,) * stages,

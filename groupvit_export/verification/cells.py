@@ -8,28 +8,10 @@ from groupvit_export.verification.decisions import Index
 from groupvit_export.verification.report import Cell, Place
 from groupvit_runtime.manifest import Verdict
 
-_AXES = {
-    "pixel_values": ("image", "channel", "row", "column"),
-    "masks": ("image", "group", "row", "column"),
-    "group_embeds": ("image", "group", "component"),
-    "image_embeds": ("image", "component"),
-    "text_embeds": ("sentence", "component"),
-    "soft_map": ("image", "group", "token"),
-    "assignment": ("image", "token"),
-    "logits": ("image", "group", "token"),
-    "means": ("image", "group", "channel"),
-    "soft": ("image", "group", "token"),
-    "index": ("image", "token"),
-    "count": ("image", "group"),
-    "labels": ("row", "column"),
-}
-
 
 def place(case: str, output: str, index: Index) -> Place:
-    """A place with its index in words."""
-    axes = _AXES.get(output.rstrip("_0123456789"), ())
-    meaning = ", ".join(f"{axis} {i}" for axis, i in zip(axes, index, strict=False))
-    return Place(case, output, tuple(index), meaning)
+    """A place of a run: an element of a tensor, or with an empty index all of it."""
+    return Place(case, output, tuple(index))
 
 
 class MaxError:
@@ -75,3 +57,8 @@ def risk_cell(part: int, whole: int, limit: float | None, what: str) -> Cell:
 def information(value: float, detail: str = "") -> Cell:
     """A figure without a verdict."""
     return Cell(None, value, None, detail)
+
+
+def first_of(places: list[Place]) -> Place | None:
+    """The first of places, where there are any."""
+    return places[0] if places else None

@@ -13,8 +13,8 @@ from groupvit_export.build.source import load_source
 from groupvit_export.checkpoint.load import Checkpoint
 from groupvit_export.data.bundled import DEMO_SOURCE
 from groupvit_export.errors import UsageError
+from groupvit_export.metrics.budget import LabelBudget
 from groupvit_export.quantization.options import QuantizationOptions
-from groupvit_export.verification.int8_criteria import recorded_budget
 from groupvit_runtime.manifest import EngineInfo, Manifest, Role
 from groupvit_runtime.open_bundle import OpenBundle
 
@@ -63,7 +63,9 @@ def build_column(
         GroupViTError: a step failed.
     """
     manifest = bundle.manifest
-    precision = manifest.engine("image").precision
+    engine = manifest.engine("image")
+    precision, made = engine.precision, engine.quantization
+    budget = LabelBudget() if made is None else LabelBudget.recorded(made.budget)
     options = BuildOptions(
         target=target,
         precision=precision,
@@ -73,7 +75,7 @@ def build_column(
         decode=manifest.decode.default,
         tokenizer=None if manifest.tokenizer is None else manifest.tokenizer.verify(bundle.root),
         passes=manifest.passes,
-        quantization=QuantizationOptions(calibration, recorded_budget(manifest.parity)),
+        quantization=QuantizationOptions(calibration, budget),
     )
     check_build_options(options)
     scratch = folder / "scratch"
@@ -102,7 +104,8 @@ def calibration_folder(manifest: Manifest, given: Path | None) -> Path | None:
         UsageError: they are not there.
     """
     info = manifest.engine("image").quantization
-    recorded = None if info is None or info.folder is None else Path(info.folder)
+    named = None if info is None else info.calibration.folder
+    recorded = None if named is None else Path(named)
     folder = given or recorded
     if folder is not None and not folder.is_dir():
         raise UsageError(

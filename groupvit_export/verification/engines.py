@@ -49,8 +49,8 @@ def load_backend(
         EngineError: an engine cannot run here as asked.
     """
     infos = {engine.role: engine for engine in engines}
-    target = target_of_engine(lead_engine(infos).target)
-    substitute = target.substitute(infos, root, scratch, options)
+    lead = lead_engine(infos)
+    substitute = target_of_engine(lead.target).substitute(infos, root, scratch, options)
     if substitute is not None:
         infos, root = dict(substitute.engines), substitute.root
     loaded, text = (load_engine(infos[role], root, options) for role in _ROLES)
@@ -63,6 +63,9 @@ def load_backend(
     return Backend(
         name=name if substitute is None else f"{name} (stand-in)",
         description=image.description,
+        target=lead.target,
+        precision=lead.precision,
+        device=image.device,
         substitute=None if substitute is None else substitute.words,
         image=lambda pixel_values: image.run(images(pixel_values)),
         text=lambda ids: _encoded(text, ids, infos["text"].max_batch),

@@ -15,18 +15,15 @@ from groupvit_export.verification.budgets import load_budgets
 from groupvit_export.verification.cases import Case, edge_cases, image_cases, synthetic_cases, text_cases
 from groupvit_export.verification.checks.graph_labels import graph_label_cells
 from groupvit_export.verification.checks.labels import LabeledImage, hf_cells, label_noise, paper_cells
+from groupvit_export.verification.checks.operator import operator_cells
+from groupvit_export.verification.checks.outputs import image_cells, run_cases
 from groupvit_export.verification.checks.passes import pass_cells
-from groupvit_export.verification.checks.sections import (
-    image_cells,
-    operator_cells,
-    run_cases,
-    stability_cells,
-    text_cells,
-)
+from groupvit_export.verification.checks.stability import stability_cells
+from groupvit_export.verification.checks.text import text_cells
 from groupvit_export.verification.inputs import images_for_windows
 from groupvit_export.verification.reference import Reference
-from groupvit_export.verification.report import Cell, Column, Report, Row
-from groupvit_export.verification.rows import row_table
+from groupvit_export.verification.report import Cell, Column, Report, Row, settled
+from groupvit_export.verification.rows import RowKey, in_order
 from groupvit_export.verification.specification import (
     ClassPrompts,
     ReferenceContext,
@@ -116,7 +113,7 @@ class Candidate:
     """
 
     backend: Backend
-    cells: Mapping[str, Cell] = field(default_factory=dict)
+    cells: Mapping[RowKey, Cell] = field(default_factory=dict)
     shown: int = 0
     passes: tuple[str, ...] = ()
 
@@ -164,7 +161,7 @@ def examine(
     scores = (
         None if plan.words is None else label_noise(yardstick, truth, plan.words, plan.images, plan.shapes)
     )
-    columns: dict[str, dict[str, Cell]] = {}
+    columns: dict[str, dict[RowKey, Cell]] = {}
     shown: dict[str, tuple[LabeledImage, ...]] = {}
     for candidate in candidates:
         backend = checked(candidate.backend, reference)
@@ -183,20 +180,24 @@ def examine(
             cells |= found
             if plan.shapes:
                 cells |= paper_cells(backend, truth, scores, plan.words, plan.shapes)
-        columns[backend.name] = cells
-    table = row_table(subject.stages)
-    unknown = {name for cells in columns.values() for name in cells} - set(table)
-    assert not unknown, unknown
+        columns[backend.name] = {row: settled(row, cell, precision) for row, cell in cells.items()}
     rows = tuple(
-        Row(name, about, MappingProxyType({c: cells[name] for c, cells in columns.items() if name in cells}))
-        for name, about in table.items()
-        if any(name in cells for cells in columns.values())
+        Row(key, MappingProxyType({c: cells[key] for c, cells in columns.items() if key in cells}))
+        for key in in_order(dict.fromkeys(key for cells in columns.values() for key in cells))
     )
     report = Report(
         bundle=bundle,
         checkpoint=checkpoint,
         columns=tuple(
-            Column(c.backend.name, c.backend.description, c.backend.substitute) for c in candidates
+            Column(
+                name=c.backend.name,
+                description=c.backend.description,
+                target=c.backend.target,
+                precision=c.backend.precision,
+                device=c.backend.device,
+                substitute=c.backend.substitute,
+            )
+            for c in candidates
         ),
         rows=rows,
         cases=tuple(case.name for case in (*plan.image, *plan.text)),

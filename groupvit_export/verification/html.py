@@ -13,6 +13,7 @@ from PIL import Image
 from groupvit_export.html.page import Figure, Headline, Origin, data_uri, render
 from groupvit_export.verification.checks.labels import LabeledImage
 from groupvit_export.verification.report import Cell, Report, Row, number
+from groupvit_export.verification.words import finding_words, place_words, row_about, row_title
 from groupvit_runtime.manifest import Verdict
 from groupvit_runtime.render import palette
 
@@ -50,7 +51,7 @@ def html_report(
         Headline(report.bundle, report.verdict, _TONES[report.verdict], _sentence(report)),
         origin,
         report=report,
-        findings=[str(finding) for finding in report.findings],
+        findings=[finding_words(finding) for finding in report.findings],
         bisected=[
             f"bisect {column}: {divergence or 'every value of the graph is within its budget'}"
             for column, divergence in divergences.items()
@@ -74,8 +75,8 @@ def _sentence(report: Report) -> str:
 def _row(row: Row, report: Report) -> dict[str, Any]:
     budgets = [cell.budget for cell in row.cells.values() if cell.budget is not None]
     return {
-        "name": row.name,
-        "about": row.about,
+        "name": row_title(row.key),
+        "about": row_about(row.key),
         "cells": [_cell(row.cells.get(column.name)) for column in report.columns],
         "limit": number(max(budgets)) if budgets else "",
     }
@@ -84,7 +85,7 @@ def _row(row: Row, report: Report) -> dict[str, Any]:
 def _cell(cell: Cell | None) -> dict[str, Any]:
     if cell is None:
         return {"title": "", "style": "", "text": "", "percent": None}
-    title = " ".join(part for part in (cell.detail, str(cell.place or "")) if part)
+    title = " ".join(part for part in (cell.detail, place_words(cell.place) if cell.place else "") if part)
     if cell.value is None:
         text = "not run" if cell.verdict is None else cell.verdict
         return {"title": title, "style": f"none is-{cell.verdict}", "text": text, "percent": None}

@@ -7,8 +7,6 @@ and their budget. All other rows inform.
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -16,16 +14,11 @@ from typing import Final
 
 from groupvit_export.metrics.budget import LabelBudget
 from groupvit_export.metrics.judge import Quality
-from groupvit_export.verification.report import Cell, Report, Row
-from groupvit_export.verification.rows import LABEL_ROWS
-from groupvit_runtime.manifest import ParitySummary
+from groupvit_export.verification.report import Cell, Report, Row, settled
+from groupvit_export.verification.rows import RowKey, RowKind
 
-PIXELS, MIOU = LABEL_ROWS
-
-_DECIDING: Final = re.compile(
-    r"constants|pixel_values|token ids|network: .*|pass .*|runs|grouping \d+ alone: .*"
-    rf"|stage \d+ self-consistency|text_embeds|repeated runs|{PIXELS}|{MIOU}"
-)
+PIXELS: Final = RowKey(RowKind.PIXELS_UNLIKE_FP32)
+MIOU: Final = RowKey(RowKind.MIOU_DROP)
 
 
 def reference_precision(precision: str) -> str:
@@ -33,7 +26,7 @@ def reference_precision(precision: str) -> str:
     return "fp32" if precision == "int8" else precision
 
 
-def label_cells(found: Quality, fp32: Quality, budget: LabelBudget, words: str) -> dict[str, Cell]:
+def label_cells(found: Quality, fp32: Quality, budget: LabelBudget, words: str) -> dict[RowKey, Cell]:
     """The two rows that the budget decides; shares as everywhere in the matrix.
 
     Args:
@@ -59,18 +52,7 @@ def label_cells(found: Quality, fp32: Quality, budget: LabelBudget, words: str) 
     }
 
 
-def recorded_budget(parity: ParitySummary | None) -> LabelBudget:
-    """The budget that an export had, from its rows; the usual one where there are none."""
-    limits = {row.name: row.budget for row in parity.rows} if parity is not None else {}
-    pixels, miou = limits.get(PIXELS), limits.get(MIOU)
-    usual = LabelBudget()
-    return LabelBudget(
-        max_miou_drop=usual.max_miou_drop if miou is None else round(100 * miou, 9),
-        min_agreement=usual.min_agreement if pixels is None else round(100 - 100 * pixels, 9),
-    )
-
-
-def apply_int8_criteria(report: Report, columns: Mapping[str, Mapping[str, Cell]]) -> Report:
+def apply_int8_criteria(report: Report, columns: Mapping[str, Mapping[RowKey, Cell]]) -> Report:
     """The report with the rows that decide about int8, and all others as information.
 
     Args:
@@ -80,19 +62,12 @@ def apply_int8_criteria(report: Report, columns: Mapping[str, Mapping[str, Cell]
     rows = []
     for row in report.rows:
         cells = {
-            name: _informing(cell) if name in columns and not _DECIDING.fullmatch(row.name) else cell
+            name: settled(row.key, cell, "int8") if name in columns else cell
             for name, cell in row.cells.items()
         }
         rows.append(replace(row, cells=MappingProxyType(cells)))
-    for name, about in LABEL_ROWS.items():
-        cells = {column: found[name] for column, found in columns.items() if name in found}
+    for key in (PIXELS, MIOU):
+        cells = {column: found[key] for column, found in columns.items() if key in found}
         if cells:
-            rows.append(Row(name, about, MappingProxyType(cells)))
+            rows.append(Row(key, MappingProxyType(cells)))
     return replace(report, rows=tuple(rows))
-
-
-def _informing(cell: Cell) -> Cell:
-    # Outputs that are not finite are wrong in any precision.
-    if cell.value is not None and not math.isfinite(cell.value):
-        return replace(cell, verdict="FAIL")
-    return replace(cell, verdict=None, budget=None, place=None)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from groupvit_runtime.manifest import ParityRow, ParitySummary, Verdict
+from groupvit_export.verification.rows import RowKey
+from groupvit_runtime.manifest import Verdict
 
 EXIT_CODES: Final[Mapping[Verdict, int]] = {"PASS": 0, "AMBIGUOUS": 4, "FAIL": 3}
 
@@ -27,16 +28,11 @@ class Place:
         case: the run, by name.
         output: the tensor.
         index: of its element: image, then what the tensor has; empty for the whole tensor.
-        meaning: the index in words, "image 0, token 17".
     """
 
     case: str
     output: str
     index: tuple[int, ...]
-    meaning: str
-
-    def __str__(self) -> str:
-        return f"{self.output}, {self.case}" + (f", {self.meaning}" if self.meaning else "")
 
 
 @dataclass(frozen=True)
@@ -58,6 +54,16 @@ class Cell:
     place: Place | None = None
 
 
+def settled(row: RowKey, cell: Cell, precision: str) -> Cell:
+    """The cell as an engine of `precision` is judged by it: information where its row does not decide."""
+    if row.spec.decides(precision):
+        return cell
+    # Outputs that are not finite are wrong in any precision.
+    if cell.value is not None and not math.isfinite(cell.value):
+        return replace(cell, verdict="FAIL")
+    return replace(cell, verdict=None, budget=None, place=None)
+
+
 def number(value: float) -> str:
     """A figure for people: counts as counts, everything else with two digits."""
     if not math.isfinite(value):
@@ -77,19 +83,35 @@ def broken(why: str) -> Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One output or decision. `about` is a sentence for people; `cells` are by column name."""
+    """One output or decision; `cells` are by column name."""
 
-    name: str
-    about: str
+    key: RowKey
     cells: Mapping[str, Cell]
+
+    @property
+    def name(self) -> str:
+        """As reports and manifests call it: "stage_1_safe_flips"."""
+        return self.key.slug
 
 
 @dataclass(frozen=True)
 class Column:
-    """A backend: its name, what really computed (runtime, version, device, precision), in place of what."""
+    """A backend.
+
+    Attributes:
+        name: of the column.
+        description: what really computed, in words.
+        target: of the engine that is judged; None for PyTorch itself.
+        precision: of the engine that is judged.
+        device: "cpu" or "cuda", where it was run.
+        substitute: what was run in place of the engine, in words; None where that itself ran.
+    """
 
     name: str
     description: str
+    target: str | None
+    precision: str
+    device: str
     substitute: str | None = None
 
 
@@ -98,13 +120,8 @@ class Finding:
     """Where a column first left its budget, in the order in which the model computes."""
 
     column: str
-    row: str
+    row: RowKey
     cell: Cell
-
-    def __str__(self) -> str:
-        where = f" at {self.cell.place}" if self.cell.place else ""
-        detail = f" ({self.cell.detail})" if self.cell.detail else ""
-        return f"{self.column}: {self.row}{where}{detail}"
 
 
 @dataclass(frozen=True)
@@ -152,31 +169,16 @@ class Report:
                 for row in self.rows
                 if column.name in row.cells and row.cells[column.name].verdict == verdict
             )
-            found.append(Finding(column.name, row.name, row.cells[column.name]))
+            found.append(Finding(column.name, row.key, row.cells[column.name]))
         return tuple(found)
 
-    def cell(self, row: str, column: str) -> Cell:
-        """The cell of a row and a column by name.
+    def cell(self, row: RowKey | str, column: str) -> Cell:
+        """The cell of a row and a column, both by name or the row by its key.
 
         Raises:
             KeyError: there is none.
         """
         for candidate in self.rows:
-            if candidate.name == row:
+            if row in (candidate.key, candidate.name):
                 return candidate.cells[column]
         raise KeyError(row)
-
-    def summary(self, column: str) -> ParitySummary:
-        """What the manifest keeps of one column."""
-        first = next((str(finding) for finding in self.findings if finding.column == column), None)
-        return ParitySummary(
-            verdict=self.column_verdict(column),
-            cases=self.cases,
-            rows=tuple(
-                ParityRow(row.name, cell.verdict, cell.value, cell.budget, cell.detail)
-                for row in self.rows
-                if (cell := row.cells.get(column)) is not None
-            ),
-            first=first,
-            substitute=next(c.substitute for c in self.columns if c.name == column),
-        )

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from groupvit_export.data.images import BUNDLED, ImageSet, bundled_images
+from groupvit_export.data.images import ImageSet, bundled_images
+from groupvit_export.metrics.budget import LabelBudget
 from groupvit_export.metrics.decoding import Decoding
 from groupvit_export.metrics.judge import Judge
 from groupvit_export.verification.backends import Backend
 from groupvit_export.verification.inputs import class_words
-from groupvit_export.verification.int8_criteria import MIOU, PIXELS, label_cells, recorded_budget
+from groupvit_export.verification.int8_criteria import MIOU, PIXELS, label_cells
 from groupvit_export.verification.report import Cell
+from groupvit_export.verification.rows import RowKey
 from groupvit_export.verification.specification import ClassPrompts, VerificationSpec
 from groupvit_runtime.manifest import Manifest
 
@@ -25,6 +27,7 @@ class ValidationSet:
         judge: on the images.
         words: its classes.
         eager: the reference in float32.
+        budget: that the export had; the usual one where the manifest records none.
         decides: the rows whose budget means these images: those of the bundle's own calibration, or what
             was asked for; of mean IoU, held against what the export held it against.
     """
@@ -32,7 +35,8 @@ class ValidationSet:
     judge: Judge
     words: ClassPrompts
     eager: Backend
-    decides: frozenset[str]
+    budget: LabelBudget
+    decides: frozenset[RowKey]
 
     @staticmethod
     def of(
@@ -70,15 +74,16 @@ class ValidationSet:
         chosen = images.classes or class_words(tokenizer, manifest.model, manifest.prompts, names).names
         judge = Judge(decoding, images, chosen)
         info = manifest.engine("image").quantization
-        calibration = "" if info is None else info.calibration
+        calibration = None if info is None else info.calibration
         decides = set()
-        if given is not None or calibration.startswith(BUNDLED):
+        if given is not None or (calibration is not None and calibration.source == "bundled"):
             decides.add(PIXELS)
             # A point of mean IoU with masks and one with fp32's own label maps are two things.
-            if calibration.endswith(judge.measured_against):
+            if calibration is not None and calibration.has_masks == judge.has_masks:
                 decides.add(MIOU)
+        budget = LabelBudget() if info is None else LabelBudget.recorded(info.budget)
         words = class_words(tokenizer, manifest.model, manifest.prompts, judge.words)
-        return ValidationSet(judge, words, eager, frozenset(decides))
+        return ValidationSet(judge, words, eager, budget, frozenset(decides))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -95,20 +100,18 @@ class ValidationSet:
             )
         return ()
 
-    def cells(self, backends: Mapping[str, Backend], manifest: Manifest) -> dict[str, dict[str, Cell]]:
+    def cells(self, backends: Mapping[str, Backend]) -> dict[str, dict[RowKey, Cell]]:
         """The two label rows, by column.
 
         Args:
             backends: int8 engines, by column.
-            manifest: which records the budget.
         """
         truth = self.judge.label_maps(self.eager.image, self.words.of(self.eager))
         fp32 = self.judge.compare(truth, truth)
-        budget = recorded_budget(manifest.parity)
         columns = {}
         for name, backend in backends.items():
             found = self.judge.compare(self.judge.label_maps(backend.image, self.words.of(backend)), truth)
-            cells = label_cells(found, fp32, budget, self.judge.described)
+            cells = label_cells(found, fp32, self.budget, self.judge.described)
             columns[name] = {
                 row: cell if row in self.decides else replace(cell, verdict=None)
                 for row, cell in cells.items()

@@ -36,6 +36,7 @@ class Recorder:
     """An engine that remembers what it was given."""
 
     description = "recorder"
+    device = "cpu"
 
     def __init__(self, wrong_size: bool = False) -> None:
         self.given: list[dict[str, np.ndarray]] = []

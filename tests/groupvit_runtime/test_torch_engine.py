@@ -38,7 +38,9 @@ def images(batch: int, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def test_it_says_what_is_really_in_use(torch_bundle: Path) -> None:
-    assert engine(torch_bundle).description == f"PyTorch {torch.__version__}, AOTInductor, CPU, fp32"
+    loaded = engine(torch_bundle)
+    assert loaded.description == f"PyTorch {torch.__version__}, AOTInductor, CPU, fp32"
+    assert loaded.device == "cpu"
 
 
 @pytest.mark.parametrize("batch", [1, 2, 7])

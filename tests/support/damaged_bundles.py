@@ -21,11 +21,13 @@ from bad_bundles import (
 from groupvit_runtime.contract import CLIP_MEAN, CLIP_STD, PaperDecode, Preprocessing, SlidingWindow
 from groupvit_runtime.manifest import (
     SCHEMA_VERSION,
+    Calibration,
     CheckpointInfo,
     DecodeInfo,
     EngineInfo,
     FileInfo,
     Float32Nodes,
+    LabelLimits,
     Manifest,
     ModelInfo,
     ParityRow,
@@ -165,7 +167,12 @@ def full_manifest() -> Manifest:
             tensorrt=plan,
             normalizes="paper",
             quantization=QuantizationInfo(
-                "percentile", "photographs", "images", 64, (layer, layer), "avx2", True
+                "percentile",
+                Calibration("folder", "images", has_masks=False, images=64, ranked=4, held_out=64),
+                LabelLimits(1.0, 99.0),
+                (layer, layer),
+                "avx2",
+                True,
             ),
         )
         for role in ("image", "text")

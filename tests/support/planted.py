@@ -199,15 +199,15 @@ def wrong_stride(manifest: dict[str, Any]) -> None:
 
 
 GRAPH_FAULTS: dict[str, tuple[Change, str]] = {
-    "argmax over the wrong axis": (argmax_over_tokens, "grouping 1 alone: decisions"),
-    "ties to the highest index": (ties_to_the_highest_index, "grouping 1 alone: decisions"),
-    "mean without eps": (mean_without_eps, "grouping 1 alone: means"),
-    "soft map used for features": (soft_map_for_features, "grouping 1 alone: means"),
-    "softmax in fp16 before argmax": (softmax_in_half_before_argmax, "grouping 1 alone: decisions"),
-    "TF32": (tf32, "stage 1 logits"),
-    "one weight perturbed by 1 %": (perturb_one_weight, "stage 1 logits"),
-    "one number perturbed by 1 %": (perturb_one_number, "stage 1 logits"),
-    "a group permuted": (swap_two_groups, "stage 1 logits"),
+    "argmax over the wrong axis": (argmax_over_tokens, "grouping_1_alone_decisions"),
+    "ties to the highest index": (ties_to_the_highest_index, "grouping_1_alone_decisions"),
+    "mean without eps": (mean_without_eps, "grouping_1_alone_means"),
+    "soft map used for features": (soft_map_for_features, "grouping_1_alone_means"),
+    "softmax in fp16 before argmax": (softmax_in_half_before_argmax, "grouping_1_alone_decisions"),
+    "TF32": (tf32, "stage_1_logits"),
+    "one weight perturbed by 1 %": (perturb_one_weight, "stage_1_logits"),
+    "one number perturbed by 1 %": (perturb_one_number, "stage_1_logits"),
+    "a group permuted": (swap_two_groups, "stage_1_logits"),
 }
 """What is done to the graph, and the row that must be named as the first to fail."""
 

@@ -13,6 +13,7 @@ from groupvit_export.model.groupvit import GroupViTModel
 from groupvit_export.verification.cells import MaxError, count_cell, place
 from groupvit_export.verification.decisions import output_error
 from groupvit_export.verification.report import Cell
+from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_export.verification.specification import VerificationSpec
 from groupvit_runtime.manifest import ModelInfo, Preprocessings
 from groupvit_runtime.open_bundle import OpenBundle
@@ -39,7 +40,7 @@ def check_architecture(model: GroupViTModel, recorded: ModelInfo) -> None:
 
 def manifest_cells(
     subject: VerificationSpec, bundle: OpenBundle, images: Mapping[str, NDArray[np.uint8]]
-) -> dict[str, Cell]:
+) -> dict[RowKey, Cell]:
     """The rows `constants` and `pixel_values`; nothing may differ.
 
     Args:
@@ -48,8 +49,8 @@ def manifest_cells(
         images: uint8 [H, W, 3] by name, which are prepared both ways.
     """
     return {
-        "constants": _constants_cell(subject, bundle),
-        "pixel_values": _pixel_values_cell(subject, bundle.manifest.preprocessing, images),
+        RowKey(RowKind.CONSTANTS): _constants_cell(subject, bundle),
+        RowKey(RowKind.PIXEL_VALUES): _pixel_values_cell(subject, bundle.manifest.preprocessing, images),
     }
 
 
@@ -74,13 +75,10 @@ def _constants_cell(subject: VerificationSpec, bundle: OpenBundle) -> Cell:
         ),
         "decode.paper": (decode.paper, subject.paper),
     }
-    wrong = [
-        f"{name}: {given}, expected {expected}"
-        for name, (given, expected) in pairs.items()
-        if given != expected
-    ]
-    first = place("manifest", wrong[0].partition(":")[0], ()) if wrong else None
-    return count_cell(len(wrong), first, "; ".join(wrong))
+    wrong = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    first = place("manifest", next(iter(wrong)), ()) if wrong else None
+    detail = "; ".join(f"{name}: {given}, expected {expected}" for name, (given, expected) in wrong.items())
+    return count_cell(len(wrong), first, detail)
 
 
 def _pixel_values_cell(

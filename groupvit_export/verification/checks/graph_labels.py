@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,18 +17,18 @@ from groupvit_export.verification.checks.pixels import (
     hf_view,
 )
 from groupvit_export.verification.report import Cell, Place, broken
+from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_export.verification.specification import ClassPrompts, ReferenceContext
 from groupvit_runtime.decode import hf_decode, hf_scores
 from groupvit_runtime.resize import bilinear
 
-ROW: Final = "labels in graph: safe pixels"
-
-_CLASSES: Final = 21
+_ROW = RowKey(RowKind.GRAPH_LABELS)
+_CLASSES = 21
 
 
 def graph_label_cells(
     backend: Backend, truth: ReferenceContext, case: Case, words: ClassPrompts | None
-) -> dict[str, Cell]:
+) -> dict[RowKey, Cell]:
     """The row of an engine that decodes; none of another.
 
     A pixel is safe where the two best scores of the engine's own outputs, in float64, lie further apart than
@@ -73,9 +71,9 @@ def graph_label_cells(
                 if first is None and found.first is not None:
                     first = place(f"{case.name}, {size[0]}x{size[1]}, image {index}", "labels", found.first)
     except GroupViTError as error:
-        return {ROW: broken(str(error))}
+        return {_ROW: broken(str(error))}
     detail = f"{wrong:,} of {pixels:,} pixels otherwise than the runtime, {at_risk:,} at risk"
-    return {ROW: count_cell(wrong_safe, first, detail)}
+    return {_ROW: count_cell(wrong_safe, first, detail)}
 
 
 def _random_classes(truth: ReferenceContext) -> NDArray[np.float32]:

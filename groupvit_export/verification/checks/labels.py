@@ -24,6 +24,7 @@ from groupvit_export.verification.checks.pixels import (
 )
 from groupvit_export.verification.reference import Arrays, assignments, decided_alike
 from groupvit_export.verification.report import Cell, Place, broken, not_run
+from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_export.verification.specification import ClassPrompts, ReferenceContext, VerificationSpec
 from groupvit_runtime.contract import PaperDecode
 from groupvit_runtime.decode import hf_decode
@@ -32,7 +33,7 @@ from groupvit_runtime.preprocess import prepare_whole, prepare_windows
 from groupvit_runtime.windows import WindowPlan, plan_windows
 
 Images = Mapping[str, NDArray[np.uint8]]
-Cells = dict[str, Cell]
+Cells = dict[RowKey, Cell]
 
 _BATCH: Final = 8
 
@@ -237,7 +238,7 @@ def _compare_hf(
                 free_view = hf_view(hf_grid_scores(alone, index, true), subject.image_size, size)
             found.free.add(name, compare_labels(labels, free_view, budget, len(words.names)))
             shown = [*found.shown, _image(name, images[name], labels, free_view, budget, words.names)]
-            # Float32Nodes few at all times: whole photographs are in them.
+            # Keep few at all times: whole photographs are in them.
             found.shown = sorted(shown, key=lambda image: image.interest, reverse=True)[:keep]
     return found
 
@@ -318,18 +319,20 @@ def _compare_paper(
 def _tally_cells(decode: str, found: _Compared, truth: ReferenceContext, noise: LabelNoise) -> Cells:
     replayed, free, budgets = found.replayed, found.free, truth.budgets
     return {
-        f"labels {decode}: safe pixels": count_cell(replayed.wrong_safe, replayed.first, replayed.agreement),
-        f"labels {decode}: pixels at risk": risk_cell(
+        RowKey(RowKind.DECODE_SAFE_PIXELS, name=decode): count_cell(
+            replayed.wrong_safe, replayed.first, replayed.agreement
+        ),
+        RowKey(RowKind.DECODE_PIXELS_AT_RISK, name=decode): risk_cell(
             replayed.at_risk, replayed.pixels, budgets.at_risk_limit, "pixels"
         ),
-        f"labels {decode}: against the free reference": information(free.share, free.agreement)
+        RowKey(RowKind.DECODE_FREE_REFERENCE, name=decode): information(free.share, free.agreement)
         if budgets.labels is None
         else budgets.labels.cell(free.share, noise.shares.get(decode), free.agreement),
     }
 
 
 def _named(decode: str, cell: Cell) -> Cells:
-    return {f"labels {decode}: safe pixels": cell}
+    return {RowKey(RowKind.DECODE_SAFE_PIXELS, name=decode): cell}
 
 
 def _batches(

@@ -12,14 +12,17 @@ import onnx
 from groupvit_export.targets.tensorrt.network import NetworkFacts, network_facts, parse
 from groupvit_export.verification.cells import count_cell, place
 from groupvit_export.verification.report import Cell, not_run
+from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_runtime.engines.tensorrt_flavors import FLAVORS, is_installed, logger_of
 from groupvit_runtime.manifest import EngineInfo, Role
 
-_ROWS: Final = ("network: LayerNorms", "network: casts", "network: decisions")
-_INT8_ROW: Final = "network: int8 products"
+_LAYER_NORMS: Final = RowKey(RowKind.NETWORK_LAYER_NORMS)
+_CASTS: Final = RowKey(RowKind.NETWORK_CASTS)
+_DECISIONS: Final = RowKey(RowKind.NETWORK_DECISIONS)
+_INT8_PRODUCTS: Final = RowKey(RowKind.NETWORK_INT8_PRODUCTS)
 
 
-def network_cells(engines: Mapping[Role, EngineInfo], root: Path, stages: int) -> dict[str, Cell]:
+def network_cells(engines: Mapping[Role, EngineInfo], root: Path, stages: int) -> dict[RowKey, Cell]:
     """Parse the graphs that TensorRT engines were built from, and check layer by layer.
 
     Args:
@@ -32,10 +35,10 @@ def network_cells(engines: Mapping[Role, EngineInfo], root: Path, stages: int) -
         return {}
     flavor = FLAVORS[image.tensorrt.flavor]
     quantized: int | None = None
-    rows: tuple[str, ...] = _ROWS
+    rows: tuple[RowKey, ...] = (_LAYER_NORMS, _CASTS, _DECISIONS)
     if image.quantization is not None:
         quantized = sum(layer.quantized for layer in image.quantization.layers)
-        rows = (*_ROWS, _INT8_ROW)
+        rows = (*rows, _INT8_PRODUCTS)
     if not is_installed(flavor):
         return dict.fromkeys(rows, not_run(f"{flavor.title} is not installed"))
     trt = importlib.import_module(flavor.module)
@@ -53,7 +56,7 @@ def network_cells(engines: Mapping[Role, EngineInfo], root: Path, stages: int) -
 
 def cells_of(
     facts: Mapping[str, NetworkFacts], layer_norms: int, quantized: int | None = None
-) -> dict[str, Cell]:
+) -> dict[RowKey, Cell]:
     """The rows from what was read.
 
     Args:
@@ -68,19 +71,19 @@ def cells_of(
     layers = sum(sum(item.layers.values()) for item in facts.values())
     good = "first of the largest float32 logits"
     cells = {
-        _ROWS[0]: count_cell(
+        _LAYER_NORMS: count_cell(
             abs(layer_norms - found),
             place("network", "LayerNormalization", ()) if found != layer_norms else None,
             f"{found} of {layer_norms} recognized, {layers:,} layers",
         ),
-        _ROWS[1]: count_cell(len(casts), place("network", casts[0], ()) if casts else None, f"of {total:,}"),
-        _ROWS[2]: count_cell(
+        _CASTS: count_cell(len(casts), place("network", casts[0], ()) if casts else None, f"of {total:,}"),
+        _DECISIONS: count_cell(
             len(wrong), place("network", "assignment", ()) if wrong else None, "; ".join(wrong) or good
         ),
     }
     if quantized is not None:
         bytes_found = facts["image"].byte_products
-        cells[_INT8_ROW] = count_cell(
+        cells[_INT8_PRODUCTS] = count_cell(
             abs(quantized - bytes_found),
             place("network", "DequantizeLinear", ()) if bytes_found != quantized else None,
             f"{bytes_found} of {quantized} quantized layers",

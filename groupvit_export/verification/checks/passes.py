@@ -10,15 +10,11 @@ from groupvit_export.verification.cells import MaxError, place
 from groupvit_export.verification.decisions import output_error
 from groupvit_export.verification.reference import assignments
 from groupvit_export.verification.report import Cell
+from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_export.verification.specification import ReferenceContext, continuous
 
 
-def pass_row(name: str) -> str:
-    """The name of a pass's row."""
-    return f"pass {name}"
-
-
-def pass_cells(truth: ReferenceContext, passes: Sequence[str], case: Case) -> dict[str, Cell]:
+def pass_cells(truth: ReferenceContext, passes: Sequence[str], case: Case) -> dict[RowKey, Cell]:
     """The largest error of an output for its budget, with one pass at a time.
 
     Weights are rounded to float32 where a pass has multiplied them, as they ship; everything else is float64.
@@ -36,5 +32,5 @@ def pass_cells(truth: ReferenceContext, passes: Sequence[str], case: Case) -> di
         for output in continuous(replay):
             error, where = output_error(outputs[output], replay[output])
             largest.update(error, truth.budget(case.kind, output), place(case.name, output, where))
-        cells[pass_row(name)] = largest.cell()
+        cells[RowKey(RowKind.PASS, name=name)] = largest.cell()
     return cells

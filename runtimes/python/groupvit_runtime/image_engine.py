@@ -54,6 +54,11 @@ class ImageEngine:
         return self._engine.description
 
     @property
+    def device(self) -> str:
+        """ "cpu" or "cuda": where it runs."""
+        return self._engine.device
+
+    @property
     def normalizes(self) -> DecodeName | None:
         """The decode whose normalization is inside it; None where images come normalized."""
         return self._normalizes

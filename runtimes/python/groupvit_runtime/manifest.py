@@ -220,14 +220,47 @@ class QuantizedLayer:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """The images that int8 was made with: every second one for the ranges, the others to judge it.
+
+    Attributes:
+        source: "bundled" for the scenes that the exporter ships, "folder" for images that it was given.
+        folder: as it was given; None where the source is "bundled".
+        has_masks: whether mean IoU was measured against masks; else against the label maps of fp32.
+        images: how many gave the ranges.
+        ranked: on how many of these the sensitivity of layers was measured.
+        held_out: how many others int8 was judged on.
+    """
+
+    source: Literal["bundled", "folder"]
+    folder: str | None
+    has_masks: bool
+    images: int
+    ranked: int
+    held_out: int
+
+
+@dataclass(frozen=True)
+class LabelLimits:
+    """What int8 may cost in label maps.
+
+    Attributes:
+        max_miou_drop: points (percent) of mean IoU that may be lost against fp32.
+        min_agreement: percent of the pixels that must have fp32's class.
+    """
+
+    max_miou_drop: float
+    min_agreement: float
+
+
+@dataclass(frozen=True)
 class QuantizationInfo:
     """How an engine became int8.
 
     Attributes:
         method: tool, version and settings, in words.
-        calibration: what the ranges were taken from, in words.
-        folder: of those images, as it was given; None for those that the exporter ships.
-        images: how many images that was.
+        calibration: the images that it was made with.
+        budget: that its label maps were held to.
         layers: all that were tried, in the order of the graph.
         instruction_set: of the processor that it was judged on, a flag of
             `groupvit_runtime.byte_products.INSTRUCTION_SETS`; None where that is not known, or was a GPU.
@@ -236,9 +269,8 @@ class QuantizationInfo:
     """
 
     method: str
-    calibration: str
-    folder: str | None
-    images: int
+    calibration: Calibration
+    budget: LabelLimits
     layers: tuple[QuantizedLayer, ...]
     instruction_set: str | None = None
     never_saturates: bool = False
@@ -348,7 +380,7 @@ class ParityRow:
     """One output or decision of the engine, compared with the PyTorch reference.
 
     Attributes:
-        name: "stage 1 logits", "masks"; `docs/parity.md` has them all.
+        name: "stage_1_logits", "masks"; `docs/parity.md` has them all.
         verdict: None where the row was not run or only informs.
         value: what was measured; None where it was not run, or is not finite.
         budget: what it may be at most; None where the row only informs.

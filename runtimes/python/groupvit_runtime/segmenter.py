@@ -129,6 +129,11 @@ class Segmenter:
         """Runtime, version, device and precision that are really in use."""
         return self._image.description
 
+    @property
+    def device(self) -> str:
+        """ "cpu" or "cuda": where the image engine runs."""
+        return self._image.device
+
     def vocabulary(self, labels: Labels | str, *, templates: str | Sequence[str] | None = None) -> Vocabulary:
         """Encode class names, or look them up.
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fake_gpu import FakeCuda
 
-from groupvit_export.benchmark.bench_target import device_of, engine_batches, load, open_subjects
+from groupvit_export.benchmark.bench_target import engine_batches, load, open_subjects
 from groupvit_export.benchmark.calls import Call
 from groupvit_export.benchmark.copies import ON_CPU, Copies, measure_copies
 from groupvit_export.benchmark.settings import RunConfig, Setting
@@ -114,11 +114,3 @@ def test_batches_of_the_engine(demo_bundles: Mapping[str, Path]) -> None:
     assert engine_batches(manifest, "paper", setting, (224, 224)) == [1, 1]
     # Short side 224: 299 wide, two windows.
     assert engine_batches(manifest, "paper", setting, (480, 640)) == [2, 2]
-
-
-def test_where_an_engine_runs(info: EngineInfo) -> None:
-    onnx, torch = (dataclasses.replace(info, target=target) for target in ("onnx", "torch"))
-    assert device_of(onnx, None, "") == "cpu" and device_of(onnx, "cuda", "") == "cuda"
-    assert device_of(info, None, "") == "cuda"
-    assert device_of(torch, None, "PyTorch 2.13, AOTInductor, CPU, fp32") == "cpu"
-    assert device_of(torch, None, "PyTorch 2.13, AOTInductor, A GPU, fp32") == "cuda"

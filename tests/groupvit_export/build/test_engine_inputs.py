@@ -18,10 +18,12 @@ from groupvit_export.cli import main
 from groupvit_export.errors import UsageError
 from groupvit_export.pipeline.api import ExportOptions, export_bundle
 from groupvit_export.verification.api import VerifyOptions, verify_bundle
-from groupvit_export.verification.checks.graph_labels import ROW
+from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_runtime import Segmenter
 from groupvit_runtime.manifest import FileInfo
 from groupvit_runtime.open_bundle import open_bundle
+
+ROW = RowKey(RowKind.GRAPH_LABELS)
 
 
 def export(target: str, folder: Path) -> Path:
@@ -61,7 +63,7 @@ def test_the_manifest_says_what_is_inside(bundle: Path, capsys: pytest.CaptureFi
     assert (image.outputs[-1].name, image.outputs[-1].dtype) == ("labels", "int32")
     assert len(image.outputs) == 8
     assert manifest.parity is not None and manifest.parity.verdict == "PASS"
-    assert {ROW, "pass fuse_qkv"} <= {row.name for row in manifest.parity.rows}
+    assert {ROW.slug, "pass_fuse_qkv"} <= {row.name for row in manifest.parity.rows}
     assert main(["inspect", str(bundle)]) == 0
     assert "inside: normalizes pixels as hf, decodes label maps" in capsys.readouterr().out
 
@@ -149,7 +151,7 @@ def worst_class(graph: onnx.GraphProto) -> None:
 def test_a_wrong_normalization_inside_is_found(bundle: Path, tmp_path: Path, constant: str) -> None:
     bad = spoilt(bundle, tmp_path / "bad", wrong_constant(constant))
     report = examine_backends(demo_subject(), engine_backend(bad, tmp_path / "cut"))
-    assert report.cell("stage 1 logits", "engine").verdict == "FAIL"
+    assert report.cell("stage_1_logits", "engine").verdict == "FAIL"
 
 
 @pytest.mark.slow

@@ -26,6 +26,7 @@ from groupvit_export.quantization.options import QuantizationOptions
 from groupvit_export.quantization.saturation import layers_at_risk
 from groupvit_export.quantization.sensitivity import run_unoptimized
 from groupvit_export.verification.int8_criteria import MIOU, PIXELS
+from groupvit_export.verification.words import row_title
 from groupvit_runtime import Segmenter
 from groupvit_runtime.byte_products import this_instruction_set
 from groupvit_runtime.contract import IMAGE_INPUT
@@ -58,8 +59,11 @@ def manifest(int8_bundle: Path) -> Manifest:
 def test_every_layer_is_in_the_table(manifest: Manifest) -> None:
     info = manifest.engine("image").quantization
     assert info is not None
-    assert info.images == 4 and "NNCF" in info.method and "masks" in info.calibration
-    assert info.folder is not None and read_images(Path(info.folder)).found == 8
+    made_with = info.calibration
+    assert (made_with.source, made_with.has_masks) == ("folder", True) and "NNCF" in info.method
+    assert made_with.images == made_with.held_out == 4
+    assert made_with.folder is not None and read_images(Path(made_with.folder)).found == 8
+    assert info.budget == BUDGET.limits
     assert all(layer.sensitivity is not None for layer in info.layers)
     assert len({layer.name for layer in info.layers}) == len(info.layers) > 40
 
@@ -87,11 +91,11 @@ def test_the_verdict_is_that_of_decisions_and_label_maps(manifest: Manifest) -> 
     parity = manifest.parity
     assert parity is not None and parity.verdict == "PASS"
     rows = {row.name: row for row in parity.rows}
-    assert rows[PIXELS].budget == pytest.approx(0.002) and rows[MIOU].budget == pytest.approx(0.02)
-    assert rows["stage 1 self-consistency"].verdict == "PASS"
-    assert rows["grouping 1 alone: decisions"].verdict == "PASS"
+    assert rows[PIXELS.slug].budget == pytest.approx(0.002) and rows[MIOU.slug].budget == pytest.approx(0.02)
+    assert rows["stage_1_self_consistency"].verdict == "PASS"
+    assert rows["grouping_1_alone_decisions"].verdict == "PASS"
     assert rows["text_embeds"].verdict == "PASS"
-    for informing in ("stage 1 logits", "masks", "batch against single"):
+    for informing in ("stage_1_logits", "masks", "batch against single"):
         assert rows[informing].verdict is None and rows[informing].budget is None
 
 
@@ -278,7 +282,7 @@ def test_verify_gives_the_same_verdict(
     words = ",".join((few_scenes / "classes.txt").read_text().split())
     assert main(["verify", str(int8_bundle), "--images", str(tmp_path), "--labels", words]) == 0
     printed = capsys.readouterr().out
-    assert PIXELS in printed and "PASS" in printed
+    assert row_title(PIXELS) in printed and "PASS" in printed
 
 
 @pytest.mark.slow
@@ -288,7 +292,7 @@ def test_another_target_is_verified_on_the_images_that_are_asked_for(
     arguments = ["--images", str(few_scenes), "--limit", "3", "--targets", "openvino", "--json"]
     main(["verify", str(int8_bundle), *arguments])
     report = json.loads(capsys.readouterr().out)["report"]
-    (row,) = (row for row in report["rows"] if row["name"] == PIXELS)
+    (row,) = (row for row in report["rows"] if row["name"] == PIXELS.slug)
     assert set(row["cells"]) == {"onnx int8", "openvino int8, built here"}
     assert all("3 images (3 of 8 of calibration" in cell["detail"] for cell in row["cells"].values())
 

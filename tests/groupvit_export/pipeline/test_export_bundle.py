@@ -44,10 +44,10 @@ def test_parity_was_checked_at_several_batches(demo_bundle: Path) -> None:
     )
     rows = {row.name: row for row in parity.rows}
     for stage in (1, 2):
-        assert rows[f"stage {stage} safe flips"].value == 0
-        logits = rows[f"stage {stage} logits"]
+        assert rows[f"stage_{stage}_safe_flips"].value == 0
+        logits = rows[f"stage_{stage}_logits"]
         assert 0 < logits.value <= logits.budget
-        assert rows[f"grouping {stage} alone: decisions"].value == 0
+        assert rows[f"grouping_{stage}_alone_decisions"].value == 0
     for name in ("masks", "group_embeds", "image_embeds", "text_embeds", "soft_map_1", "soft_map_2"):
         assert rows[name].value <= rows[name].budget
 

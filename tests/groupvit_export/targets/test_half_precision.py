@@ -178,7 +178,7 @@ def test_an_export_is_verified_by_label_maps_and_stands_beside_float32(
     parity = manifest.parity
     assert parity is not None and parity.verdict == "PASS", parity
     rows = {row.name: row for row in parity.rows}
-    assert rows["labels hf: against the free reference"].verdict == "PASS"
+    assert rows["labels_hf_against_free_reference"].verdict == "PASS"
     assert (parity.substitute is not None) == (target == "onnx")
     fp32, half = manifest.precisions
     assert (fp32.precision, half.precision) == ("fp32", precision)

@@ -13,15 +13,18 @@ import groupvit_export.verification.columns as columns
 from groupvit_export.checkpoint.load import load_checkpoint
 from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_export.errors import UsageError
+from groupvit_export.metrics.budget import LabelBudget
 from groupvit_export.verification.columns import build_column, calibration_folder
-from groupvit_runtime.manifest import QuantizationInfo
+from groupvit_runtime.manifest import Calibration, LabelLimits, QuantizationInfo
 from groupvit_runtime.open_bundle import OpenBundle, open_bundle
 
 
 def in_int8(bundle: Path, calibration: Path | None) -> OpenBundle:
     """A bundle whose manifest says that it is int8."""
     opened = open_bundle(bundle)
-    info = QuantizationInfo("NNCF", "words", None if calibration is None else str(calibration), 4, ())
+    folder = None if calibration is None else str(calibration)
+    made_with = Calibration("bundled" if folder is None else "folder", folder, True, 4, 4, 4)
+    info = QuantizationInfo("NNCF", made_with, LabelLimits(2.0, 98.0), ())
     engine = replace(opened.manifest.engine("image"), precision="int8", quantization=info)
     manifest = replace(opened.manifest, engines=(engine, opened.manifest.engine("text")))
     return replace(opened, manifest=manifest)
@@ -52,6 +55,7 @@ def test_another_target_is_calibrated_on_the_images_of_the_bundle(
         "int8",
         bundle.manifest.passes,
     )
+    assert options.quantization.budget == LabelBudget(max_miou_drop=2.0, min_agreement=98.0)
 
 
 def test_images_that_have_moved_can_be_named(demo_bundles: Mapping[str, Path], tmp_path: Path) -> None:

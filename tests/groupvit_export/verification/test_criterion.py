@@ -18,6 +18,7 @@ from groupvit_export.verification.checks.pixels import PaperBudgets
 from groupvit_export.verification.criterion import LabelCriterion
 from groupvit_export.verification.inputs import bundled_scenes, class_words
 from groupvit_export.verification.reference import Arrays, Reference
+from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_export.verification.specification import ReferenceContext
 
 CRITERION = LabelCriterion(share=0.01, factor=2.0, noise_limit=0.2)
@@ -65,7 +66,7 @@ def test_label_maps_can_fail_alone() -> None:
     images = dict(list(bundled_scenes().items())[:3])
     sound = eager(subject.model, "fp16")
     noise = label_noise(sound, truth, words, images, {})
-    row = "labels hf: against the free reference"
+    row = RowKey(RowKind.DECODE_FREE_REFERENCE, name="hf")
     cells, _ = hf_cells(sound, truth, noise, words, images, keep=0)
     assert cells[row].verdict == "PASS" and cells[row].value == noise.shares["hf"]
 
@@ -85,8 +86,8 @@ def test_float32_is_judged_as_before() -> None:
     images = dict(list(bundled_scenes().items())[:1])
     noise = LabelNoise(1e-6, PaperBudgets(0.0, 0.0, 0.0))
     cells, _ = hf_cells(eager(subject.model, "fp32"), truth, noise, words, images, keep=0)
-    assert cells["labels hf: against the free reference"].verdict is None
-    assert cells["labels hf: pixels at risk"].verdict == "PASS"
+    assert cells[RowKey(RowKind.DECODE_FREE_REFERENCE, name="hf")].verdict is None
+    assert cells[RowKey(RowKind.DECODE_PIXELS_AT_RISK, name="hf")].verdict == "PASS"
 
 
 @pytest.mark.parametrize("limit", [None, 1, 2, 5, 9])
@@ -97,7 +98,7 @@ def test_no_run_is_larger_than_the_backend_takes(limit: int | None) -> None:
         seen.append(len(pixel_values))
         return {"masks": pixel_values * 2}
 
-    backend = Backend("x", "x", image, lambda ids: ids, "none", max_batch=limit)
+    backend = Backend("x", "x", None, "fp32", "cpu", image, lambda ids: ids, "none", max_batch=limit)
     value = np.arange(5, dtype=np.float32)[:, None]
     np.testing.assert_array_equal(in_batches(backend, value)["masks"], value * 2)
     assert max(seen) <= (limit or 5) and sum(seen) == 5

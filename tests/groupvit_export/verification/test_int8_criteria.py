@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 
@@ -14,10 +13,10 @@ from groupvit_export.verification.int8_criteria import (
     PIXELS,
     apply_int8_criteria,
     label_cells,
-    recorded_budget,
     reference_precision,
 )
 from groupvit_export.verification.report import Cell, Column, Report, Row
+from groupvit_export.verification.rows import RowKey
 
 FP32 = Quality(miou=80.0, agreement=100.0)
 BUDGET = LabelBudget(max_miou_drop=1.5, min_agreement=98.5)
@@ -25,8 +24,15 @@ BUDGET = LabelBudget(max_miou_drop=1.5, min_agreement=98.5)
 
 def _report(cells: dict[str, Cell]) -> Report:
     # The same figures in both columns; only one of them is int8.
-    rows = tuple(Row(name, "", {"int8": cell, "fp32": cell}) for name, cell in cells.items())
-    return Report("b", "c", (Column("int8", ""), Column("fp32", "")), rows, (), (), 0.0)
+    rows = tuple(Row(row_of(name), {"int8": cell, "fp32": cell}) for name, cell in cells.items())
+    columns = tuple(Column(name, "", "onnx", name, "cpu") for name in ("int8", "fp32"))
+    return Report("b", "c", columns, rows, (), (), 0.0)
+
+
+def row_of(slug: str) -> RowKey:
+    key = RowKey.parse(slug)
+    assert key is not None, slug
+    return key
 
 
 WRONG = Cell("FAIL", 3.0, 0.0)
@@ -35,17 +41,17 @@ WRONG = Cell("FAIL", 3.0, 0.0)
 def test_errors_inform_and_decisions_decide() -> None:
     report = _report(
         {
-            "stage 1 logits": WRONG,
-            "stage 1 safe flips": WRONG,
+            "stage_1_logits": WRONG,
+            "stage_1_safe_flips": WRONG,
             "masks": WRONG,
-            "stage 1 self-consistency": Cell("PASS", 0.0, 0.0),
+            "stage_1_self_consistency": Cell("PASS", 0.0, 0.0),
         }
     )
     found = apply_int8_criteria(report, {"int8": label_cells(Quality(79.0, 99.0), FP32, BUDGET, "words")})
     assert found.column_verdict("int8") == "PASS"
     assert found.column_verdict("fp32") == "FAIL"
     assert found.cell("masks", "int8") == Cell(None, 3.0, None)
-    assert [row.name for row in found.rows][-2:] == [PIXELS, MIOU]
+    assert [row.key for row in found.rows][-2:] == [PIXELS, MIOU]
     assert found.cell(PIXELS, "int8").value == pytest.approx(0.01)
     assert found.cell(MIOU, "int8").value == pytest.approx(0.01)
 
@@ -53,12 +59,12 @@ def test_errors_inform_and_decisions_decide() -> None:
 @pytest.mark.parametrize(
     "row",
     [
-        "stage 2 self-consistency",
-        "grouping 1 alone: decisions",
+        "stage_2_self_consistency",
+        "grouping_1_alone_decisions",
         "runs",
         "text_embeds",
         "constants",
-        "token ids",
+        "token_ids",
     ],
 )
 def test_what_can_be_exact_must_be(row: str) -> None:
@@ -80,11 +86,8 @@ def test_label_maps_beyond_the_budget_fail(miou: float, agreement: float) -> Non
     assert found.column_verdict("int8") == "FAIL"
 
 
-def test_the_budget_is_read_back_from_the_manifest() -> None:
-    report = apply_int8_criteria(_report({}), {"int8": label_cells(Quality(79.5, 99.3), FP32, BUDGET, "")})
-    assert recorded_budget(report.summary("int8")) == BUDGET
-    assert recorded_budget(None) == LabelBudget()
-    assert recorded_budget(replace(report.summary("int8"), rows=())) == LabelBudget()
+def test_a_budget_is_recorded_as_it_was_given() -> None:
+    assert LabelBudget.recorded(BUDGET.limits) == BUDGET
 
 
 def test_noise_is_that_of_float32() -> None:

@@ -20,6 +20,7 @@ from groupvit_export.pipeline.api import ExportOptions, export_bundle
 from groupvit_export.verification.api import VerifyOptions, verify_bundle
 from groupvit_export.verification.bisect import bisect
 from groupvit_export.verification.cases import synthetic_cases
+from groupvit_export.verification.words import finding_words
 from groupvit_runtime.contract import IMAGE_INPUT
 
 
@@ -32,7 +33,7 @@ def test_a_fault_in_the_graph_fails_in_its_place(
     report = examine_backends(demo_subject(), engine_backend(bundle, tmp_path / "cut"))
     assert report.verdict == "FAIL"
     (finding,) = report.findings
-    assert finding.row == row, str(finding)
+    assert finding.row.slug == row, finding_words(finding)
     assert finding.cell.place is not None and finding.cell.place.index
 
 
@@ -48,7 +49,7 @@ def test_a_fault_in_the_manifest_fails_in_its_place(
     edit_manifest(bundle, change)
     report = verify_bundle(bundle, VerifyOptions(images=images)).report
     (finding,) = report.findings
-    assert (report.verdict, finding.column, finding.row) == ("FAIL", "onnx fp32", row)
+    assert (report.verdict, finding.column, finding.row.slug) == ("FAIL", "onnx fp32", row)
     assert "expected" in finding.cell.detail
     for column in ("encoder fp64", "torch fp32"):
         assert report.column_verdict(column) == "PASS"
@@ -68,7 +69,7 @@ def test_positions_interpolated_in_another_mode(tmp_path: Path, monkeypatch: pyt
         path = export_bundle(ExportOptions(target="onnx", image_size=size, output=tmp_path / "bundle")).path
     report = examine_backends(demo_subject(size), engine_backend(path, tmp_path / "cut"))
     (finding,) = report.findings
-    assert (report.verdict, finding.row) == ("FAIL", "stage 1 logits")
+    assert (report.verdict, finding.row.slug) == ("FAIL", "stage_1_logits")
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,19 @@ from verifying import demo_subject, examine_backends
 from groupvit_export.verification.backends import eager
 from groupvit_export.verification.cells import MaxError, count_cell, information, place, risk_cell
 from groupvit_export.verification.report import EXIT_CODES, Cell, Column, Report, Row, broken, not_run
+from groupvit_export.verification.rows import RowKey, RowKind
+from groupvit_export.verification.words import finding_words, parity_summary, place_words
 
 HERE = place("case", "logits_1", (0, 3, 17))
 
 
 def report(*cells: Cell) -> Report:
-    rows = tuple(Row(f"row {i}", "", {"engine": cell}) for i, cell in enumerate(cells))
-    return Report("bundle", "checkpoint", (Column("engine", ""),), rows, ("case",), (), 0.0)
+    rows = tuple(
+        Row(RowKey(RowKind.STAGE_REGRET, stage), {"engine": cell}) for stage, cell in enumerate(cells, 1)
+    )
+    return Report(
+        "bundle", "checkpoint", (Column("engine", "", None, "fp32", "cpu"),), rows, ("case",), (), 0.0
+    )
 
 
 def worst_of(value: float, budget: float, **options: bool) -> Cell:
@@ -25,7 +31,7 @@ def worst_of(value: float, budget: float, **options: bool) -> Cell:
 
 
 def test_a_place_is_said_in_words() -> None:
-    assert str(HERE) == "logits_1, case, image 0, group 3, token 17"
+    assert place_words(HERE) == "logits_1, case, image 0, group 3, token 17"
 
 
 def test_verdicts_of_cells() -> None:
@@ -46,13 +52,13 @@ def test_the_worst_cell_decides_and_its_first_row_is_named() -> None:
     found = report(unsure, count_cell(0, None), wrong, broken("later"))
     assert found.verdict == "FAIL"
     (finding,) = found.findings
-    assert (finding.row, finding.cell.place) == ("row 2", HERE)
-    assert found.summary("engine").first == str(finding)
+    assert (finding.row.stage, finding.cell.place) == (3, HERE)
+    assert parity_summary(found, "engine").first == finding_words(finding)
     assert [EXIT_CODES[v] for v in ("PASS", "AMBIGUOUS", "FAIL")] == [0, 4, 3]
 
 
 def test_figures_that_are_not_finite_are_no_numbers_in_a_manifest() -> None:
-    (row,) = report(worst_of(np.inf, 1.0)).summary("engine").rows
+    (row,) = parity_summary(report(worst_of(np.inf, 1.0)), "engine").rows
     assert (row.verdict, row.value) == ("FAIL", None)
 
 
@@ -65,4 +71,4 @@ def test_flat_logits_prove_too_little() -> None:
             stage.downsample.assign.q_proj.bias.data.zero_()
     found = examine_backends(subject, eager(subject.model, "fp32"))
     assert found.verdict == "AMBIGUOUS"
-    assert found.findings[0].row == "stage 1 tokens at risk"
+    assert found.findings[0].row.slug == "stage_1_tokens_at_risk"

@@ -21,6 +21,7 @@ from groupvit_export.verification.budgets import load_budgets
 from groupvit_export.verification.cases import synthetic_cases
 from groupvit_export.verification.html import html_report
 from groupvit_export.verification.reference import Reference, assignments, decided_alike
+from groupvit_export.verification.words import parity_summary
 from groupvit_runtime.engines import EngineOptions
 
 
@@ -81,7 +82,7 @@ def test_an_engine_that_refuses_a_batch_fails_and_does_not_raise(engine) -> None
 
     report = examine_backends(demo_subject(), replace(engine, image=image))
     (finding,) = report.findings
-    assert finding.row == "runs" and "takes one image" in finding.cell.detail
+    assert finding.row.slug == "runs" and "takes one image" in finding.cell.detail
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_outputs_that_cannot_be_compared_fail_and_do_not_raise(engine, spoil, me
 
     report = examine_backends(demo_subject(), replace(engine, image=image))
     (finding,) = report.findings
-    assert (report.verdict, finding.row) == ("FAIL", "runs") and message in finding.cell.detail
+    assert (report.verdict, finding.row.slug) == ("FAIL", "runs") and message in finding.cell.detail
 
 
 def test_the_reference_does_not_care_how_images_are_batched() -> None:
@@ -128,9 +129,9 @@ def test_not_a_number_fails(engine) -> None:
 
     report = examine_backends(demo_subject(), replace(engine, image=image))
     (finding,) = report.findings
-    assert finding.row == "group_embeds"
+    assert finding.row.slug == "group_embeds"
     assert finding.cell.place is not None and finding.cell.place.index == (0, 0, 0)
-    assert report.summary("engine").rows[0].verdict == "PASS"
+    assert parity_summary(report, "engine").rows[0].verdict == "PASS"
     assert "not finite FAIL" in plain([matrix(report)])
     assert "not finite" in html_report(report, {}, {}, Origin("", ""))
 
@@ -146,7 +147,7 @@ def test_runs_that_differ_from_each_other_are_seen(engine) -> None:
         return outputs
 
     report = examine_backends(demo_subject(), replace(engine, image=image))
-    cell = report.cell("repeated runs", "engine")
+    cell = report.cell("repeated_runs", "engine")
     assert cell.verdict == "PASS" and cell.value > 0 and "not equal to the bit" in cell.detail
 
 

@@ -43,17 +43,17 @@ def test_the_manifest_says_that_the_engine_was_not_run(
     assert "engine itself was not run" in parity.substitute
     assert (f"rounded as {precision}" in parity.substitute) == (precision != "fp32")
     rows = {row.name: row for row in parity.rows}
-    for name in ("network: LayerNorms", "network: casts", "network: decisions"):
+    for name in ("network_layer_norms", "network_casts", "network_decisions"):
         assert (rows[name].verdict, rows[name].value) == ("PASS", 0)
     for stage in (1, 2):
-        assert rows[f"stage {stage} safe flips"].value == 0
-        assert rows[f"grouping {stage} alone: decisions"].value == 0
+        assert rows[f"stage_{stage}_safe_flips"].value == 0
+        assert rows[f"grouping_{stage}_alone_decisions"].value == 0
     assert {row.name for row in parity.rows if row.verdict not in (None, "PASS")} == set()
     # Below float32 label maps decide, and whether tokens are at risk only informs.
     decided = {name for name in rows if name.endswith("against the free reference")}
     assert len(decided) == (0 if precision == "fp32" else 1)
     assert all(rows[name].verdict == "PASS" for name in decided)
-    assert (rows["stage 1 tokens at risk"].verdict is None) == (precision != "fp32")
+    assert (rows["stage_1_tokens_at_risk"].verdict is None) == (precision != "fp32")
 
 
 @pytest.mark.parametrize("precision", ["fp16", pytest.param("bf16", marks=pytest.mark.slow)])
@@ -122,7 +122,7 @@ def test_a_fault_in_the_graph_of_a_plan_is_found(trt_bundles: Mapping[str, Path]
 
     edit_manifest(bundle, record)
     report = examine_backends(demo_subject(), engine_backend(bundle, tmp_path / "cut"))
-    assert report.verdict == "FAIL" and report.findings[0].row == "stage 1 logits"
+    assert report.verdict == "FAIL" and report.findings[0].row.slug == "stage_1_logits"
 
 
 def test_a_bisection_says_at_once_that_a_plan_cannot_be_marked(

@@ -14,13 +14,18 @@ from verifying import demo_subject
 from groupvit_export.data.images import read_images
 from groupvit_export.verification.backends import Backend, eager
 from groupvit_export.verification.int8_criteria import MIOU, PIXELS
+from groupvit_export.verification.rows import RowKey
 from groupvit_export.verification.validation_set import ValidationSet
-from groupvit_runtime.manifest import Manifest, QuantizationInfo, read_manifest
+from groupvit_runtime.manifest import Calibration, LabelLimits, Manifest, QuantizationInfo, read_manifest
+
+BUNDLED = Calibration("bundled", None, has_masks=True, images=9, ranked=4, held_out=9)
+MINE = Calibration("folder", "mine", has_masks=True, images=20, ranked=4, held_out=20)
+BUDGET = LabelLimits(max_miou_drop=1.5, min_agreement=98.5)
 
 
-def _manifest(bundle: Path, calibration: str) -> Manifest:
+def _manifest(bundle: Path, calibration: Calibration) -> Manifest:
     manifest = read_manifest(bundle)
-    info = QuantizationInfo("NNCF", calibration, None, 9, ())
+    info = QuantizationInfo("NNCF", calibration, BUDGET, ())
     return replace(manifest, engines=(replace(manifest.engine("image"), quantization=info),))
 
 
@@ -32,19 +37,19 @@ def reference() -> Backend:
 @pytest.mark.parametrize(
     ("calibration", "with_images", "deciding"),
     [
-        ("drawn scenes of the package: mIoU against masks", False, {PIXELS, MIOU}),
-        ("40 images of mine: mIoU against masks", False, set()),
-        ("40 images of mine: mIoU against masks", True, {PIXELS}),
-        ("40 images of mine: mIoU against the label maps of fp32", True, {PIXELS, MIOU}),
+        (BUNDLED, False, {PIXELS, MIOU}),
+        (MINE, False, set()),
+        (MINE, True, {PIXELS}),
+        (replace(MINE, has_masks=False), True, {PIXELS, MIOU}),
     ],
 )
 def test_budgets_decide_about_the_images_that_they_mean(
     demo_bundles: Mapping[str, Path],
     reference: Backend,
     tmp_path: Path,
-    calibration: str,
+    calibration: Calibration,
     with_images: bool,
-    deciding: set[str],
+    deciding: set[RowKey],
 ) -> None:
     Image.fromarray(np.full((40, 30, 3), 90, np.uint8)).save(tmp_path / "a.png")
     Image.fromarray(np.full((40, 30, 3), 30, np.uint8)).save(tmp_path / "b.png")
@@ -60,6 +65,7 @@ def test_budgets_decide_about_the_images_that_they_mean(
         demo=True,
     )
     assert held_out.decides == deciding
+    assert held_out.budget.limits == BUDGET
     assert bool(held_out.notes) == (deciding != {PIXELS, MIOU})
     # The package's own: those that an export holds out.
     assert len(held_out.judge.judged.images) == (1 if with_images else 9)
@@ -67,6 +73,6 @@ def test_budgets_decide_about_the_images_that_they_mean(
         return
     # Of the images that were asked for, so many as were asked for.
     assert list(held_out.judge.judged.images) == ["a.png"]
-    cells = held_out.cells({"eager": reference}, manifest)["eager"]
+    cells = held_out.cells({"eager": reference})["eager"]
     assert {row for row, cell in cells.items() if cell.verdict is not None} == deciding
     assert cells[PIXELS].value == 0

@@ -28,6 +28,11 @@ class Engine(Protocol):
         """Runtime, version, device and precision that are really in use, for people and logs."""
         ...
 
+    @property
+    def device(self) -> str:
+        """ "cpu" or "cuda": where it runs."""
+        ...
+
     def run(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
         """Execute once.
 
@@ -204,13 +209,17 @@ class _OfThisProcess:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._process = OwningProcess()
-        self._description = engine.description
+        self._description, self._device = engine.description, engine.device
         # To destroy it is to wait for its threads, and those stayed in the parent.
         keep_in_children(self, engine)
 
     @property
     def description(self) -> str:
         return self._description
+
+    @property
+    def device(self) -> str:
+        return self._device
 
     def run(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
         self._process.check()

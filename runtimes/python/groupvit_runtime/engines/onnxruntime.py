@@ -67,6 +67,10 @@ class OnnxRuntimeEngine:
         self._outputs = [output.name for output in info.outputs]
 
     @property
+    def device(self) -> str:
+        return self._device
+
+    @property
     def description(self) -> str:
         precision = self._info.precision
         if self._device == "cpu":

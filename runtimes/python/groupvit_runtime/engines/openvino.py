@@ -65,6 +65,10 @@ class OpenVINOEngine:
         self._idle: queue.SimpleQueue[ov.InferRequest] = queue.SimpleQueue()
 
     @property
+    def device(self) -> str:
+        return "cpu"
+
+    @property
     def description(self) -> str:
         active = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         mixed = "int8 and " if self._info.precision == "int8" else ""

@@ -84,6 +84,10 @@ class TensorRTEngine:
         self._idle.put(self._context())
 
     @property
+    def device(self) -> str:
+        return "cuda"
+
+    @property
     def description(self) -> str:
         device, facts = self._cuda.device, self._facts
         parts = [

@@ -114,6 +114,10 @@ class TorchEngine:
         self._running = threading.Lock()
 
     @property
+    def device(self) -> str:
+        return self._facts.device
+
+    @property
     def description(self) -> str:
         where = "CPU" if self._facts.device == "cpu" else torch.cuda.get_device_name()
         return f"{_RUNTIME}, AOTInductor, {where}, {self._info.precision}"

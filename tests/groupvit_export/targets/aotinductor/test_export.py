@@ -69,9 +69,9 @@ def test_the_package_equals_the_reference_ties_and_batches_included(torch_bundle
     assert parity is not None and (parity.verdict, parity.first, parity.substitute) == ("PASS", None, None)
     rows = {row.name: row for row in parity.rows}
     for stage in (1, 2):
-        assert rows[f"stage {stage} safe flips"].value == 0
-        assert rows[f"stage {stage} self-consistency"].value == 0
-        assert rows[f"grouping {stage} alone: decisions"].value == 0
+        assert rows[f"stage_{stage}_safe_flips"].value == 0
+        assert rows[f"stage_{stage}_self_consistency"].value == 0
+        assert rows[f"grouping_{stage}_alone_decisions"].value == 0
     assert {"batch 1", "batch 3", "batch 8"} <= set(re.findall(r"batch \d", " ".join(parity.cases)))
 
 

@@ -23,6 +23,7 @@ from groupvit_export.targets.tensorrt.network import NetworkFacts, network_facts
 from groupvit_export.targets.tensorrt.options import Bounds, TrtOptions
 from groupvit_export.targets.tensorrt.plan import build_plan, plan_facts, profiles_of
 from groupvit_export.verification.checks.network import cells_of
+from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_runtime.engines.tensorrt_flavors import logger_of
 
 trt = pytest.importorskip(
@@ -93,13 +94,13 @@ FAULTS = {
 def test_a_decision_that_is_taken_otherwise_is_found_without_running_it(graphs, fault: str) -> None:
     facts = facts_of(plant(FAULTS[fault], graphs["image"]), 2)
     assert all(fault in found for found in facts.decisions), facts.decisions
-    cell = cells_of({"image": facts}, facts.normalizations)["network: decisions"]
+    cell = cells_of({"image": facts}, facts.normalizations)[RowKey(RowKind.NETWORK_DECISIONS)]
     assert cell.verdict == "FAIL" and fault in cell.detail
 
 
 def test_a_layer_norm_that_is_taken_apart_is_found(graphs) -> None:
     facts = facts_of(graphs["image"], 2)
-    cell = cells_of({"image": facts}, facts.normalizations + 1)["network: LayerNorms"]
+    cell = cells_of({"image": facts}, facts.normalizations + 1)[RowKey(RowKind.NETWORK_LAYER_NORMS)]
     assert cell.verdict == "FAIL" and cell.value == 1
 
 
@@ -119,7 +120,7 @@ def test_casts_that_only_lose_bits_are_found(graphs) -> None:
 
     facts = facts_of(plant(round_trip, graphs["image"]), 2)
     assert len(facts.round_trips) == 1 and len(facts.unread_casts) == 1
-    assert cells_of({"image": facts}, facts.normalizations)["network: casts"].value == 2
+    assert cells_of({"image": facts}, facts.normalizations)[RowKey(RowKind.NETWORK_CASTS)].value == 2
 
 
 def test_a_graph_that_the_parser_does_not_know_names_the_node(graphs) -> None:

@@ -21,6 +21,8 @@ from groupvit_export.targets.tensorrt.network import NetworkFacts, network_facts
 from groupvit_export.targets.tensorrt.options import TrtOptions
 from groupvit_export.verification.checks.network import cells_of
 from groupvit_export.verification.int8_criteria import MIOU, PIXELS
+from groupvit_export.verification.rows import RowKey, RowKind
+from groupvit_export.verification.words import row_title
 from groupvit_runtime.engines.cuda import Cuda
 from groupvit_runtime.engines.tensorrt_flavors import logger_of
 from groupvit_runtime.manifest import Manifest, read_manifest
@@ -107,7 +109,7 @@ def test_a_product_that_is_no_longer_quantized_is_found(manifest: Manifest, grap
     )
     node.input[0] = makers[makers[node.input[0]].input[0]].input[0]
     facts, expected = facts_of(changed), sum(_layers(manifest))
-    cell = cells_of({"image": facts}, facts.normalizations, expected)["network: int8 products"]
+    cell = cells_of({"image": facts}, facts.normalizations, expected)[RowKey(RowKind.NETWORK_INT8_PRODUCTS)]
     assert (cell.verdict, cell.value) == ("FAIL", 1)
 
 
@@ -116,8 +118,8 @@ def test_the_bundle_says_what_was_not_run_and_times_nothing(manifest: Manifest) 
     assert parity is not None and parity.verdict == "PASS"
     assert parity.substitute is not None and "engine itself was not run" in parity.substitute
     rows = {row.name: row for row in parity.rows}
-    assert rows["network: int8 products"].verdict == "PASS"
-    assert rows[PIXELS].verdict == rows[MIOU].verdict == "PASS"
+    assert rows["network_int8_products"].verdict == "PASS"
+    assert rows[PIXELS.slug].verdict == rows[MIOU.slug].verdict == "PASS"
     info = engine.quantization
     assert info is not None
     assert "symmetric and signed" in info.method and "tried on a stand-in" in info.method
@@ -152,4 +154,4 @@ def test_verify_judges_it_on_the_stand_in(
     monkeypatch.setattr(tensorrt_target, "open_cuda", lambda: Cuda(FakeCuda(driver=0)))
     assert main(["verify", str(int8_plan), "--images", str(few_scenes / "images")]) == 0
     said = capsys.readouterr().out
-    assert "trt int8 (stand-in)" in said and "network: int8 products" in said and PIXELS in said
+    assert "trt int8 (stand-in)" in said and "network: int8 products" in said and row_title(PIXELS) in said
