@@ -45,7 +45,7 @@ def test_bound_inputs_and_outputs_give_the_same(demo_bundles: Mapping[str, Path]
     engine = image_engine(demo_bundles["onnx"])
     feeds = {"pixel_values": np.random.default_rng(0).normal(size=(2, 3, 224, 224)).astype(np.float32)}
     plain = engine.run(feeds)
-    for name, value in zip(plain, engine._run_bound(feeds), strict=True):
+    for name, value in zip(plain, engine._engine._run_bound(feeds), strict=True):
         np.testing.assert_array_equal(value, plain[name])
 
 
