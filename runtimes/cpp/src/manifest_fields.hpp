@@ -35,10 +35,21 @@ struct QuantizedLayerRecord {
   std::optional<double> sensitivity;
 };
 
-struct QuantizationRecord : QuantizationInfo {
-  std::string method, calibration;
+struct CalibrationRecord {
+  std::string source;
   std::optional<std::string> folder;
-  std::int64_t images = 0;
+  bool has_masks = false;
+  std::int64_t images = 0, ranked = 0, held_out = 0;
+};
+
+struct LabelLimitsRecord {
+  double max_miou_drop = 0, min_agreement = 0;
+};
+
+struct QuantizationRecord : QuantizationInfo {
+  std::string method;
+  CalibrationRecord calibration;
+  LabelLimitsRecord budget;
   std::vector<QuantizedLayerRecord> layers;
 };
 
@@ -170,11 +181,25 @@ inline auto fields(const QuantizedLayerRecord*) {
                          record::required("sensitivity", &R::sensitivity));
 }
 
+inline auto fields(const CalibrationRecord*) {
+  using R = CalibrationRecord;
+  return std::make_tuple(record::one_of("source", &R::source, manifest_fields::words({"bundled", "folder"})),
+                         record::required("folder", &R::folder), record::required("has_masks", &R::has_masks),
+                         record::required("images", &R::images), record::required("ranked", &R::ranked),
+                         record::required("held_out", &R::held_out));
+}
+
+inline auto fields(const LabelLimitsRecord*) {
+  using R = LabelLimitsRecord;
+  return std::make_tuple(record::required("max_miou_drop", &R::max_miou_drop),
+                         record::required("min_agreement", &R::min_agreement));
+}
+
 inline auto fields(const QuantizationRecord*) {
   using R = QuantizationRecord;
   return std::make_tuple(record::required("method", &R::method), record::required("calibration", &R::calibration),
-                         record::required("folder", &R::folder), record::required("images", &R::images),
-                         record::required("layers", &R::layers), record::optional("instruction_set", &R::instruction_set),
+                         record::required("budget", &R::budget), record::required("layers", &R::layers),
+                         record::optional("instruction_set", &R::instruction_set),
                          record::optional("never_saturates", &R::never_saturates));
 }
 
