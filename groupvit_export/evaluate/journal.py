@@ -138,7 +138,8 @@ class Journal:
                 ) from error
 
     def _begin(self, root: Path, *, force: bool) -> None:
-        header, size = self._first_line()
+        with self._path.open("rb") as file:
+            header = file.readline()
         # Shorter than the mark, it may still be the beginning of one.
         if not (header.startswith(_MARK) or (_MARK.startswith(header) and not header.endswith(b"\n"))):
             raise GroupViTError(
@@ -159,23 +160,11 @@ class Journal:
             )
             return
         self._check_header(header)
-        os.ftruncate(self._descriptor, self._end_of_last_line(size))
+        os.ftruncate(self._descriptor, self._end_of_last_line())
 
-    def _first_line(self) -> tuple[bytes, int]:
+    def _end_of_last_line(self) -> int:
         with self._path.open("rb") as file:
-            return file.readline(), os.fstat(file.fileno()).st_size
-
-    def _end_of_last_line(self, size: int) -> int:
-        """Offset behind the last line break; a header with one is there."""
-        end, block = size, 1 << 16
-        with self._path.open("rb") as file:
-            while True:
-                start = max(end - block, 0)
-                file.seek(start)
-                found = file.read(end - start).rfind(b"\n")
-                if found >= 0:
-                    return start + found + 1
-                end = start
+            return sum(len(line) for line in file if line.endswith(b"\n"))
 
     def _check_header(self, header: bytes) -> None:
         try:
