@@ -25,7 +25,7 @@ from groupvit_export.checkpoint.preprocessor import paper_constants, preprocessi
 from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_export.graph.capture import capture_image_encoder, capture_text_encoder
 from groupvit_export.graph.encoders import ImageEncoder, TextEncoder
-from groupvit_export.graph.function import inlined
+from groupvit_export.graph.grouping_attention_function import inlined
 from groupvit_export.graph.half_rounding import emulate_half_rounding
 from groupvit_export.graph.passes import PASSES, apply_passes
 from groupvit_export.graph.precision import HALVES, in_precision

@@ -27,7 +27,7 @@ import torch
 from benchmarks.record import machine, write_record
 from groupvit_export.graph.capture import capture_image_encoder
 from groupvit_export.graph.encoders import ImageEncoder
-from groupvit_export.graph.function import inlined
+from groupvit_export.graph.grouping_attention_function import inlined
 from groupvit_export.graph.passes import PASSES, apply_passes, select_passes
 from groupvit_export.model import GroupViTModel
 from groupvit_export.model.config import GroupViTConfig

@@ -24,7 +24,7 @@ from benchmarks.record import circumstances, write_record
 from benchmarks.rounds import read_rounds
 from benchmarks.timing import milliseconds
 from groupvit_export.benchmark.machine import load_average
-from groupvit_export.graph.function import inlined
+from groupvit_export.graph.grouping_attention_function import inlined
 from groupvit_runtime import Segmenter
 from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
 

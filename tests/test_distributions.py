@@ -155,15 +155,15 @@ class Environment:
         return found
 
 
-CONSTRAINED = ("pip", "install", "--constraint", REPOSITORY / "constraints.txt")
+CONSTRAINED: Sequence[str | Path] = ("pip", "install", "--constraint", REPOSITORY / "constraints.txt")
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo for the one engine that is installed here."""
     output = tmp_path_factory.mktemp("bundle") / "openvino"
-    command = [sys.executable, "-m", "groupvit_export.cli", "export", "--target", "openvino", "-o", output]
-    subprocess.run([*command, "--quiet"], check=True)
+    command = [sys.executable, "-m", "groupvit_export.cli", "export", "--target", "openvino"]
+    subprocess.run([*command, "-o", str(output), "--quiet"], check=True)
     return output
 
 
@@ -172,7 +172,10 @@ def deployment(built: Mapping[str, Built], tmp_path_factory: pytest.TempPathFact
     """Both wheels and one engine."""
     folder = tmp_path_factory.mktemp("deployment")
     environment = Environment(folder / "environment")
-    wheels = [built["groupvit_runtime"].wheel, f"{built['groupvit_export'].wheel}[openvino]"]
+    wheels: list[str | Path] = [
+        built["groupvit_runtime"].wheel,
+        f"{built['groupvit_export'].wheel}[openvino]",
+    ]
     environment.run([*CONSTRAINED, *wheels], folder)
     return environment
 

@@ -41,10 +41,11 @@ def agreement(
     """
     _same_shape("label maps", labels.shape, reference.shape)
     differences = {}
-    for name in () if outputs is None or expected is None else expected:
-        _same_shape(name, outputs[name].shape, expected[name].shape)
-        scale = float(np.abs(expected[name]).max()) or 1.0
-        differences[name] = float(f"{np.abs(outputs[name] - expected[name]).max() / scale:.2g}")
+    if outputs is not None and expected is not None:
+        for name in expected:
+            _same_shape(name, outputs[name].shape, expected[name].shape)
+            scale = float(np.abs(expected[name]).max()) or 1.0
+            differences[name] = float(f"{np.abs(outputs[name] - expected[name]).max() / scale:.2g}")
     # Rounded downwards: 100 is said of all pixels only.
     pixels = np.floor(1e5 * float((labels == reference).mean())) / 1e3
     return Agreement(pixels=float(pixels), largest_difference=differences)

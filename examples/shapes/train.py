@@ -13,47 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
-from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from examples.shapes import losses
-from examples.shapes.canvas import SIZE
-from examples.shapes.data import CELLS, GRID, PATCH, Scenes, make_scenes
-from examples.shapes.words import BOS, EOS, MAX_TOKENS, PAD, PROMPTS, VOCABULARY_SIZE, make_tokenizer
+from examples.shapes.checkpoint import CONFIG, MEAN, STD, save_checkpoint
+from examples.shapes.data import CELLS, GRID, Scenes, make_scenes
+from examples.shapes.words import EOS, PROMPTS, make_tokenizer
 from examples.shapes.world import COLORS, HELD_OUT, STUFF, THINGS, UNTOLD
-from groupvit_export.model.config import GroupViTConfig, GroupViTTextConfig, GroupViTVisionConfig
 from groupvit_export.model.groupvit import GroupViTModel
 from groupvit_export.model.vision import VisionTransformer
 
-CONFIG = GroupViTConfig(
-    text_config=GroupViTTextConfig(
-        vocab_size=VOCABULARY_SIZE,
-        hidden_size=128,
-        intermediate_size=256,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=MAX_TOKENS,
-        pad_token_id=PAD,
-        bos_token_id=BOS,
-        eos_token_id=EOS,
-    ),
-    vision_config=GroupViTVisionConfig(
-        hidden_size=128,
-        intermediate_size=512,
-        depths=(3, 2, 1),
-        num_hidden_layers=6,
-        num_group_tokens=(24, 12, 0),
-        num_output_groups=(24, 12, 12),
-        num_attention_heads=4,
-        image_size=SIZE,
-        patch_size=PATCH,
-    ),
-    projection_dim=64,
-    projection_intermediate_dim=256,
-)
-
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _MAX_SCALE = 100.0
 
 
@@ -280,7 +249,7 @@ class Trainer:
         rows = cover.unflatten(1, (CELLS, CELLS))
         rows[mirrored] = rows[mirrored].flip(2)
         gain = 1 + 0.1 * torch.randn(len(chosen), 1, 1, 1, device=self.device)
-        mean, std = (torch.tensor(x, device=self.device)[:, None, None] for x in (_MEAN, _STD))
+        mean, std = (torch.tensor(x, device=self.device)[:, None, None] for x in (MEAN, STD))
         pixels.mul_(gain / 255).clamp_(0, 1).sub_(mean).div_(std)
         return pixels, rows.flatten(1, 2)
 
@@ -413,41 +382,13 @@ def _patch_loss(logits: Tensor, cover: Tensor) -> Tensor:
 
 def _parameter_groups(modules: Sequence[nn.Module]) -> list[dict[str, object]]:
     """Weights decay; biases, gains, tokens and the scale do not."""
-    decayed, free = [], []
+    decayed: list[nn.Parameter] = []
+    free: list[nn.Parameter] = []
     for module in modules:
         for name, parameter in module.named_parameters():
             is_matrix = parameter.ndim >= 2 and "embedding" not in name and "group_token" not in name
             (decayed if is_matrix else free).append(parameter)
     return [{"params": decayed, "weight_decay": 0.05}, {"params": free, "weight_decay": 0.0}]
-
-
-def save_checkpoint(model: GroupViTModel, folder: Path) -> None:
-    """Write a checkpoint in Hugging Face's format, weights in fp16."""
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = {
-        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous().cpu()
-        for name, tensor in model.state_dict().items()
-    }
-    save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    # The library makes private files; a checkpoint is there to be handed on.
-    (folder / "model.safetensors").chmod(0o644)
-    CONFIG.to_json_file(folder / "config.json")
-    tokenizer: Tokenizer = make_tokenizer()
-    tokenizer.save(str(folder / "tokenizer.json"))
-    preprocessor = {
-        "image_processor_type": "CLIPImageProcessor",
-        "do_resize": True,
-        "size": {"height": SIZE, "width": SIZE},
-        "do_center_crop": False,
-        "do_rescale": True,
-        "do_normalize": True,
-        "image_mean": _MEAN,
-        "image_std": _STD,
-        "resample": 2,
-    }
-    (folder / "preprocessor_config.json").write_text(
-        json.dumps(preprocessor, indent=1) + "\n", encoding="utf-8"
-    )
 
 
 if __name__ == "__main__":

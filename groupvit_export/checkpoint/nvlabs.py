@@ -234,22 +234,7 @@ def infer_config(state_dict: Mapping[str, Tensor]) -> GroupViTConfig:
     width, channels, patch, _ = _shape(
         state_dict, "vision_model.embeddings.patch_embeddings.projection.weight", 4
     )
-    tokens: list[int] = []
-    groups: list[int] = []
-    widths: list[tuple[int, int]] = []
-    for i in range(stages):
-        if f"{stage.format(i)}.group_token" not in state_dict:
-            tokens.append(0)
-            # Without a grouping block the groups of the stage before pass through.
-            groups.append(groups[-1] if groups else 0)
-            continue
-        block = f"{stage.format(i)}.downsample"
-        tokens.append(_shape(state_dict, f"{stage.format(i)}.group_token", 3)[1])
-        inner = _shape(state_dict, f"{block}.mlp_inter.fc2.weight", 2)
-        groups.append(inner[0])
-        widths.append((inner[1], _shape(state_dict, f"{block}.mlp_channels.fc1.weight", 2)[0]))
-    if not widths:
-        raise _cannot_infer("no grouping block", "group tokens in one stage at least")
+    tokens, groups, widths = _grouping(state_dict, stages)
     over_tokens, over_channels = widths[0]
     depths = [_count(state_dict, re.escape(stage.format(i)) + r"\.layers\.([0-9]+)\.") for i in range(stages)]
     patches = _shape(state_dict, "vision_model.embeddings.position_embeddings", 3)[1]
@@ -285,6 +270,29 @@ def infer_config(state_dict: Mapping[str, Tensor]) -> GroupViTConfig:
     return GroupViTConfig.from_text_vision_configs(
         text, vision, projection_dim=projection[0], projection_intermediate_dim=projection[1]
     )
+
+
+def _grouping(
+    state_dict: Mapping[str, Tensor], stages: int
+) -> tuple[list[int], list[int], list[tuple[int, int]]]:
+    """Group tokens and groups of every stage, and the widths inside every grouping block."""
+    tokens: list[int] = []
+    groups: list[int] = []
+    widths: list[tuple[int, int]] = []
+    for i in range(stages):
+        stage = f"vision_model.encoder.stages.{i}"
+        if f"{stage}.group_token" not in state_dict:
+            tokens.append(0)
+            # Without a grouping block the groups of the stage before pass through.
+            groups.append(groups[-1] if groups else 0)
+            continue
+        tokens.append(_shape(state_dict, f"{stage}.group_token", 3)[1])
+        inner = _shape(state_dict, f"{stage}.downsample.mlp_inter.fc2.weight", 2)
+        groups.append(inner[0])
+        widths.append((inner[1], _shape(state_dict, f"{stage}.downsample.mlp_channels.fc1.weight", 2)[0]))
+    if not widths:
+        raise _cannot_infer("no grouping block", "group tokens in one stage at least")
+    return tokens, groups, widths
 
 
 def _cannot_infer(got: str, expected: str) -> CheckpointError:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from groupvit_export.errors import ExportError
-from groupvit_export.graph import function
+from groupvit_export.graph import grouping_attention_function
 from groupvit_export.graph.encoders import ImageEncoder, TextEncoder
 from groupvit_export.graph.naming import name_grouping_values, name_normalized_pixels
 from groupvit_runtime.contract import TEXT_INPUT, TEXT_OUTPUT
@@ -35,7 +35,7 @@ def capture_image_encoder(encoder: ImageEncoder) -> onnx.ModelProto:
     name_grouping_values(model)
     if encoder.normalization is not None:
         name_normalized_pixels(model)
-    function.attach(model)
+    grouping_attention_function.attach(model)
     return model
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 
 from groupvit_export.errors import ExportError
-from groupvit_kernels.contract import DOMAIN, OP_NAME
+from groupvit_kernels.grouping_attention_contract import DOMAIN, OP_NAME
 from groupvit_runtime.manifest import TensorInfo
 
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from groupvit_export.errors import ExportError
-from groupvit_export.graph.assign import RegroupedAssign
-from groupvit_export.graph.embeds import SeparateEmbeds
+from groupvit_export.graph.grouping_attention import RegroupedAssign
 from groupvit_export.graph.normalization import Normalization
 from groupvit_export.model.grouping import TokenAssign
 from groupvit_export.model.groupvit import GroupViTModel, group_masks
+from groupvit_export.model.layers import EncoderLayer
 from groupvit_export.model.vision import VisionStage
 from groupvit_runtime.contract import IMAGE_INPUT, IMAGE_OUTPUTS, PIXELS_INPUT, Preprocessing
 
@@ -57,7 +57,6 @@ class ImageEncoder(nn.Module):
         self.normalization = None if normalizes is None else Normalization(normalizes)
         self.vision_model = copy.deepcopy(model.vision_model).eval()
         self.visual_projection = copy.deepcopy(model.visual_projection).eval()
-        self.embed: nn.Module = SeparateEmbeds()
         self._bake_positions((image_size[0] // patch, image_size[1] // patch))
         for block in self.grouping_blocks():
             block.add_module("assign", RegroupedAssign(block.assign))
@@ -71,8 +70,14 @@ class ImageEncoder(nn.Module):
 
     def grouping_blocks(self) -> list[TokenAssign]:
         """The grouping blocks, first stage first."""
-        stages = cast(list[VisionStage], list(self.vision_model.encoder.stages))
-        return [stage.downsample for stage in stages if stage.downsample is not None]
+        return [stage.downsample for stage in self._stages() if stage.downsample is not None]
+
+    def layers(self) -> list[EncoderLayer]:
+        """The transformer layers of all stages, first stage first."""
+        return [cast(EncoderLayer, layer) for stage in self._stages() for layer in stage.layers]
+
+    def _stages(self) -> list[VisionStage]:
+        return cast(list[VisionStage], list(self.vision_model.encoder.stages))
 
     @property
     def input_name(self) -> str:
@@ -107,9 +112,10 @@ class ImageEncoder(nn.Module):
         """
         pixel_values = image if self.normalization is None else self.normalization(image)
         vision = self.vision_model(pixel_values, output_attentions=True)
-        image_embeds, group_embeds = self.embed(
-            self.visual_projection, vision.pooler_output, vision.last_hidden_state
-        )
+        groups = vision.last_hidden_state
+        image_embeds = self.visual_projection(vision.pooler_output)
+        # BatchNorm takes rows.
+        group_embeds = self.visual_projection(groups.flatten(0, 1)).unflatten(0, groups.shape[:2])
         return (
             _normalize(image_embeds),
             _normalize(group_embeds),

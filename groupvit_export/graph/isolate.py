@@ -9,7 +9,7 @@ from typing import Final
 import onnx
 
 from groupvit_export.graph.naming import grouping_nodes, grouping_value
-from groupvit_kernels.contract import INPUTS, OUTPUTS
+from groupvit_kernels.grouping_attention_contract import INPUTS, OUTPUTS
 
 INPUT_RANKS: Final[Mapping[str, int]] = MappingProxyType({"query": 3, "tokens": 3, "bias": 2})
 _OUTPUT_RANKS: Final[Mapping[str, int]] = MappingProxyType({"means": 3, "soft": 3, "index": 2, "count": 2})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 
@@ -20,20 +19,3 @@ def linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
 def constant(value: Tensor) -> nn.Parameter:
     """A copy of `value` as a parameter without gradient."""
     return nn.Parameter(value.detach().clone(), requires_grad=False)
-
-
-def after(affine_weight: Tensor, affine_bias: Tensor, layer: nn.Linear) -> nn.Linear:
-    """`layer` of ``x * affine_weight + affine_bias``, as one layer of ``x``.
-
-    Formed in float64 and rounded once.
-
-    Args:
-        affine_weight, affine_bias: [in].
-        layer: whose bias may be absent.
-    """
-    with torch.no_grad():
-        dtype, weight = layer.weight.dtype, layer.weight.double()
-        bias = weight @ affine_bias.double()
-        if layer.bias is not None:
-            bias = layer.bias.double() + bias
-        return linear((weight * affine_weight.double()).to(dtype), bias.to(dtype))

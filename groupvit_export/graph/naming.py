@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import onnx
 
-from groupvit_kernels.contract import DOMAIN, INPUTS, OP_NAME, OUTPUTS
+from groupvit_kernels.grouping_attention_contract import DOMAIN, INPUTS, OP_NAME, OUTPUTS
 from groupvit_runtime.contract import IMAGE_INPUT
 
 

@@ -21,7 +21,7 @@ from onnx import TensorProto, numpy_helper
 
 from groupvit_export.errors import ExportError, UsageError
 from groupvit_export.graph.naming import grouping_nodes
-from groupvit_kernels.contract import OUTPUTS
+from groupvit_kernels.grouping_attention_contract import OUTPUTS
 from groupvit_runtime.contract import IMAGE_INPUT, IMAGE_OUTPUTS, LABELS_OUTPUT
 
 

@@ -12,98 +12,22 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from groupvit_export.errors import CheckpointError
+from groupvit_export.model.config_checks import (
+    ACTIVATIONS,
+    check_activation,
+    check_float,
+    check_heads,
+    check_int,
+    check_int_tuple,
+    is_int,
+    is_number,
+    known_fields,
+    refuse,
+    require_mapping,
+    require_model_type,
+)
 
 __all__ = ["ACTIVATIONS", "GroupViTConfig", "GroupViTTextConfig", "GroupViTVisionConfig"]
-
-#: Names of activation functions that the reference model implements, as Hugging Face spells them.
-ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "quick_gelu", "relu", "silu", "swish")
-
-
-def _refuse(owner: object, name: str, got: object, expected: str) -> CheckpointError:
-    return CheckpointError(
-        f"{type(owner).__name__}.{name} has a value that no GroupViT can have.",
-        got=repr(got),
-        expected=expected,
-        fix=f"correct `{name}` in config.json, or pass the config.json that belongs to these weights",
-    )
-
-
-def _is_int(value: object) -> bool:
-    # bool is an int to Python, and `"hidden_size": true` is a mistake, not a width of one.
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: object) -> bool:
-    return _is_int(value) or isinstance(value, float)
-
-
-def _check_int(owner: object, *names: str, at_least: int = 1) -> None:
-    for name in names:
-        value = getattr(owner, name)
-        if not _is_int(value) or value < at_least:
-            raise _refuse(owner, name, value, f"an integer of at least {at_least}")
-
-
-def _check_float(owner: object, *names: str, below: float | None = None) -> None:
-    """Numbers that are finite and not negative (and below ``below``); integers become floats."""
-    limit = float("inf") if below is None else below
-    for name in names:
-        value = getattr(owner, name)
-        if not _is_number(value) or not 0 <= value < limit:
-            raise _refuse(owner, name, value, f"a number in [0, {limit})")
-        object.__setattr__(owner, name, float(value))
-
-
-def _check_int_tuple(owner: object, *names: str, at_least: int) -> None:
-    for name in names:
-        value = getattr(owner, name)
-        if not isinstance(value, (list, tuple)) or not all(_is_int(v) and v >= at_least for v in value):
-            raise _refuse(owner, name, value, f"a list of integers of at least {at_least}, one a stage")
-        object.__setattr__(owner, name, tuple(value))
-
-
-def _check_heads(owner: GroupViTTextConfig | GroupViTVisionConfig) -> None:
-    if owner.hidden_size % owner.num_attention_heads:
-        raise _refuse(
-            owner,
-            "num_attention_heads",
-            owner.num_attention_heads,
-            f"a divisor of hidden_size {owner.hidden_size}",
-        )
-
-
-def _check_activation(owner: GroupViTTextConfig | GroupViTVisionConfig) -> None:
-    if owner.hidden_act not in ACTIVATIONS:
-        raise _refuse(owner, "hidden_act", owner.hidden_act, f"one of {', '.join(ACTIVATIONS)}")
-
-
-def _known_fields(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    # Hugging Face files carry dozens of bookkeeping keys that differ by version (`transformers_version`,
-    # `dtype`, `architectures`, `id2label`, ...); none of them changes what the model computes.
-    names = {f.name for f in fields(cls)}
-    return {key: value for key, value in values.items() if key in names}
-
-
-def _require_mapping(values: object, what: str) -> Mapping[str, Any]:
-    if not isinstance(values, Mapping):
-        raise CheckpointError(
-            f"{what} is not a table of settings.",
-            got=type(values).__name__,
-            expected="a JSON object",
-            fix="pass the config.json that was published with the weights",
-        )
-    return values
-
-
-def _require_model_type(values: Mapping[str, Any], expected: str) -> None:
-    got = values.get("model_type", expected)
-    if got != expected:
-        raise CheckpointError(
-            f"The configuration is of another model: model_type is {got!r}.",
-            got=f"model_type {got!r}",
-            expected=f"model_type {expected!r}",
-            fix="point at a GroupViT checkpoint, for example nvidia/groupvit-gcc-yfcc",
-        )
 
 
 class _TowerConfig:
@@ -118,9 +42,9 @@ class _TowerConfig:
         Raises:
             CheckpointError: another ``model_type``, or a value that no GroupViT can have.
         """
-        values = _require_mapping(values, f"{cls.model_type} configuration")
-        _require_model_type(values, cls.model_type)
-        return cls(**_known_fields(cls, values))
+        values = require_mapping(values, f"{cls.model_type} configuration")
+        require_model_type(values, cls.model_type)
+        return cls(**known_fields(cls, values))
 
     def to_dict(self) -> dict[str, Any]:
         """Every field, plus ``model_type``, as JSON types."""
@@ -163,7 +87,7 @@ class GroupViTTextConfig(_TowerConfig):
     eos_token_id: int = 49407
 
     def __post_init__(self) -> None:
-        _check_int(
+        check_int(
             self,
             "vocab_size",
             "hidden_size",
@@ -172,15 +96,15 @@ class GroupViTTextConfig(_TowerConfig):
             "num_attention_heads",
             "max_position_embeddings",
         )
-        _check_float(self, "layer_norm_eps", "initializer_range", "initializer_factor")
-        _check_float(self, "dropout", "attention_dropout", below=1.0)
-        _check_heads(self)
-        _check_activation(self)
-        _check_int(self, "eos_token_id", at_least=0)
+        check_float(self, "layer_norm_eps", "initializer_range", "initializer_factor")
+        check_float(self, "dropout", "attention_dropout", below=1.0)
+        check_heads(self)
+        check_activation(self)
+        check_int(self, "eos_token_id", at_least=0)
         for name in ("pad_token_id", "bos_token_id"):
             value = getattr(self, name)
-            if value is not None and not _is_int(value):
-                raise _refuse(self, name, value, "an integer or null")
+            if value is not None and not is_int(value):
+                raise refuse(self, name, value, "an integer or null")
 
     @property
     def head_dim(self) -> int:
@@ -227,7 +151,7 @@ class GroupViTVisionConfig(_TowerConfig):
     assign_mlp_ratio: tuple[float, float] = (0.5, 4)
 
     def __post_init__(self) -> None:
-        _check_int(
+        check_int(
             self,
             "hidden_size",
             "intermediate_size",
@@ -235,10 +159,10 @@ class GroupViTVisionConfig(_TowerConfig):
             "num_attention_heads",
             "num_channels",
         )
-        _check_float(self, "layer_norm_eps", "initializer_range", "initializer_factor", "assign_eps")
-        _check_float(self, "dropout", "attention_dropout", below=1.0)
-        _check_heads(self)
-        _check_activation(self)
+        check_float(self, "layer_norm_eps", "initializer_range", "initializer_factor", "assign_eps")
+        check_float(self, "dropout", "attention_dropout", below=1.0)
+        check_heads(self)
+        check_activation(self)
         self._check_sizes()
         self._check_mlp_ratio()
         self._check_stages()
@@ -249,40 +173,40 @@ class GroupViTVisionConfig(_TowerConfig):
             patch = patch[0]
             object.__setattr__(self, "patch_size", patch)
         if not isinstance(patch, int) or isinstance(patch, bool) or patch < 1:
-            raise _refuse(self, "patch_size", self.patch_size, "one positive integer (patches are square)")
+            raise refuse(self, "patch_size", self.patch_size, "one positive integer (patches are square)")
 
         size: object = self.image_size
-        sides = (size, size) if _is_int(size) else size
-        if not isinstance(sides, (list, tuple)) or len(sides) != 2 or not all(map(_is_int, sides)):
-            raise _refuse(self, "image_size", size, "an integer or [height, width]")
+        sides = (size, size) if is_int(size) else size
+        if not isinstance(sides, (list, tuple)) or len(sides) != 2 or not all(map(is_int, sides)):
+            raise refuse(self, "image_size", size, "an integer or [height, width]")
         if any(side < patch or side % patch for side in sides):
-            raise _refuse(self, "image_size", size, f"sides that are multiples of patch_size {patch}")
+            raise refuse(self, "image_size", size, f"sides that are multiples of patch_size {patch}")
         # One spelling for a square, so that equal models have equal configurations.
         normal = sides[0] if sides[0] == sides[1] else tuple(sides)
         object.__setattr__(self, "image_size", normal)
 
     def _check_mlp_ratio(self) -> None:
         ratio: object = self.assign_mlp_ratio
-        pair = (ratio, ratio) if _is_number(ratio) else ratio
+        pair = (ratio, ratio) if is_number(ratio) else ratio
         if (
             not isinstance(pair, (list, tuple))
             or len(pair) != 2
-            or not all(_is_number(v) and 1 <= v * self.hidden_size < float("inf") for v in pair)
+            or not all(is_number(v) and 1 <= v * self.hidden_size < float("inf") for v in pair)
         ):
-            raise _refuse(
+            raise refuse(
                 self, "assign_mlp_ratio", ratio, "a number or two, each at least 1 / hidden_size and finite"
             )
         object.__setattr__(self, "assign_mlp_ratio", tuple(pair))
 
     def _check_stages(self) -> None:
-        _check_int_tuple(self, "depths", at_least=1)
-        _check_int_tuple(self, "num_group_tokens", "num_output_groups", at_least=0)
+        check_int_tuple(self, "depths", at_least=1)
+        check_int_tuple(self, "num_group_tokens", "num_output_groups", at_least=0)
         stages = len(self.depths)
         for name in ("num_group_tokens", "num_output_groups"):
             if len(getattr(self, name)) != stages:
-                raise _refuse(self, name, getattr(self, name), f"{stages} entries, one for each of `depths`")
+                raise refuse(self, name, getattr(self, name), f"{stages} entries, one for each of `depths`")
         if not any(self.num_group_tokens):
-            raise _refuse(
+            raise refuse(
                 self,
                 "num_group_tokens",
                 self.num_group_tokens,
@@ -290,7 +214,7 @@ class GroupViTVisionConfig(_TowerConfig):
             )
         for stage, tokens in enumerate(self.num_group_tokens):
             if tokens and not self.num_output_groups[stage]:
-                raise _refuse(
+                raise refuse(
                     self,
                     "num_output_groups",
                     self.num_output_groups,
@@ -301,7 +225,7 @@ class GroupViTVisionConfig(_TowerConfig):
             ):
                 # The projector's weights are sized by the groups that went out, and are fed the tokens
                 # that went in: only equal numbers can run.
-                raise _refuse(
+                raise refuse(
                     self,
                     "num_output_groups",
                     self.num_output_groups,
@@ -380,15 +304,15 @@ class GroupViTConfig:
     def __post_init__(self) -> None:
         for name, kind in (("text_config", GroupViTTextConfig), ("vision_config", GroupViTVisionConfig)):
             if not isinstance(getattr(self, name), kind):
-                raise _refuse(self, name, getattr(self, name), f"a {kind.__name__}")
-        _check_int(self, "projection_dim", "projection_intermediate_dim")
-        _check_float(self, "initializer_range", "initializer_factor")
+                raise refuse(self, name, getattr(self, name), f"a {kind.__name__}")
+        check_int(self, "projection_dim", "projection_intermediate_dim")
+        check_float(self, "initializer_range", "initializer_factor")
         scale = self.logit_scale_init_value
-        if not _is_number(scale) or not -100 < scale < 100:
-            raise _refuse(self, "logit_scale_init_value", scale, "a logarithm in (-100, 100)")
+        if not is_number(scale) or not -100 < scale < 100:
+            raise refuse(self, "logit_scale_init_value", scale, "a logarithm in (-100, 100)")
         object.__setattr__(self, "logit_scale_init_value", float(scale))
         if not isinstance(self.output_segmentation, bool):
-            raise _refuse(self, "output_segmentation", self.output_segmentation, "true or false")
+            raise refuse(self, "output_segmentation", self.output_segmentation, "true or false")
 
     @classmethod
     def from_text_vision_configs(
@@ -412,9 +336,9 @@ class GroupViTConfig:
         Raises:
             CheckpointError: another ``model_type``, or a value that no GroupViT can have.
         """
-        values = _require_mapping(values, "The configuration")
-        _require_model_type(values, cls.model_type)
-        own = _known_fields(cls, values)
+        values = require_mapping(values, "The configuration")
+        require_model_type(values, cls.model_type)
+        own = known_fields(cls, values)
         own["text_config"] = GroupViTTextConfig.from_dict(_tower(values, "text_config"))
         own["vision_config"] = GroupViTVisionConfig.from_dict(_tower(values, "vision_config"))
         return cls(**own)
@@ -468,4 +392,4 @@ class GroupViTConfig:
 def _tower(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     legacy = values.get(f"{key}_dict")
     chosen = legacy if legacy is not None else values.get(key)
-    return _require_mapping({} if chosen is None else chosen, f"`{key}`")
+    return require_mapping({} if chosen is None else chosen, f"`{key}`")

@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 
 from groupvit_export.errors import ExportError, MissingDependencyError
-from groupvit_export.graph.function import inlined
+from groupvit_export.graph.grouping_attention_function import inlined
 from groupvit_export.quantization.layers import QuantizedGraph
 from groupvit_export.quantization.options import Feed
 from groupvit_export.quantization.signed import signed
@@ -88,7 +88,7 @@ def quantize(
                 subset_size=len(inputs),
                 advanced_parameters=nncf.AdvancedQuantizationParameters(
                     overflow_fix=overflow,
-                    # Of no use here (measured), and it stumbles over products whose weights come first.
+                    # Of no use here (measured).
                     disable_bias_correction=True,
                 ),
                 # Not validated: it drops casts of float32 to float32 before it looks for the names.

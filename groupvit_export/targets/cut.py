@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from groupvit_export.graph.naming import grouping_value
-from groupvit_kernels.contract import INPUTS, OUTPUTS
+from groupvit_kernels.grouping_attention_contract import INPUTS, OUTPUTS
 from groupvit_runtime.manifest import EngineInfo, FileInfo, TensorInfo
 
 

@@ -16,6 +16,7 @@ from groupvit_export.checkpoint.tokenizer import find_tokenizer
 from groupvit_export.data.bundled import DEMO_CHECKPOINT, DEMO_SOURCE
 from groupvit_export.data.images import LONG_SIDE, ImageSet, read_images
 from groupvit_export.errors import CheckpointError, UsageError
+from groupvit_export.graph.passes import check_recorded_passes
 from groupvit_export.targets.base import Target, unmarkable
 from groupvit_export.targets.registry import check_target, target_of_engine
 from groupvit_export.verification.backends import Backend, eager, encoder_in_float64
@@ -109,6 +110,7 @@ def verify_bundle(
     options = options or VerifyOptions()
     opened = open_bundle(Path(bundle))
     manifest = opened.manifest
+    check_recorded_passes(manifest.passes, manifest.toolkit_version)
     precision = manifest.engine("image").precision
     examined = reference_precision(precision)
     targets = [check_target(target, precision) for target in dict.fromkeys(options.targets)]

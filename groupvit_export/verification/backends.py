@@ -17,7 +17,7 @@ from groupvit_export.graph.encoders import ImageEncoder
 from groupvit_export.graph.passes import apply_passes
 from groupvit_export.model.groupvit import GroupViTModel
 from groupvit_export.verification.reference import Arrays, Reference, assignments, image_outputs
-from groupvit_kernels import torch_op
+from groupvit_kernels import grouping_attention_torch
 from groupvit_runtime.contract import Preprocessing
 
 DTYPES: Final[Mapping[str, torch.dtype]] = MappingProxyType(
@@ -180,7 +180,7 @@ def checked(backend: Backend, reference: Reference) -> Backend:
 def _torch_grouping(dtype: torch.dtype, eps: float) -> Grouping:
     def run(query: NDArray[np.float32], tokens: NDArray[np.float32], bias: NDArray[np.float32]) -> Arrays:
         inputs = (torch.from_numpy(array).to(dtype) for array in (query, tokens, bias))
-        means, soft, index, count = torch_op.grouping_attention(*inputs, eps)
+        means, soft, index, count = grouping_attention_torch.grouping_attention(*inputs, eps)
         return {"means": means.numpy(), "soft": soft.numpy(), "index": index.numpy(), "count": count.numpy()}
 
     return run

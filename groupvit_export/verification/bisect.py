@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from groupvit_export.graph.function import inlined
+from groupvit_export.graph.grouping_attention_function import inlined
 from groupvit_export.targets.onnx.marking import inner_values
 from groupvit_export.targets.registry import target_of_engine
 from groupvit_export.verification.decisions import Index, output_error

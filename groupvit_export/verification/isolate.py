@@ -15,7 +15,7 @@ from groupvit_export.graph.naming import grouping_value
 from groupvit_export.targets.registry import target_of_engine
 from groupvit_export.verification.backends import Grouping
 from groupvit_export.verification.reference import Arrays
-from groupvit_kernels.contract import OUTPUTS
+from groupvit_kernels.grouping_attention_contract import OUTPUTS
 from groupvit_runtime.engines import Engine, EngineOptions, load_engine
 from groupvit_runtime.manifest import EngineInfo
 

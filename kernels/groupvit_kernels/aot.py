@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from groupvit_kernels.variants import DTYPES, Variant, choose_variant
+from groupvit_kernels.grouping_attention_variants import DTYPES, Variant, choose_variant
 
 ARCHES: Final = ("8.0", "8.6", "8.9", "9.0", "10.0", "12.0")
 GROUPS: Final = (8, 64)
@@ -121,10 +121,10 @@ def _compile(
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    from groupvit_kernels import triton_kernels
-    from groupvit_kernels.triton_launch import launch_options
+    from groupvit_kernels import grouping_attention_triton
+    from groupvit_kernels.grouping_attention_triton_launch import launch_options
 
-    function = getattr(triton_kernels, kernel)
+    function = getattr(grouping_attention_triton, kernel)
     if not isinstance(function, triton.JITFunction):
         raise RuntimeError(
             "Triton interprets its kernels (TRITON_INTERPRET is set); unset it to compile them"

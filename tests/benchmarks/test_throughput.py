@@ -32,7 +32,8 @@ def test_a_round_is_the_same_work_for_every_combination(cores):
     images = images_of(tried)
     assert all(images % (one.batch * one.streams) == 0 for one in tried)
     for one in tried:
-        seen, lock = [], threading.Lock()
+        seen: list[int] = []
+        lock = threading.Lock()
 
         def run(pixels, seen=seen, lock=lock):
             with lock:

@@ -12,8 +12,9 @@ import torch
 from torch.nn import functional as F
 
 from examples.shapes import losses
+from examples.shapes.checkpoint import CONFIG, save_checkpoint
 from examples.shapes.data import VALUES
-from examples.shapes.train import CONFIG, Trainer, save_checkpoint
+from examples.shapes.train import Trainer
 from examples.shapes.words import EOS, PROMPTS, make_tokenizer
 from examples.shapes.world import (
     COLORS,
@@ -96,9 +97,9 @@ def test_the_grouping_loss_is_its_definition() -> None:
                 if not (pure[b, i] and pure[b, j]):
                     continue
                 weight = 1 / (size[int(region[b, i])] * size[int(region[b, j])])
-                together = float(soft[b, :, i] @ soft[b, :, j])
+                joined = float(soft[b, :, i] @ soft[b, :, j])
                 same = bool(region[b, i] == region[b, j])
-                sums[same][0] -= weight * math.log((together if same else 1 - together) + 1e-6)
+                sums[same][0] -= weight * math.log((joined if same else 1 - joined) + 1e-6)
                 sums[same][1] += weight
     apart, together = losses.grouping_loss(soft, region, pure)
     assert float(apart) == pytest.approx(sums[True][0] / sums[True][1], rel=1e-4)

@@ -34,7 +34,12 @@ def test_the_model_is_the_demo_by_default_and_takes_other_sizes() -> None:
 
 def test_arguments_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[object] = []
-    monkeypatch.setattr(pipeline, "load_source", lambda options, checkpoint: seen.append(options) or 1 / 0)
+
+    def stop(options: object, checkpoint: object) -> None:
+        seen.append(options)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(pipeline, "load_source", stop)
     monkeypatch.setattr(pipeline, "check_replaceable", lambda path, force: None)
     options = ExportOptions(target="onnx", output=Path("nowhere"))
     said: list[str] = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,7 +98,7 @@ class TestHuggingFace:
                 inputs["pixel_values"], output_attentions=True, return_dict=True
             )
             # The parts that an engine gives: soft maps on the patch grid and group embeddings.
-            soft = None
+            soft: Any = None
             for attention in vision_output.attentions:
                 step = attention.permute(0, 2, 1)
                 soft = step if soft is None else soft @ step

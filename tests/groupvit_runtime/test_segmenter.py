@@ -171,7 +171,7 @@ def test_a_cached_vocabulary_gives_the_same_and_needs_no_text_engine(
     fresh = Segmenter.load(segmenter._bundle.root)
     result = fresh(scenes.image(0), Vocabulary.load(tmp_path / "v.safetensors"))
     assert same(result, segmenter(scenes.image(0), demo_labels))
-    assert fresh._text is None
+    assert fresh._vocabularies._text is None
 
 
 def test_a_vocabulary_of_the_bundle_is_read_once(

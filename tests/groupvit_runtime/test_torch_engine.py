@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 import warnings
@@ -9,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,7 +81,7 @@ def test_a_image_to_a_label_map(
 
 
 def test_inputs_are_shared_and_left_alone_outputs_belong_to_the_caller(torch_bundle: Path) -> None:
-    loaded = engine(torch_bundle)
+    loaded: Any = engine(torch_bundle)
     inputs = images(2)
     given = inputs["pixel_values"].copy()
     tensor = loaded._tensor(inputs["pixel_values"])
@@ -202,7 +204,7 @@ def test_a_cpu_that_lacks_an_instruction_is_refused_before_the_code_is_loaded(
 
 
 def test_another_architecture_is_refused(torch_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.platform, "machine", lambda: "s390x")
+    monkeypatch.setattr(platform, "machine", lambda: "s390x")
     monkeypatch.setattr(module, "_Loader", only_metadata())
     with pytest.raises(EngineError, match="another CPU(.|\n)*s390x"):
         engine(torch_bundle)
@@ -252,7 +254,7 @@ def test_a_file_that_is_no_package_is_refused(torch_bundle: Path, tmp_path: Path
 def test_a_package_of_another_tool_is_refused(
     torch_bundle: Path, monkeypatch: pytest.MonkeyPatch, metadata: dict[str, str]
 ) -> None:
-    loader = only_metadata()
+    loader: Any = only_metadata()
     loader.load_metadata_from_package = staticmethod(lambda path, name: metadata)
     monkeypatch.setattr(module, "_Loader", loader)
     with pytest.raises(BundleError, match="export the bundle again"):

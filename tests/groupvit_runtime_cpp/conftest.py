@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -15,7 +16,14 @@ from pathlib import Path
 
 import pytest
 from cpp_runtime import Library
+from image_probe import ImageProbe
+from sentences import sentences
 from text_probe import TextProbe
+from tokenizer_pair import saved
+from tokenizers import trainers
+from tokenizers.pre_tokenizers import ByteLevel
+
+from groupvit_export.checkpoint.tokenizer import clip_tokenizer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCE = REPOSITORY / "runtimes" / "cpp"
@@ -99,3 +107,28 @@ def _done(*command: str) -> subprocess.CompletedProcess[str]:
 def _check(done: subprocess.CompletedProcess[str]) -> None:
     if done.returncode:
         pytest.fail(f"{' '.join(done.args)}\n{done.stdout}\n{done.stderr}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def cpp(cpp_build: Callable[[str], Path]) -> ImageProbe:
+    """Preprocessing and decoding of the C++ runtime."""
+    return ImageProbe(cpp_build("groupvit_image_probe") / "libgroupvit_image_probe.so")
+
+
+@pytest.fixture(scope="session")
+def small_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """CLIP's tokenizer with merges trained here, for machines without CLIP's."""
+    tokens = ["<|startoftext|>", "<|endoftext|>"]
+    made = clip_tokenizer({token: index for index, token in enumerate(tokens)}, [])
+    alphabet = sorted(ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=2000, special_tokens=tokens, initial_alphabet=alphabet, end_of_word_suffix="</w>"
+    )
+    made.train_from_iterator(sentences(3000, seed=1), trainer)
+    model = json.loads(made.to_str())["model"]
+    vocab = dict(model["vocab"])
+    # Training adds no letter at a word's end that it did not see.
+    for letter in alphabet:
+        vocab.setdefault(letter + "</w>", len(vocab))
+    whole = clip_tokenizer(vocab, [tuple(merge) for merge in model["merges"]])
+    return saved(whole, tmp_path_factory.mktemp("small") / "tokenizer.json")

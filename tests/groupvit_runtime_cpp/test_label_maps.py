@@ -15,6 +15,7 @@ from PIL import Image
 
 from groupvit_export.data.bundled import DEMO_SCENES
 from groupvit_runtime import Segmenter
+from groupvit_runtime.manifest import DecodeName
 from groupvit_runtime.read_image import read_image
 
 SCENES = sorted((DEMO_SCENES / "images").iterdir())
@@ -41,7 +42,7 @@ def compare(
     maps: Mapping[str, np.ndarray],
     images: Mapping[str, np.ndarray],
     labels: list[str],
-    decode: str = "hf",
+    decode: DecodeName = "hf",
 ) -> None:
     expected = {name: python(rgb, labels, decode=decode).labels for name, rgb in images.items()}
     assert [name for name in images if not np.array_equal(maps[name], expected[name])] == []

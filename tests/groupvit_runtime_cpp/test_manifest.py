@@ -25,7 +25,7 @@ FULL = full_manifest().to_text()
 VALUE = json.loads(FULL)
 
 # Whatever a field may be mistaken for.
-VALUES = [
+VALUES: list[Any] = [
     None, True, False, 0, 1, -1, 2**63 - 1, -(2**63), 0.0, 1.0, 0.5, 1e308, -0.0, 5e-324,
     "", "hf", "paper", "PASS", "image", "text", "rtx", "none", "RGB", "uint8", "..", "/", "a/../b", "a:b",
     [], {}, [1], [1, 2], [1, 2, 3], [[]], {"a": "b"}, {"name": "x", "nodes": []},
@@ -145,7 +145,8 @@ def test_a_full_manifest_is_read_as_in_python(text_probe: TextProbe) -> None:
 def test_every_field_is_looked_at(text_probe: TextProbe, place: tuple[Any, ...]) -> None:
     for how in ("remove", "rename"):
         check_same(text_probe, json.dumps(changed(place, how, "x")))
-    for value in (None, True, 3, 3.0, "x", [], {}):
+    values: tuple[Any, ...] = (None, True, 3, 3.0, "x", [], {})
+    for value in values:
         check_same(text_probe, json.dumps(changed(place, "replace", value)))
 
 

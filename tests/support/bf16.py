@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import openvino as ov
 
-from groupvit_export.graph.function import inlined
+from groupvit_export.graph.grouping_attention_function import inlined
 from groupvit_export.graph.matmul_to_mul_reduce import matmul_to_mul_reduce
 from groupvit_export.graph.naming import grouping_nodes
 from groupvit_export.targets.openvino.engine import check_bf16, deciding_layers, layer_precisions

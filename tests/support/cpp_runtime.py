@@ -132,4 +132,4 @@ def _strings(texts: Sequence[str]) -> tuple[Any, int]:
 def _copied(address: int | None, shape: tuple[int, int]) -> Labels:
     assert address
     buffer = (ctypes.c_uint16 * (shape[0] * shape[1])).from_address(address)
-    return np.frombuffer(buffer, np.uint16).reshape(shape).copy()
+    return np.frombuffer(bytes(buffer), np.uint16).reshape(shape).copy()

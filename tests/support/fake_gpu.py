@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from groupvit_export.graph.function import inlined
+from groupvit_export.graph.grouping_attention_function import inlined
 
 
 class Code(enum.IntEnum):
@@ -208,6 +208,8 @@ class FakeTensorRT:
             INTERNAL_ERROR, ERROR, WARNING, INFO, VERBOSE = range(5)
 
         class ILogger:
+            Severity: Any
+
             def __init__(self) -> None: ...
 
         ILogger.Severity = Severity
@@ -222,6 +224,7 @@ class FakeTensorRT:
 
         class Runtime:
             engine_host_code_allowed = False
+            get_engine_validity: Any
 
             def __init__(self, logger) -> None:
                 self.logger = logger

@@ -13,7 +13,7 @@ from groupvit_runtime import Segmenter
 from groupvit_runtime.engines import EngineOptions, load_engine
 from groupvit_runtime.manifest import read_manifest
 
-Outputs = dict[str, NDArray[np.float32]]
+Outputs = dict[str, NDArray[np.generic]]
 
 
 def python_streams(

@@ -16,7 +16,7 @@ from tools import environment
 from tools.environment import Torch, constraints_for, make, pip_install, prepare, torch_here, torch_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-TESTED = re.search(r"^torch==(\S+)$", (REPOSITORY / "constraints.txt").read_text(), re.MULTILINE)[1]
+(TESTED,) = re.findall(r"^torch==(\S+)$", (REPOSITORY / "constraints.txt").read_text(), re.MULTILINE)
 
 
 class Pip:
@@ -144,7 +144,7 @@ def test_the_name_of_a_pin_may_be_written_in_any_way() -> None:
 
 
 def test_an_old_python_is_refused_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment.sys, "version_info", (3, 10, 2))
+    monkeypatch.setattr(sys, "version_info", (3, 10, 2))
     with pytest.raises(SystemExit, match="make PYTHON="):
         environment.main(["nowhere", "export"])
 

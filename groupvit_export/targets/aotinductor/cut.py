@@ -9,7 +9,7 @@ from groupvit_export.graph.naming import grouping_value
 from groupvit_export.targets.aotinductor.package import build_package
 from groupvit_export.targets.aotinductor.program import Grouping
 from groupvit_export.targets.cut import cut_info
-from groupvit_kernels.contract import INPUTS
+from groupvit_kernels.grouping_attention_contract import INPUTS
 from groupvit_runtime.engines.torch import package_facts
 from groupvit_runtime.manifest import EngineInfo, TensorInfo
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from groupvit_kernels.torch_op import plain_forward
+from groupvit_kernels.grouping_attention_torch import plain_forward
 
 OP = torch.ops.groupvit.grouping_attention.default
 
@@ -28,7 +28,9 @@ def _implementation(device: str) -> Callable[[Tensor, Tensor, Tensor, float], Ou
     if device == "cpu":
         # Inductor's reduction keeps the first of several maxima on the CPU, as PyTorch documents for argmax.
         return plain_forward
-    from groupvit_kernels import triton_op
+    from groupvit_kernels import grouping_attention_triton_op
 
-    implementation: Callable[[Tensor, Tensor, Tensor, float], Outputs] = triton_op.grouping_attention
+    implementation: Callable[[Tensor, Tensor, Tensor, float], Outputs] = (
+        grouping_attention_triton_op.grouping_attention
+    )
     return implementation

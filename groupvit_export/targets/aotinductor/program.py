@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from groupvit_export.targets.aotinductor.decomposition import OP
-from groupvit_kernels import torch_op
+from groupvit_kernels import grouping_attention_torch
 from groupvit_runtime.engines.torch import GroupingSizes
 from groupvit_runtime.manifest import TensorInfo
 
@@ -61,5 +61,5 @@ class Grouping(nn.Module):
         self.eps = eps
 
     def forward(self, query: Tensor, tokens: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """See `groupvit_kernels.torch_op.grouping_attention`."""
-        return torch_op.grouping_attention(query, tokens, bias, self.eps)
+        """See `groupvit_kernels.grouping_attention_torch.grouping_attention`."""
+        return grouping_attention_torch.grouping_attention(query, tokens, bias, self.eps)

@@ -9,7 +9,7 @@ from typing import Any
 import onnx
 from numpy.typing import NDArray
 
-from groupvit_export.graph.function import inlined
+from groupvit_export.graph.grouping_attention_function import inlined
 from groupvit_export.targets.base import MarkedEngine
 from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
 

@@ -8,7 +8,7 @@ from typing import Final
 import onnx
 
 from groupvit_export.errors import EngineError, ExportError
-from groupvit_export.graph.function import inlined
+from groupvit_export.graph.grouping_attention_function import inlined
 from groupvit_export.graph.matmul_to_mul_reduce import matmul_to_mul_reduce
 from groupvit_export.graph.naming import grouping_nodes, grouping_value
 from groupvit_export.targets.base import BuildRequest, BuiltEngine

@@ -13,7 +13,7 @@ from groupvit_export.graph.isolate import INPUT_RANKS
 from groupvit_export.graph.naming import grouping_value
 from groupvit_export.targets.base import MarkedEngine
 from groupvit_export.targets.cut import cut_info
-from groupvit_kernels.contract import INPUTS, OUTPUTS
+from groupvit_kernels.grouping_attention_contract import INPUTS, OUTPUTS
 from groupvit_runtime.manifest import EngineInfo
 from groupvit_runtime.without_telemetry.openvino import openvino as ov
 

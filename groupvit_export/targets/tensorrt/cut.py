@@ -13,7 +13,7 @@ from groupvit_export.targets.cut import cut_info
 from groupvit_export.targets.tensorrt.choose import choose_flavor
 from groupvit_export.targets.tensorrt.options import TrtOptions
 from groupvit_export.targets.tensorrt.plan import build_plan
-from groupvit_kernels.contract import INPUTS
+from groupvit_kernels.grouping_attention_contract import INPUTS
 from groupvit_runtime.manifest import EngineInfo, ProfileInfo
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import onnx
 
 from groupvit_export.errors import ExportError
-from groupvit_export.graph.function import inlined
+from groupvit_export.graph.grouping_attention_function import inlined
 
 _PASSED_THROUGH: Final = ("CAST", "IDENTITY", "SHUFFLE", "SQUEEZE", "UNSQUEEZE")
 """Layers that only dress a value; behind them stands what made it."""

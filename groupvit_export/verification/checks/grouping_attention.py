@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groupvit_export.verification.decisions import Index, StageView, logit_error, margins, output_error
-from groupvit_kernels.reference import grouping_attention
+from groupvit_kernels.grouping_attention_reference import grouping_attention
 
 _MARGINS: Final = tuple(10.0**exponent for exponent in range(-7, 1))
 """Of the margin-stratified case: an eighth of the tokens each."""

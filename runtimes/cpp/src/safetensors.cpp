@@ -77,6 +77,22 @@ void read_tensor(const json::Value& tensor, std::uint64_t data_bytes, Safetensor
   }
 }
 
+// The file is little-endian, whatever this machine is.
+std::vector<float> read_floats(std::istream& stream, std::uint64_t bytes) {
+  std::vector<unsigned char> data(bytes);
+  if (!stream.read(reinterpret_cast<char*>(data.data()), static_cast<std::streamsize>(data.size()))) {
+    throw SafetensorsError("its data cannot be read");
+  }
+  std::vector<float> values(bytes / sizeof(float));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const unsigned char* b = data.data() + 4 * i;
+    const std::uint32_t bits = std::uint32_t{b[0]} | std::uint32_t{b[1]} << 8 | std::uint32_t{b[2]} << 16 |
+                               std::uint32_t{b[3]} << 24;
+    std::memcpy(&values[i], &bits, sizeof bits);
+  }
+  return values;
+}
+
 }  // namespace
 
 SafetensorsFile read_safetensors(const std::filesystem::path& path) {
@@ -127,17 +143,7 @@ SafetensorsFile read_safetensors(const std::filesystem::path& path) {
   read_tensor(*tensor, data_bytes, file);
   if (file.dtype != "F32") return file;
 
-  std::vector<unsigned char> data(data_bytes);
-  if (!stream.read(reinterpret_cast<char*>(data.data()), static_cast<std::streamsize>(data.size()))) {
-    throw SafetensorsError("its data cannot be read");
-  }
-  file.values.resize(data_bytes / 4);
-  for (std::size_t i = 0; i < file.values.size(); ++i) {
-    const unsigned char* b = data.data() + 4 * i;
-    const std::uint32_t bits = std::uint32_t{b[0]} | std::uint32_t{b[1]} << 8 | std::uint32_t{b[2]} << 16 |
-                               std::uint32_t{b[3]} << 24;
-    std::memcpy(&file.values[i], &bits, sizeof bits);
-  }
+  file.values = read_floats(stream, data_bytes);
   return file;
 }
 

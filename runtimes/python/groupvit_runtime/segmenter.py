@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, overload
+from typing import Final, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,32 +19,28 @@ from groupvit_runtime.contract import PaperDecode
 from groupvit_runtime.decode import hf_decode, hf_groups
 from groupvit_runtime.decode_checks import check_output, check_text
 from groupvit_runtime.engines import EngineOptions, load_engine
-from groupvit_runtime.errors import EngineError, LabelError, ParityWarning, PrecisionWarning, UsageError
-from groupvit_runtime.image_engine import ImageEngine, Outputs, Prepared
+from groupvit_runtime.errors import LabelError, ParityWarning, PrecisionWarning, UsageError
+from groupvit_runtime.image_engine import ImageEngine, Prepared
+from groupvit_runtime.image_outputs import ImageOutputs
 from groupvit_runtime.manifest import DecodeName, EngineInfo, Manifest, check_decode
 from groupvit_runtime.open_bundle import OpenBundle, open_bundle
 from groupvit_runtime.paper import paper_decode
 from groupvit_runtime.process import OwningProcess
-from groupvit_runtime.prompts import check_labels, resolve_templates
 from groupvit_runtime.read_image import ImageSource, read_image
 from groupvit_runtime.result import Segmentation
+from groupvit_runtime.vocabularies import Labels as Labels
+from groupvit_runtime.vocabularies import Vocabularies
 from groupvit_runtime.vocabulary import Vocabulary
 from groupvit_runtime.window_groups import window_groups
 from groupvit_runtime.windows import plan_windows
 
-if TYPE_CHECKING:
-    from groupvit_runtime.text_encoder import TextEncoder
-
 Image = ImageSource
 Images = list[Image] | tuple[Image, ...]
-Labels = Sequence[str] | Vocabulary
-_Key = str | tuple[tuple[str, ...], tuple[str, ...]]
 Stage = Literal["read", "preprocess", "engine", "postprocess"]
 Observer = Callable[[Stage], AbstractContextManager[object]]
 
 BACKGROUND: Final = "background"
 
-_REMEMBERED_VOCABULARIES = 16
 _BATCH = 8
 _UNOBSERVED: Final = nullcontext()
 
@@ -79,9 +73,7 @@ class Segmenter:
         self._batch_size = _batch_size(batch_size, image)
         self._image = ImageEngine(image, load_engine(image, bundle.root, options))
         self._image.check_serves(self._decode, bundle.manifest.preprocessing)
-        self._text: TextEncoder | None = None
-        self._vocabularies: OrderedDict[_Key, Vocabulary] = OrderedDict()
-        self._lock = threading.Lock()
+        self._vocabularies = Vocabularies(bundle, options)
 
     @staticmethod
     def load(
@@ -148,16 +140,9 @@ class Segmenter:
             LabelError: the labels or templates cannot be used, or the vocabulary is another model's.
             EngineError: the text engine failed, or this process was forked from the one that loaded it.
         """
-        # Before the lock: another thread of the parent may have held it when this process was forked.
+        # Before any lock: another thread of the parent may have held it when this process was forked.
         self._process.check()
-        if isinstance(labels, Vocabulary):
-            self._bundle.check_fits(labels)
-            return labels
-        if isinstance(labels, str):
-            return self._remembered(labels, partial(self._bundle.vocabulary, labels))
-        names = check_labels(labels)
-        resolved = self.manifest.prompts if templates is None else resolve_templates(templates)
-        return self._remembered((names, resolved), partial(self._encode_vocabulary, names, resolved))
+        return self._vocabularies.get(labels, templates)
 
     @overload
     def __call__(
@@ -267,7 +252,7 @@ class Segmenter:
             with self._observe("engine"):
                 raw, labels = self._image.label(batch[members], vocabulary.embeddings, size)
             with self._observe("postprocess"):
-                outputs = _image_outputs(raw)
+                outputs = ImageOutputs.of(raw)
                 for place, index in enumerate(members):
                     check_output("masks", outputs.masks[place], ("G", "gh", "gw"))
                     found[index] = self._whole(outputs, place, images[index], vocabulary, labels[place])
@@ -275,7 +260,7 @@ class Segmenter:
 
     def _whole(
         self,
-        outputs: _ImageOutputs,
+        outputs: ImageOutputs,
         index: int,
         rgb: NDArray[np.uint8],
         vocabulary: Vocabulary,
@@ -310,7 +295,7 @@ class Segmenter:
             for start in range(0, len(images), self._batch_size)
         ]
         with self._observe("postprocess"):
-            outputs = _ImageOutputs.joined(parts)
+            outputs = ImageOutputs.joined(parts)
             result = paper_decode(
                 plan,
                 outputs.masks,
@@ -343,10 +328,10 @@ class Segmenter:
             )
         return paper
 
-    def _encode(self, images: Prepared) -> _ImageOutputs:
+    def _encode(self, images: Prepared) -> ImageOutputs:
         with self._observe("engine"):
             outputs = self._image.run(images)
-        return _image_outputs(outputs)
+        return ImageOutputs.of(outputs)
 
     def _scores(
         self, image_embeds: NDArray[np.float32], vocabulary: Vocabulary, max_scale: float | None
@@ -357,58 +342,6 @@ class Segmenter:
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
         shares = (exponentials / exponentials.sum(axis=1, keepdims=True)).mean(axis=0)
         return dict(zip(vocabulary.names, shares.tolist(), strict=True))
-
-    def _remembered(self, key: _Key, make: Callable[[], Vocabulary]) -> Vocabulary:
-        with self._lock:
-            known = self._vocabularies.get(key)
-            if known is not None:
-                self._vocabularies.move_to_end(key)
-                return known
-        made = make()
-        with self._lock:
-            self._vocabularies[key] = made
-            while len(self._vocabularies) > _REMEMBERED_VOCABULARIES:
-                self._vocabularies.popitem(last=False)
-        return made
-
-    def _encode_vocabulary(self, names: tuple[str, ...], templates: tuple[str, ...]) -> Vocabulary:
-        with self._lock:
-            if self._text is None:
-                # Imported here: a cached vocabulary needs neither the tokenizers library nor this engine.
-                from groupvit_runtime.text_encoder import TextEncoder
-
-                self._text = TextEncoder(self._bundle, self._options)
-            text = self._text
-        return text.encode(names, templates)
-
-
-@dataclass(frozen=True)
-class _ImageOutputs:
-    """What decoding needs of the image engine's outputs; the fields carry the outputs' names."""
-
-    image_embeds: NDArray[np.float32]
-    group_embeds: NDArray[np.float32]
-    masks: NDArray[np.float32]
-
-    @staticmethod
-    def joined(parts: Sequence[_ImageOutputs]) -> _ImageOutputs:
-        return _ImageOutputs(
-            image_embeds=np.concatenate([part.image_embeds for part in parts]),
-            group_embeds=np.concatenate([part.group_embeds for part in parts]),
-            masks=np.concatenate([part.masks for part in parts]),
-        )
-
-
-def _image_outputs(outputs: Outputs) -> _ImageOutputs:
-    try:
-        return _ImageOutputs(*(_float32(outputs[name]) for name in _ImageOutputs.__annotations__))
-    except KeyError as error:
-        raise EngineError(
-            "the image engine lacks an output",
-            got=sorted(outputs),
-            expected=", ".join(_ImageOutputs.__annotations__),
-            fix="export the bundle again",
-        ) from error
 
 
 def _batch_size(wanted: int | None, engine: EngineInfo) -> int:
@@ -445,10 +378,6 @@ def _warn_of_int8(manifest: Manifest, device: str | None) -> None:
 def _unobserved(stage: Stage) -> AbstractContextManager[object]:
     del stage
     return _UNOBSERVED
-
-
-def _float32(array: NDArray[np.generic]) -> NDArray[np.float32]:
-    return np.ascontiguousarray(array, dtype=np.float32)
 
 
 def _index_of_background(names: tuple[str, ...]) -> int | None:

@@ -14,6 +14,7 @@ from without_pytorch import run as run_without_pytorch
 
 from groupvit_export.benchmark import measure as measuring
 from groupvit_export.benchmark.records import Record, read_records, write_records
+from groupvit_export.benchmark.sampling import sample
 from groupvit_export.cli import main
 from groupvit_runtime.engines.onnxruntime import OnnxRuntimeEngine
 from groupvit_runtime.install_hint import install_hint
@@ -259,7 +260,6 @@ def test_a_busy_machine_is_noticed(
 
 def test_every_bundle_is_in_every_round(onnx: str, openvino: str, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[int] = []
-    sample = measuring.sample
 
     def watched(callers: Any, *arguments: Any) -> Any:
         given.append(len(callers))

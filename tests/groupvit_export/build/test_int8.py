@@ -18,7 +18,7 @@ from PIL import Image
 
 from groupvit_export.cli import main
 from groupvit_export.data.images import read_images
-from groupvit_export.graph.function import inlined
+from groupvit_export.graph.grouping_attention_function import inlined
 from groupvit_export.metrics.budget import LabelBudget
 from groupvit_export.metrics.judge import agreement
 from groupvit_export.pipeline.api import ExportOptions, export_bundle

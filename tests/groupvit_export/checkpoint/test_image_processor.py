@@ -73,9 +73,9 @@ def noise(height: int, width: int) -> NDArray[np.uint8]:
 def theirs(folder: Path, image: NDArray[np.uint8] | Path) -> NDArray[np.float32]:
     """float32 [3, H, W] by whichever class transformers takes for the folder."""
     processor = transformers.AutoImageProcessor.from_pretrained(folder, backend="pil")
-    image = Image.open(image) if isinstance(image, Path) else Image.fromarray(image)
+    opened = Image.open(image) if isinstance(image, Path) else Image.fromarray(image)
     # Bytes where nothing is rescaled or normalized; the engine takes float32 always.
-    return processor(image, return_tensors="np")["pixel_values"][0].astype(np.float32)
+    return processor(opened, return_tensors="np")["pixel_values"][0].astype(np.float32)
 
 
 def ours(folder: Path, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:

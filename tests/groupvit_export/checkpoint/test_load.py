@@ -9,84 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from checkpoints import assert_holds, assert_refused, rewrite
 from safetensors.torch import load_file, save_file
 
 from groupvit_export.checkpoint import nvlabs
-from groupvit_export.checkpoint.load import Checkpoint, build_model, load_checkpoint, load_recorded
-from groupvit_export.errors import CheckpointError
-from groupvit_export.model import GroupViTModel
-from groupvit_export.model.config import GroupViTConfig, GroupViTTextConfig, GroupViTVisionConfig
+from groupvit_export.checkpoint.load import build_model, load_checkpoint, load_recorded
+from groupvit_export.model.config import GroupViTTextConfig
 
 DEMO = Path(str(files("groupvit_export") / "data" / "demo"))
-
-
-@pytest.fixture(scope="module")
-def config() -> GroupViTConfig:
-    """Small, with heads of the published width, so that NVlabs files tell it."""
-    return GroupViTConfig.from_text_vision_configs(
-        GroupViTTextConfig(
-            vocab_size=30,
-            hidden_size=64,
-            intermediate_size=32,
-            num_hidden_layers=1,
-            num_attention_heads=1,
-            max_position_embeddings=8,
-            bos_token_id=28,
-            eos_token_id=29,
-        ),
-        GroupViTVisionConfig(
-            hidden_size=64,
-            intermediate_size=32,
-            num_hidden_layers=2,
-            depths=(1, 1),
-            num_group_tokens=(4, 3),
-            num_output_groups=(4, 2),
-            num_attention_heads=1,
-            image_size=16,
-            patch_size=8,
-        ),
-        projection_dim=8,
-        projection_intermediate_dim=12,
-    )
-
-
-@pytest.fixture(scope="module")
-def weights(config) -> dict[str, torch.Tensor]:
-    torch.manual_seed(0)
-    return GroupViTModel(config).state_dict()
-
-
-@pytest.fixture
-def folder(config, weights, tmp_path) -> Path:
-    """A Hugging Face folder with `model.safetensors`."""
-    path = tmp_path / "checkpoint"
-    path.mkdir()
-    config.to_json_file(path / "config.json")
-    save_file(weights, path / "model.safetensors")
-    return path
-
-
-def rewrite(folder: Path, weights: dict[str, torch.Tensor]) -> None:
-    save_file({name: value.contiguous() for name, value in weights.items()}, folder / "model.safetensors")
-
-
-def assert_holds(checkpoint: Checkpoint, weights: dict[str, torch.Tensor]) -> None:
-    assert checkpoint.state_dict.keys() == weights.keys()
-    for name, value in weights.items():
-        got = checkpoint.state_dict[name]
-        assert got.dtype == (torch.float32 if value.is_floating_point() else value.dtype), name
-        assert torch.equal(got, value.to(got.dtype)), name
-
-
-def assert_refused(source: str | Path, *parts: str, **options: object) -> CheckpointError:
-    """The load fails with a message that says what, got, expected and fix, and has all parts in it."""
-    with pytest.raises(CheckpointError) as caught:
-        load_checkpoint(source, **options)
-    error = caught.value
-    assert error.what and error.got and error.expected and error.fix
-    for part in parts:
-        assert part in str(error), str(error)
-    return error
 
 
 # Places and formats
@@ -113,7 +43,7 @@ def test_sharded(endings, folder, weights):
     stem, ending = endings
     (folder / "model.safetensors").unlink()
     names = sorted(weights)
-    weight_map = {}
+    weight_map: dict[str, str] = {}
     for part, chosen in enumerate((names[::2], names[1::2]), start=1):
         file = f"{stem}-{part:05d}-of-00002.{ending}"
         shard = {name: weights[name] for name in chosen}
@@ -271,136 +201,6 @@ def test_the_shipped_checkpoint_computes_what_transformers_does():
     assert (replay.segmentation_logits - expected.segmentation_logits).abs().max() / scale < 1e-5
     for mine, other in zip(got.vision_model_output.assignments, forced, strict=True):
         assert (mine == other).float().mean() > 0.99
-
-
-# Broken ones
-
-
-@pytest.mark.parametrize(
-    "name", ["nope", "./nope/here", "/nope/here", "a/b/c", "owner/model.pth", "bad name/x"]
-)
-def test_path_that_does_not_exist(name):
-    assert_refused(name, f"no checkpoint at {name}", "hub id")
-
-
-def test_empty_folder(tmp_path):
-    assert_refused(tmp_path, "The folder has no weights", "which is empty", "model.safetensors")
-
-
-def test_folder_without_a_configuration(folder):
-    (folder / "config.json").unlink()
-    assert_refused(folder, "without a configuration", "config.json")
-    assert_refused(folder / "model.safetensors", "without a configuration", "config.json")
-
-
-def test_folder_without_weights(folder):
-    (folder / "model.safetensors").rename(folder / "weights.safetensors")
-    assert_refused(folder, "no weights", "weights.safetensors", "pytorch_model.bin")
-
-
-def test_another_model_is_refused_before_its_weights_are_read(folder):
-    (folder / "config.json").write_text('{"model_type": "clip"}')
-    (folder / "model.safetensors").write_bytes(b"never opened")
-    assert_refused(folder, "'clip'", "'groupvit'")
-
-
-def test_file_of_another_kind(folder):
-    assert_refused(folder / "config.json", "not one that weights are stored in", ".safetensors")
-
-
-@pytest.mark.parametrize("keep", [0, 4, 100, 0.5, 0.999])
-def test_truncated_safetensors(keep, folder):
-    path = folder / "model.safetensors"
-    data = path.read_bytes()
-    path.write_bytes(data[: keep if isinstance(keep, int) else int(keep * len(data))])
-    error = assert_refused(folder, "model.safetensors cannot be read", "download the file again")
-    assert error.__cause__ is not None
-
-
-@pytest.mark.parametrize("content", ["empty", "half", "garbage"])
-def test_damaged_pickle(content, weights, tmp_path):
-    path = tmp_path / "groupvit.pth"
-    torch.save({"model": nvlabs.from_canonical(weights)}, path)
-    data = path.read_bytes()
-    path.write_bytes({"empty": b"", "half": data[: len(data) // 2], "garbage": b"garbage" * 99}[content])
-    error = assert_refused(path, "groupvit.pth cannot be read")
-    assert error.__cause__ is not None
-
-
-class Payload:
-    """An object that writes a file while it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (self.path,)
-
-
-def test_pickle_with_objects_is_refused_and_not_run(weights, tmp_path):
-    torch.save({"model": weights, "config": Payload(tmp_path / "ran")}, tmp_path / "groupvit.pth")
-    error = assert_refused(tmp_path / "groupvit.pth", "could run any code", "weights_only", "torch.save")
-    assert error.__cause__ is not None
-    assert not (tmp_path / "ran").exists()
-
-
-@pytest.mark.parametrize("content", [{}, {"model": {}}, {"model": {"a": 1}}, [1, 2], {"epoch": 3}])
-def test_pickle_without_weights(content, tmp_path):
-    torch.save(content, tmp_path / "groupvit.pth")
-    assert_refused(tmp_path / "groupvit.pth", "holds no weights")
-
-
-def test_git_lfs_pointer(folder):
-    (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
-    assert_refused(folder, "Git LFS pointer", "git lfs pull")
-
-
-def test_missing_unexpected_and_misshapen_in_one_message(folder, weights):
-    stored = {name: value.clone() for name, value in weights.items()}
-    del stored["logit_scale"]
-    stored["classifier.weight"] = torch.zeros(3)
-    stored["visual_projection.3.bias"] = torch.zeros(9)
-    stored["text_projection.3.bias"] = torch.zeros(8, dtype=torch.int32)
-    rewrite(folder, stored)
-    assert_refused(
-        folder,
-        "1 missing: logit_scale",
-        "1 unexpected: classifier.weight",
-        "1 misshapen: visual_projection.3.bias [9] instead of [8]",
-        "1 not floating point: text_projection.3.bias torch.int32",
-    )
-
-
-def test_long_lists_are_capped_and_counted(folder):
-    rewrite(folder, {f"weight.{i}": torch.zeros(1) for i in range(50)})
-    error = assert_refused(folder, "50 unexpected:", "and 42 more")
-    assert len(str(error)) < 2500
-
-
-def test_configuration_of_another_size(folder, config):
-    config.replace(projection_dim=16).to_json_file(folder / "config.json")
-    assert_refused(folder, "4 misshapen", "visual_projection.3.weight [8, 12] instead of [16, 12]")
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_weights_that_are_not_finite(value, folder, weights):
-    stored = {name: tensor.clone() for name, tensor in weights.items()}
-    stored["visual_projection.0.weight"][1, 1] = value
-    rewrite(folder, stored)
-    assert_refused(folder, "1 weights hold NaN or infinity", "visual_projection.0.weight")
-
-
-def test_too_large_for_float32(folder, weights):
-    rewrite(folder, {**weights, "logit_scale": torch.tensor(1e300, dtype=torch.float64)})
-    assert_refused(folder, "NaN or infinity", "logit_scale")
-
-
-def test_nvlabs_file_with_a_missing_third_of_a_projection(weights, tmp_path):
-    published = nvlabs.from_canonical(weights)
-    name = "img_encoder.layers.0.blocks.0.attn.qkv.weight"
-    published[name] = published[name][:128]
-    torch.save({"model": published}, tmp_path / "groupvit.pth")
-    assert_refused(tmp_path / "groupvit.pth", "3 misshapen", "self_attn.q_proj.weight")
 
 
 # The hub, without a network

@@ -13,7 +13,7 @@ from onnx.reference import ReferenceEvaluator
 from groupvit_export.checkpoint.load import build_model, load_checkpoint
 from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_export.errors import ExportError
-from groupvit_export.graph import capture, checks, function
+from groupvit_export.graph import capture, checks, grouping_attention_function
 from groupvit_export.graph.encoders import ImageEncoder, TextEncoder
 from groupvit_export.model import GroupViTModel
 
@@ -131,6 +131,6 @@ def test_checks_refuse_a_graph_without_metadata(image_graph: onnx.ModelProto, en
 def test_checks_notice_a_grouping_attention_that_was_taken_apart(
     image_graph: onnx.ModelProto, encoder: ImageEncoder
 ) -> None:
-    flat = function.inlined(image_graph)
+    flat = grouping_attention_function.inlined(image_graph)
     with pytest.raises(ExportError, match="taken apart"):
         checks.check_graph(flat, outputs=encoder.output_names(), grouping_nodes=2)

@@ -19,7 +19,7 @@ from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_export.errors import ExportError, UsageError
 from groupvit_export.graph.capture import capture_image_encoder
 from groupvit_export.graph.encoders import ImageEncoder
-from groupvit_export.graph.function import inlined
+from groupvit_export.graph.grouping_attention_function import inlined
 from groupvit_export.graph.half_rounding import emulate_half_rounding
 from groupvit_export.graph.precision import FLOAT32_RULES, HALVES, in_precision
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from groupvit_export.graph.function import attach, inlined
+from groupvit_export.graph.grouping_attention_function import attach, inlined
 from groupvit_export.graph.matmul_to_mul_reduce import GROUPS_AT_ONCE, matmul_to_mul_reduce
 from groupvit_export.graph.naming import name_grouping_values
 from groupvit_export.targets.openvino.engine import deciding_layers
-from groupvit_kernels.contract import DOMAIN, OP_NAME
+from groupvit_kernels.grouping_attention_contract import DOMAIN, OP_NAME
 
 MOST_GROUPS = 65
 """One more than the published model's first stage has."""

@@ -11,7 +11,7 @@ import pytest
 from onnx import parser
 
 from groupvit_export.errors import ExportError
-from groupvit_export.graph.function import attach, inlined
+from groupvit_export.graph.grouping_attention_function import attach, inlined
 from groupvit_export.quantization.calibrate import quantize
 from groupvit_export.quantization.image import kept_in_float
 from groupvit_export.quantization.layers import QuantizedGraph

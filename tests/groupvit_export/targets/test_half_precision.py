@@ -15,10 +15,9 @@ import pytest
 from bf16 import has_bf16
 from planted import in_half
 
-import groupvit_export.targets.openvino.engine as openvino_target
 import groupvit_runtime.engines.openvino as openvino_engine
 from groupvit_export.errors import ExportError, UsageError
-from groupvit_export.graph.function import inlined
+from groupvit_export.graph.grouping_attention_function import inlined
 from groupvit_export.graph.matmul_to_mul_reduce import GROUPS_AT_ONCE, matmul_to_mul_reduce
 from groupvit_export.pipeline.api import ExportOptions, export_bundle
 from groupvit_export.targets.openvino.engine import check_bf16, deciding_layers, layer_precisions
@@ -131,7 +130,7 @@ def test_a_cpu_without_bf16_is_refused_by_the_export(
     monkeypatch: pytest.MonkeyPatch, summed: onnx.ModelProto
 ) -> None:
     model = converted(summed)
-    monkeypatch.setattr(openvino_target.ov, "Core", answering_float32)
+    monkeypatch.setattr(ov, "Core", answering_float32)
     with pytest.raises(EngineError, match="does not compute in bf16") as caught:
         check_bf16(model, STAGES)
     assert "f32 on Some CPU without AVX-512" in str(caught.value) and "AVX-512" in str(caught.value)
@@ -140,7 +139,7 @@ def test_a_cpu_without_bf16_is_refused_by_the_export(
 def test_a_cpu_without_bf16_is_refused_by_the_runtime(
     monkeypatch: pytest.MonkeyPatch, demo_bundles: Mapping[str, Path]
 ) -> None:
-    monkeypatch.setattr(openvino_engine.ov, "Core", answering_float32)
+    monkeypatch.setattr(ov, "Core", answering_float32)
     info = replace(read_manifest(demo_bundles["openvino"]).engine("image"), precision="bf16")
     with pytest.raises(EngineError, match="another precision than was asked for") as caught:
         openvino_engine.OpenVINOEngine(info, demo_bundles["openvino"] / "image.xml", EngineOptions())

@@ -144,6 +144,23 @@ def test_a_checkpoint_that_is_gone(
     assert "--against CHECKPOINT" in capsys.readouterr().err
 
 
+def test_a_bundle_with_a_pass_that_is_gone_runs_and_says_how_to_verify_it(
+    demo_bundles: Mapping[str, Path], images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = Path(shutil.copytree(demo_bundles["onnx"], tmp_path / "bundle"))
+    edit_manifest(
+        bundle, lambda value: value.update(passes=["fuse_qkv", "fold_of_old"], toolkit_version="0.0.7")
+    )
+    image = str(images / "000000.png")
+    assert main(["segment", str(bundle), image, "--labels", "sky", "-o", str(tmp_path / "out")]) == 0
+    assert main(["inspect", str(bundle)]) == 0
+    assert "fold_of_old" in capsys.readouterr().out
+    assert main(["verify", str(bundle), "--quiet"]) == 2
+    error = capsys.readouterr().err
+    assert "fold_of_old" in error and "fuse_qkv, " not in error.split("expected")[0]
+    assert "pip install groupvit-export==0.0.7" in error
+
+
 def test_a_checkpoint_of_another_architecture_is_refused(
     demo_bundles: Mapping[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

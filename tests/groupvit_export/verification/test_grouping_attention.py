@@ -17,8 +17,8 @@ from groupvit_export.verification.checks.grouping_attention import (
     operator_cases,
 )
 from groupvit_export.verification.isolate import isolate
-from groupvit_kernels import torch_op
-from groupvit_kernels.reference import grouping_attention
+from groupvit_kernels import grouping_attention_torch
+from groupvit_kernels.grouping_attention_reference import grouping_attention
 from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.open_bundle import open_bundle
 
@@ -28,7 +28,7 @@ SHAPE = (24, 196, 128)
 
 def run(case: OperatorCase) -> dict[str, np.ndarray]:
     inputs = (torch.from_numpy(x) for x in (case.query, case.tokens, case.bias))
-    values = torch_op.grouping_attention(*inputs, EPS)
+    values = grouping_attention_torch.grouping_attention(*inputs, EPS)
     return {name: v.numpy() for name, v in zip(("means", "soft", "index", "count"), values, strict=True)}
 
 

@@ -11,6 +11,8 @@ import pytest
 
 import groupvit_export.verification.words as words
 from groupvit_export.cli.matrix import matrix
+from groupvit_export.cli.tables import plain
+from groupvit_export.html.page import Origin
 from groupvit_export.metrics.budget import LabelBudget
 from groupvit_export.metrics.judge import Quality
 from groupvit_export.verification.cells import count_cell, information, place, risk_cell
@@ -97,7 +99,7 @@ def renamed(given: Report) -> Report:
 @pytest.mark.parametrize("name", REPORTS)
 def test_no_verdict_depends_on_a_sentence(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     given, verdict = REPORTS[name]
-    before, table = verdicts(given), matrix(given)
+    before, table = verdicts(given), plain([matrix(given)])
     assert given.verdict == verdict
     nonsense = {kind: words.RowWords(f"gibberish {i}", "gibberish") for i, kind in enumerate(RowKind)}
     monkeypatch.setattr(words, "ROW_WORDS", MappingProxyType(nonsense))
@@ -106,8 +108,9 @@ def test_no_verdict_depends_on_a_sentence(monkeypatch: pytest.MonkeyPatch, name:
     assert verdicts(other) == before
     assert apply_int8_criteria(other, {}).verdict == verdict
     # And they were renamed.
-    assert matrix(other) != table and "gibberish 3" in matrix(other)
-    page = html_report(other, {}, {})
+    shown = plain([matrix(other)])
+    assert shown != table and "gibberish 3" in shown
+    page = html_report(other, {}, {}, Origin("", ""))
     assert "safe flips" not in page and "runtime, CPU" not in page
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -35,7 +36,7 @@ from groupvit_export.verification.checks.grouping_attention import (
     operator_cases,
 )
 from groupvit_export.verification.isolate import isolate
-from groupvit_kernels import torch_op
+from groupvit_kernels import grouping_attention_torch
 from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.engines.torch import GroupingSizes, Sentences, package_facts
 from groupvit_runtime.manifest import TensorInfo, read_manifest
@@ -110,8 +111,8 @@ def test_the_number_of_threads_is_not_compiled_in(torch_bundle: Path) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_the_decomposition_keeps_the_contract(case: OperatorCase) -> None:
-    tensors = (torch.from_numpy(array) for array in (case.query, case.tokens, case.bias))
-    values = torch_op.plain_forward(*tensors, 1.0)
+    query, tokens, bias = map(torch.from_numpy, (case.query, case.tokens, case.bias))
+    values = grouping_attention_torch.plain_forward(query, tokens, bias, 1.0)
     outputs = {n: v.numpy() for n, v in zip(("means", "soft", "index", "count"), values, strict=True)}
     figures = compare_operator(case, outputs, 1.0, budget=1e-3)
     assert figures.safe_flips == ()
@@ -313,7 +314,7 @@ def test_the_command_that_rebuilds_names_the_device() -> None:
 def test_every_machine_has_a_level_that_is_not_the_build_machines_own(
     monkeypatch: pytest.MonkeyPatch, machine: str
 ) -> None:
-    monkeypatch.setattr(instruction_set.platform, "machine", lambda: machine)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
     level = instruction_set.instruction_set()
     assert level.inductor_options()["cpp.march"] is not None and level.march != "native"
     assert bool(level.features) == bool(level.march)

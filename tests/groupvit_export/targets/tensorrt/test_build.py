@@ -183,7 +183,7 @@ def test_quantized_graphs_build_too(graphs, choice: Choice, tmp_path: Path) -> N
         def get_next(self):
             return self._left.pop() if self._left else None
 
-    from groupvit_export.graph.function import inlined
+    from groupvit_export.graph.grouping_attention_function import inlined
 
     plain = inlined(graphs["image"])
     onnx.save_model(plain, tmp_path / "plain.onnx")

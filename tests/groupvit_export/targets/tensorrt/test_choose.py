@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import types
 
 import pytest
@@ -23,7 +24,7 @@ def here(monkeypatch: pytest.MonkeyPatch):
         module = types.SimpleNamespace(
             __version__="9.9", ComputeCapability=types.SimpleNamespace(__members__={"SM89": 1, "SM120": 2})
         )
-        monkeypatch.setattr(choose.importlib, "import_module", lambda name: module)
+        monkeypatch.setattr(importlib, "import_module", lambda name: module)
 
     return pretend
 

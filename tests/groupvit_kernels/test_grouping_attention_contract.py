@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import groupvit_kernels
-from groupvit_kernels import torch_op
+from groupvit_kernels import grouping_attention_torch
 
 
 def inputs(seed: int, batch: int, groups: int, length: int, channels: int) -> tuple[np.ndarray, ...]:
@@ -34,7 +34,9 @@ def test_torch_op_equals_the_reference_in_float64(
 ) -> None:
     arrays = inputs(seed, batch, groups, length, channels)
     expected = groupvit_kernels.grouping_attention(*arrays, eps=1.0)
-    means, soft, index, count = torch_op.grouping_attention(*map(torch.from_numpy, arrays), 1.0)
+    means, soft, index, count = grouping_attention_torch.grouping_attention(
+        *map(torch.from_numpy, arrays), 1.0
+    )
     np.testing.assert_allclose(means, expected.means, atol=1e-12)
     np.testing.assert_allclose(soft, expected.soft, atol=1e-12)
     np.testing.assert_array_equal(index, expected.index)
@@ -64,7 +66,7 @@ def test_ties_go_to_the_lowest_index(dtype: torch.dtype) -> None:
     query = torch.ones(1, 4, 2, dtype=dtype)
     tokens = torch.ones(1, 3, 2, dtype=dtype)
     bias = torch.tensor([[0.0, 1.0, 1.0, 1.0]], dtype=dtype)
-    means, _, index, count = torch_op.grouping_attention(query, tokens, bias, 1.0)
+    means, _, index, count = grouping_attention_torch.grouping_attention(query, tokens, bias, 1.0)
     assert index.tolist() == [[1, 1, 1]]
     assert count.tolist() == [[0.0, 3.0, 0.0, 0.0]]
     assert means[0, 0].tolist() == [0.0, 0.0], "an empty group is exactly zero"
@@ -76,14 +78,14 @@ def test_half_inputs_decide_on_float32_logits() -> None:
     query = torch.tensor([[[2048.0, 0.0], [2048.0, 1.0]]], dtype=torch.float16)
     tokens = torch.ones(1, 1, 2, dtype=torch.float16)
     bias = torch.zeros(1, 2, dtype=torch.float16)
-    means, soft, index, count = torch_op.grouping_attention(query, tokens, bias, 1.0)
+    means, soft, index, count = grouping_attention_torch.grouping_attention(query, tokens, bias, 1.0)
     assert index.item() == 1
     assert {means.dtype, soft.dtype, count.dtype} == {torch.float32}
 
 
 def test_the_fake_describes_the_op() -> None:
     arrays = [torch.from_numpy(x).float() for x in inputs(0, 2, 3, 5, 4)]
-    torch.library.opcheck(torch_op.grouping_attention, (*arrays, 1.0))
+    torch.library.opcheck(grouping_attention_torch.grouping_attention, (*arrays, 1.0))
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from groupvit_export.graph.linear import constant, linear
 from groupvit_export.model.grouping import AssignAttention
 from groupvit_export.model.outputs import AssignmentResult
-from groupvit_kernels import torch_op
-from groupvit_kernels.contract import DOMAIN, OP_NAME, OPSET_VERSION
+from groupvit_kernels import grouping_attention_torch
+from groupvit_kernels.grouping_attention_contract import DOMAIN, OP_NAME, OPSET_VERSION
 
 
 class RegroupedAssign(nn.Module):
@@ -53,7 +53,7 @@ class RegroupedAssign(nn.Module):
         if forced is not None:
             raise ValueError("the deployable assignment cannot be forced; force the reference instead")
         projected = self.to_query(query)
-        means, soft, index, count = _grouping_attention(
+        means, soft, index, count = call_grouping_attention(
             self.to_tokens(projected), tokens, projected @ self.to_bias, self.eps
         )
         mass = (count / (count + self.eps)).unsqueeze(-1)
@@ -61,44 +61,22 @@ class RegroupedAssign(nn.Module):
         return AssignmentResult(features=features, soft=soft, index=index)
 
 
-class FoldedAssign(nn.Module):
-    """`RegroupedAssign` with each pair of consecutive projections multiplied into one.
-
-    The products are formed in float64 and rounded once.
-    """
-
-    def __init__(self, source: RegroupedAssign) -> None:
-        super().__init__()
-        self.eps = source.eps
-        with torch.no_grad():
-            dtype = source.to_query.weight.dtype
-            query, query_bias = source.to_query.weight.double(), source.to_query.bias.double()
-            to_tokens, to_bias = source.to_tokens.weight.double(), source.to_bias.double()
-            value, value_bias = source.value.weight.double(), source.value_bias.double()
-            output = source.output.weight.double()
-            self.to_tokens = linear((to_tokens @ query).to(dtype), (to_tokens @ query_bias).to(dtype))
-            self.to_bias = linear(
-                (to_bias @ query).unsqueeze(0).to(dtype), (to_bias @ query_bias).unsqueeze(0).to(dtype)
-            )
-            self.output = linear((output @ value).to(dtype), source.output.bias)
-            self.mass_bias = constant((output @ value_bias).to(dtype))
-
-    def forward(self, query: Tensor, tokens: Tensor, forced: Tensor | None = None) -> AssignmentResult:
-        """See `RegroupedAssign.forward`."""
-        if forced is not None:
-            raise ValueError("the deployable assignment cannot be forced; force the reference instead")
-        means, soft, index, count = _grouping_attention(
-            self.to_tokens(query), tokens, self.to_bias(query).squeeze(-1), self.eps
-        )
-        mass = (count / (count + self.eps)).unsqueeze(-1)
-        return AssignmentResult(features=self.output(means) + mass * self.mass_bias, soft=soft, index=index)
-
-
-def _grouping_attention(
+def call_grouping_attention(
     query: Tensor, tokens: Tensor, bias: Tensor, eps: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The op in PyTorch, and one node `groupvit::GroupingAttention` where a graph is captured.
+
+    Args:
+        query: [B, G, C].
+        tokens: [B, N, C].
+        bias: [B, G].
+        eps: added to the number of a group's tokens before dividing by it.
+
+    Returns:
+        means [B, G, C], soft map [B, G, N], index [B, N] int64 and count [B, G].
+    """
     if not torch.onnx.is_in_onnx_export():
-        return torch_op.grouping_attention(query, tokens, bias, eps)
+        return grouping_attention_torch.grouping_attention(query, tokens, bias, eps)
     batch, groups, channels = query.shape
     length = tokens.shape[1]
     # symbolic_multi_out is the exporter's own way to emit a node with several outputs; a translation

@@ -8,9 +8,9 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from groupvit_kernels import triton_kernels
-from groupvit_kernels.contract import check_inputs
-from groupvit_kernels.variants import Variant, choose_variant
+from groupvit_kernels import grouping_attention_triton
+from groupvit_kernels.grouping_attention_contract import check_inputs
+from groupvit_kernels.grouping_attention_variants import Variant, choose_variant
 
 _NAMES: Final = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
 
@@ -56,14 +56,14 @@ def forward(
     meta = launch_options(variant)
     slabs = blocks(channels, variant.block_c)
     if variant.name == "fused":
-        wrap(triton_kernels.fused)[(batch, slabs)](
+        wrap(grouping_attention_triton.fused)[(batch, slabs)](
             query, tokens, bias, means, soft, index, count, *sizes, eps, *strides, **meta
         )
         return means, soft, index, count
-    wrap(triton_kernels.assign)[(batch, blocks(length, variant.block_n))](
+    wrap(grouping_attention_triton.assign)[(batch, blocks(length, variant.block_n))](
         query, tokens, bias, soft, index, *sizes, *strides, **meta
     )
-    wrap(triton_kernels.group_mean)[(batch, slabs)](
+    wrap(grouping_attention_triton.group_mean)[(batch, slabs)](
         tokens, index, means, count, *sizes, eps, *tokens.stride(), **meta
     )
     return means, soft, index, count
@@ -76,7 +76,8 @@ def backward(
     gradients: tuple[Tensor, Tensor, Tensor],
     eps: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of query, tokens and bias by the straight-through estimator (`torch_op.plain_backward`).
+    """Gradients of query, tokens and bias by the straight-through estimator, as
+    `grouping_attention_torch.plain_backward` defines them.
 
     Args:
         query, tokens: as in `forward`.
@@ -102,11 +103,11 @@ def backward(
         Variant("backward", max(16, 1 << (groups - 1).bit_length()), block, block, num_warps=4, num_stages=2)
     )
     sizes = (groups, length, channels)
-    triton_kernels.backward_tokens[(batch, blocks(length, block))](
+    grouping_attention_triton.backward_tokens[(batch, blocks(length, block))](
         query, tokens, means, soft, index, count, grad_means, grad_soft, grad_count, grad_logits, grad_tokens,
         *sizes, eps, *query.stride(), *tokens.stride(), **meta,
     )  # fmt: skip
-    triton_kernels.backward_groups[(batch, blocks(channels, block))](
+    grouping_attention_triton.backward_groups[(batch, blocks(channels, block))](
         tokens, grad_logits, grad_query, grad_bias, *sizes, *tokens.stride(), **meta
     )
     return grad_query, grad_tokens, grad_bias

@@ -1,6 +1,7 @@
 """The grouping attention on a GPU: Triton kernels, eager PyTorch, torch.compile, and what bandwidth allows.
 
-Usage: python -m benchmarks.kernels [--rounds N]; writes benchmarks/results/gpu-kernels-DEVICE.json.
+Usage: python -m benchmarks.grouping_attention [--rounds N]
+Writes benchmarks/results/gpu-kernels-DEVICE.json.
 
 Refuses without a GPU, and while a test of the op fails: a wrong kernel has no speed. The three sides take
 turns, call by call, as CUDA graphs, so that no side is charged for Python; inputs rotate, so that what is
@@ -24,13 +25,16 @@ import torch
 
 from benchmarks.record import machine, write_record
 from benchmarks.timing import Timing, ratio
-from groupvit_kernels import torch_op
+from groupvit_kernels import grouping_attention_torch
 
 ROOT = Path(__file__).parent.parent
 CHANNELS = 384
 EPS = 1.0
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-_TESTS = ("tests/groupvit_kernels/test_triton.py", "tests/groupvit_kernels/test_gradients.py")
+_TESTS = (
+    "tests/groupvit_kernels/test_grouping_attention_triton.py",
+    "tests/groupvit_kernels/test_grouping_attention_gradients.py",
+)
 _CACHE_BYTES = 256 << 20
 """More than any GPU's second-level cache: so many bytes of inputs are rotated."""
 
@@ -79,7 +83,9 @@ def main() -> int:
         "copy_gb_per_s": round(bandwidth / 1e9, 1),
         "points": [],
     }
-    compiled = torch.compile(torch_op.plain_forward, mode="max-autotune-no-cudagraphs", dynamic=False)
+    compiled = torch.compile(
+        grouping_attention_torch.plain_forward, mode="max-autotune-no-cudagraphs", dynamic=False
+    )
     for point in points():
         found = _measure(point, compiled, rounds, bandwidth)
         report["points"].append(found)
@@ -93,8 +99,8 @@ def main() -> int:
 def _measure(point: Point, compiled: Callable[..., Any], rounds: int, bandwidth: float) -> dict[str, Any]:
     sets = _inputs(point)
     sides: dict[str, Callable[..., Any]] = {
-        "triton": torch_op.grouping_attention,
-        "eager": torch_op.plain_forward,
+        "triton": grouping_attention_torch.grouping_attention,
+        "eager": grouping_attention_torch.plain_forward,
         "compiled": compiled,
     }
     replays = {name: [_captured(call, inputs) for inputs in sets] for name, call in sides.items()}

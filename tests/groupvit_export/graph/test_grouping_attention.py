@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from groupvit_export.graph.assign import FoldedAssign, RegroupedAssign
+from groupvit_export.graph.grouping_attention import RegroupedAssign
+from groupvit_export.graph.passes.fold_projections import FoldedAssign
 from groupvit_export.model.config import GroupViTVisionConfig
 from groupvit_export.model.grouping import AssignAttention
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from groupvit_kernels.contract import GroupingAttentionOutputs, check_inputs
+from groupvit_kernels.grouping_attention_contract import GroupingAttentionOutputs, check_inputs
 
 
 def grouping_attention(

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from groupvit_kernels.contract import check_inputs
+from groupvit_kernels.grouping_attention_contract import check_inputs
 
 Outputs = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -36,7 +36,7 @@ def grouping_attention(query: Tensor, tokens: Tensor, bias: Tensor, eps: float) 
 
     Raises:
         ValueError: the shapes break the contract; on CUDA also where they are outside what the kernels are
-            made for (`groupvit_kernels.variants`).
+            made for (`groupvit_kernels.grouping_attention_variants`).
     """
     check_inputs(query, tokens, bias, eps)
     return plain_forward(query, tokens, bias, eps)
@@ -48,9 +48,9 @@ def _(query: Tensor, tokens: Tensor, bias: Tensor, eps: float) -> Outputs:
         check_inputs(query, tokens, bias, eps)
         return plain_forward(query, tokens, bias, eps)
     # Imported late: PyTorch for the CPU comes without Triton.
-    from groupvit_kernels import triton_launch
+    from groupvit_kernels import grouping_attention_triton_launch
 
-    return triton_launch.forward(query, tokens, bias, eps)
+    return grouping_attention_triton_launch.forward(query, tokens, bias, eps)
 
 
 @grouping_attention.register_fake
@@ -98,9 +98,9 @@ def _(query: Tensor, tokens: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor
     outputs, gradients, eps = rest[:4], rest[4:7], rest[7]
     if query.dtype == torch.float64:
         return plain_backward(query, tokens, outputs, gradients, eps)
-    from groupvit_kernels import triton_launch
+    from groupvit_kernels import grouping_attention_triton_launch
 
-    return triton_launch.backward(query, tokens, outputs, gradients, eps)
+    return grouping_attention_triton_launch.backward(query, tokens, outputs, gradients, eps)
 
 
 @grouping_attention_backward.register_fake

@@ -1,12 +1,33 @@
-"""Attention with its projections of one input in one product, and the scale inside the query's weights."""
+"""Attention with its projections of one input in one product, and the scale inside the query's weights.
+
+ONNX Runtime recognizes an int8 product only where nothing else reads the dequantized input: without this pass
+none of query, key and value.
+"""
 
 from __future__ import annotations
+
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
+from groupvit_export.graph.encoders import ImageEncoder
 from groupvit_export.graph.linear import linear
 from groupvit_export.model.layers import Attention
+
+SUMMARY: Final = (
+    "query, key and value by one product, key and value where groups look at tokens; the scale of "
+    "the attention in the query's weights; exact where the scale is a power of two"
+)
+
+
+def apply(encoder: ImageEncoder) -> None:
+    """Change `encoder` in place."""
+    for layer in encoder.layers():
+        layer.add_module("self_attn", FusedSelfAttention(layer.self_attn))
+    for block in encoder.grouping_blocks():
+        cross = block.pre_assign_attn
+        cross.add_module("attn", FusedCrossAttention(cross.attn))
 
 
 class _Fused(nn.Module):

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from interpreted import DEVICE, poisoned, prepare
 
 import groupvit_kernels
-from groupvit_kernels.variants import CHANNEL_MULTIPLE, Variant, choose_variant
+from groupvit_kernels.grouping_attention_variants import CHANNEL_MULTIPLE, Variant, choose_variant
 
-triton_launch = pytest.importorskip("groupvit_kernels.triton_launch", reason="Triton is not installed")
+triton_launch = pytest.importorskip(
+    "groupvit_kernels.grouping_attention_triton_launch", reason="Triton is not installed"
+)
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 VARIANTS = ("two_pass", "fused")
@@ -55,7 +57,7 @@ def check(inputs: tuple[torch.Tensor, ...], name: str | None, eps: float = 1.0) 
     chosen = None if name is None else variant(name, query.shape[1])
     means, soft, index, count = triton_launch.forward(query, tokens, bias, eps, variant=chosen)
     wide = [t.detach().cpu().double().numpy() for t in inputs]
-    truth = groupvit_kernels.grouping_attention(*wide, eps)
+    truth = groupvit_kernels.grouping_attention(*wide, eps=eps)
     np.testing.assert_allclose(soft.cpu(), truth.soft, atol=2e-5)
     found = index.cpu().numpy()
     assert found.min(initial=0) >= 0 and found.max(initial=0) < query.shape[1]
@@ -210,7 +212,7 @@ def test_what_runs_is_what_the_table_says(monkeypatch, groups, length, channels,
             return lambda *given, **options: ran.append(self.name)
 
     for name in ("assign", "group_mean", "fused"):
-        monkeypatch.setattr(triton_launch.triton_kernels, name, Spy(name))
+        monkeypatch.setattr(triton_launch.grouping_attention_triton, name, Spy(name))
     inputs = random_inputs(0, 1, groups, length, channels, DTYPES[dtype])
     assert choose_variant(groups, length, channels, dtype, 90).name == expected
     triton_launch.forward(*inputs, 1.0)
@@ -218,11 +220,11 @@ def test_what_runs_is_what_the_table_says(monkeypatch, groups, length, channels,
 
 
 def test_the_form_for_compilers_computes_the_same() -> None:
-    from groupvit_kernels import triton_op
+    from groupvit_kernels import grouping_attention_triton_op
 
     inputs = random_inputs(7, 2, 8, 40, 32, torch.float32)
     expected = triton_launch.forward(*inputs, 1.0)
-    for a, b in zip(triton_op.grouping_attention(*inputs, 1.0), expected, strict=True):
+    for a, b in zip(grouping_attention_triton_op.grouping_attention(*inputs, 1.0), expected, strict=True):
         assert torch.equal(a, b)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import onnx
 from onnx import inliner
 
-from groupvit_kernels.contract import DOMAIN, OP_NAME, OPSET_VERSION
+from groupvit_kernels.grouping_attention_contract import DOMAIN, OP_NAME, OPSET_VERSION
 
 # ArgMax + Equal rather than Hardmax (no CUDA kernel in ONNX Runtime, another tie rule in OpenVINO)
 # and rather than ReduceMax + Equal (a tied token would join two groups). The casts put half-precision

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from onnx.reference import ReferenceEvaluator
 
 import groupvit_kernels
-from groupvit_export.graph import function
+from groupvit_export.graph import grouping_attention_function
 from groupvit_export.graph.capture import OPSET
 
 _MODEL = """
@@ -28,7 +28,7 @@ one_node (float[B,G,C] query, float[B,N,C] tokens, float[B,G] bias)
 
 def model(opset: int = OPSET, eps: float = 1.0) -> onnx.ModelProto:
     proto = onnx.parser.parse_model(_MODEL.format(opset=opset, eps=eps))
-    function.attach(proto)
+    grouping_attention_function.attach(proto)
     return proto
 
 
@@ -43,7 +43,7 @@ def onnx_runtime(proto: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> list[n
 def openvino_cpu(proto: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
     core = openvino.Core()
     compiled = core.compile_model(
-        core.read_model(function.inlined(proto).SerializeToString()),
+        core.read_model(grouping_attention_function.inlined(proto).SerializeToString()),
         "CPU",
         {"INFERENCE_PRECISION_HINT": "f32"},
     )
@@ -130,6 +130,6 @@ def test_the_checker_accepts_the_body_at_every_opset(opset: int) -> None:
 
 
 def test_inlining_leaves_no_function_behind() -> None:
-    flat = function.inlined(model())
+    flat = grouping_attention_function.inlined(model())
     assert not flat.functions
     assert all(node.domain == "" for node in flat.graph.node)

@@ -1,4 +1,4 @@
-"""Which kernels run for which shapes: a pure function over the reviewed table `variants.json`."""
+"""Which kernels run for which shapes: a pure function over a reviewed table, the JSON file of this name."""
 
 from __future__ import annotations
 
@@ -102,5 +102,7 @@ def check_limits(groups: int, length: int, channels: int, dtype: str) -> None:
 
 @cache
 def _rules() -> tuple[_Rule, ...]:
-    table = json.loads(files("groupvit_kernels").joinpath("variants.json").read_text(encoding="utf-8"))
+    table = json.loads(
+        files("groupvit_kernels").joinpath("grouping_attention_variants.json").read_text(encoding="utf-8")
+    )
     return tuple(_Rule(**{**row, "dtypes": tuple(row["dtypes"])}) for row in table)

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groupvit_kernels.variants import DTYPES, MAX_CHANNELS, MAX_GROUPS, MAX_LENGTH, choose_variant
+from groupvit_kernels.grouping_attention_variants import (
+    DTYPES,
+    MAX_CHANNELS,
+    MAX_GROUPS,
+    MAX_LENGTH,
+    choose_variant,
+)
 
 GROUPS = st.integers(1, MAX_GROUPS)
 LENGTHS = st.integers(1, MAX_LENGTH)
@@ -36,4 +42,4 @@ def test_every_problem_within_the_limits_has_a_variant(groups, length, channels,
 )
 def test_what_is_outside_is_refused(problem, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
-        choose_variant(*problem, 90)
+        choose_variant(*problem, arch=90)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from interpreted import DEVICE, poisoned, prepare
 
-from groupvit_kernels import torch_op
-from groupvit_kernels.contract import check_inputs
+from groupvit_kernels import grouping_attention_torch
+from groupvit_kernels.grouping_attention_contract import check_inputs
 
 
 def written_out(
@@ -60,30 +60,32 @@ def gradients(function, inputs, eps: float, seed: int) -> tuple[torch.Tensor, ..
 )
 def test_the_op_derives_as_it_is_written_out(seed, batch, groups, length, channels, eps) -> None:
     inputs = leaves(seed, batch, groups, length, channels, torch.float64)
-    found = gradients(torch_op.grouping_attention, inputs, eps, seed)
+    found = gradients(grouping_attention_torch.grouping_attention, inputs, eps, seed)
     expected = gradients(written_out, inputs, eps, seed)
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
 
 
 def test_the_assignment_has_no_gradient() -> None:
-    _, _, index, _ = torch_op.grouping_attention(*leaves(0, 1, 3, 5, 4, torch.float64), 1.0)
+    _, _, index, _ = grouping_attention_torch.grouping_attention(*leaves(0, 1, 3, 5, 4, torch.float64), 1.0)
     assert not index.requires_grad
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_gradients_have_the_dtype_of_their_inputs(dtype: torch.dtype) -> None:
     inputs = leaves(0, 1, 3, 5, 4, dtype)
-    for gradient, leaf in zip(gradients(torch_op.grouping_attention, inputs, 1.0, 0), inputs, strict=True):
+    for gradient, leaf in zip(
+        gradients(grouping_attention_torch.grouping_attention, inputs, 1.0, 0), inputs, strict=True
+    ):
         assert gradient.dtype == leaf.dtype and gradient.shape == leaf.shape
 
 
 def test_the_backward_op_describes_itself() -> None:
     inputs = [leaf.detach() for leaf in leaves(0, 2, 3, 5, 4, torch.float32)]
-    outputs = torch_op.grouping_attention(*inputs, 1.0)
+    outputs = grouping_attention_torch.grouping_attention(*inputs, 1.0)
     given_gradients = [torch.ones_like(outputs[i]) for i in (0, 1, 3)]
     torch.library.opcheck(
-        torch_op.grouping_attention_backward, (*inputs[:2], *outputs, *given_gradients, 1.0)
+        grouping_attention_torch.grouping_attention_backward, (*inputs[:2], *outputs, *given_gradients, 1.0)
     )
 
 
@@ -93,15 +95,17 @@ def test_the_backward_op_describes_itself() -> None:
     [(1, 1, 1, 16), (2, 8, 64, 48), (2, 17, 33, 32), (1, 64, 196, 64), (1, 128, 40, 16)],
 )
 def test_the_kernels_derive_as_pytorch_does(dtype, batch, groups, length, channels, monkeypatch) -> None:
-    triton_launch = pytest.importorskip("groupvit_kernels.triton_launch", reason="Triton is not installed")
+    triton_launch = pytest.importorskip(
+        "groupvit_kernels.grouping_attention_triton_launch", reason="Triton is not installed"
+    )
     prepare()
     query, tokens, bias = (
         leaf.detach().to(DEVICE) for leaf in leaves(3, batch, groups, length, channels, dtype)
     )
-    outputs = torch_op.plain_forward(query, tokens, bias, 1.0)
+    outputs = grouping_attention_torch.plain_forward(query, tokens, bias, 1.0)
     generator = torch.Generator().manual_seed(4)
     slopes = tuple(torch.randn(outputs[i].shape, generator=generator).to(DEVICE) for i in (0, 1, 3))
-    expected = torch_op.plain_backward(
+    expected = grouping_attention_torch.plain_backward(
         query.double(), tokens.double(), widened(outputs), slopes_wide(slopes), 1.0
     )
     genuine = torch.Tensor.new_empty
@@ -126,10 +130,12 @@ def slopes_wide(slopes: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
 
 
 def test_strides_of_gradients_do_not_matter() -> None:
-    triton_launch = pytest.importorskip("groupvit_kernels.triton_launch", reason="Triton is not installed")
+    triton_launch = pytest.importorskip(
+        "groupvit_kernels.grouping_attention_triton_launch", reason="Triton is not installed"
+    )
     prepare()
     query, tokens, bias = (leaf.detach().to(DEVICE) for leaf in leaves(5, 2, 8, 40, 32, torch.float32))
-    outputs = torch_op.plain_forward(query, tokens, bias, 1.0)
+    outputs = grouping_attention_torch.plain_forward(query, tokens, bias, 1.0)
     slopes = tuple(torch.ones_like(outputs[i]) for i in (0, 1, 3))
     expected = triton_launch.backward(query, tokens, outputs, slopes, 1.0)
     expanded = tuple(torch.ones(1, device=DEVICE).expand(slope.shape) for slope in slopes)

@@ -164,7 +164,7 @@ def backward_tokens(
 ):  # fmt: skip
     """Gradients of BLOCK_N tokens and of their logits. Grid: (B, ceil(N / BLOCK_N)).
 
-    All but `query` and `tokens` are contiguous. See `torch_op.plain_backward` for the formula.
+    All but `query` and `tokens` are contiguous. `grouping_attention_torch.plain_backward` has the formula.
     """
     b = tl.program_id(0).to(tl.int64)
     n = tl.program_id(1) * BLOCK_N + tl.arange(0, BLOCK_N)
