@@ -97,7 +97,7 @@ def _measure(request: ExportOptions, rounds: int) -> dict[str, Any]:
     return {
         "export_s": result.seconds,
         "bytes": sizes,
-        "parity": to_json(bundle.manifest.parity),
+        "parity": to_json(result.provenance.parity),
         "first_images": _first_images(result.path),
         "latency": {str(batch): _latency(info, bundle.root, batch, rounds) for batch in BATCHES},
     }

@@ -79,6 +79,7 @@ def make(folder: Path, checkpoint: Path | None) -> tuple[Judge, NDArray[np.float
             graphs.modules,
             facts.text_max_length,
             None,
+            "python -m benchmarks.int8_instruction_sets",
             lambda *_: None,
         )
         for target in ("openvino", "onnx")

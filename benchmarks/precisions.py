@@ -19,8 +19,8 @@ from typing import Any
 from benchmarks.record import RESULTS, machine
 from groupvit_export.errors import EngineError, MissingDependencyError
 from groupvit_export.pipeline.api import ExportOptions, export_bundle
+from groupvit_export.provenance import Provenance
 from groupvit_export.targets.registry import TARGETS
-from groupvit_runtime.manifest import Manifest
 from groupvit_runtime.serialize import to_json
 
 _OUTPUT = RESULTS / "precisions.json"
@@ -41,14 +41,12 @@ def measure(folder: Path) -> Iterator[dict[str, Any]]:
             except (EngineError, MissingDependencyError) as error:
                 yield record | {"not_exported": f"{error.what}: {error.got}"}
                 continue
-            yield record | facts(result.manifest) | {"seconds": result.seconds}
+            yield record | facts(result.provenance) | {"seconds": result.seconds}
 
 
-def facts(manifest: Manifest) -> dict[str, Any]:
-    """What a record keeps of a manifest."""
-    parity = manifest.parity
-    assert parity is not None  # an export records it
-    return {"rows": to_json(manifest.precisions), "substitute": parity.substitute}
+def facts(provenance: Provenance) -> dict[str, Any]:
+    """What a record keeps of how a bundle came to be."""
+    return {"rows": to_json(provenance.precisions), "substitute": provenance.parity.substitute}
 
 
 def markdown(records: Sequence[dict[str, Any]]) -> str:

@@ -18,8 +18,8 @@ from groupvit_export.checkpoint.tokenizer import from_clip_table
 from groupvit_export.model import GroupViTModel
 from groupvit_export.model.config import GroupViTConfig
 from groupvit_export.pipeline.api import ExportOptions, export_bundle
+from groupvit_export.provenance import ParitySummary
 from groupvit_runtime import Segmenter
-from groupvit_runtime.manifest import Manifest
 
 LABELS = ["a cat", "a person", "a cup of coffee", "the background"]
 PHOTOGRAPHS = {"astronaut": (512, 512), "cat": (300, 451), "coffee": (400, 600)}
@@ -55,9 +55,9 @@ def full_size_checkpoint(tmp_path_factory: pytest.TempPathFactory, clip_merges: 
     return folder
 
 
-def check_parity(manifest: Manifest) -> None:
-    assert manifest.parity is not None and manifest.parity.verdict == "PASS", manifest.parity
-    flips = [row for row in manifest.parity.rows if row.name.endswith("flips")]
+def check_parity(parity: ParitySummary) -> None:
+    assert parity.verdict == "PASS", parity
+    flips = [row for row in parity.rows if row.name.endswith("flips")]
     assert flips and all(row.value == 0 for row in flips)
 
 
@@ -67,7 +67,7 @@ def test_photographs_at_224(full_size_checkpoint: Path, tmp_path: Path, target: 
     result = export_bundle(
         ExportOptions(target=target, checkpoint=str(full_size_checkpoint), output=tmp_path / "bundle")
     )
-    check_parity(result.manifest)
+    check_parity(result.provenance.parity)
     segmenter = Segmenter.load(result.path)
     vocabulary = segmenter.vocabulary(LABELS)
     assert vocabulary.templates == ("a photo of a {}.",)
@@ -89,7 +89,7 @@ def test_sliding_windows_at_448(full_size_checkpoint: Path, tmp_path: Path) -> N
             output=tmp_path / "bundle",
         )
     )
-    check_parity(result.manifest)
+    check_parity(result.provenance.parity)
     assert result.manifest.decode.paper.window.stride == 224
     assert result.manifest.decode.paper.window.long_side_max == 2048
     segmenter = Segmenter.load(result.path)

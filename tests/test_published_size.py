@@ -30,6 +30,7 @@ from groupvit_export.metrics.budget import LabelBudget
 from groupvit_export.model import GroupViTModel
 from groupvit_export.model.config import GroupViTConfig
 from groupvit_export.pipeline.api import ExportOptions, export_bundle
+from groupvit_export.provenance import Provenance
 from groupvit_export.quantization.options import QuantizationOptions
 from groupvit_export.targets.registry import TARGETS
 from groupvit_export.targets.tensorrt.options import TrtOptions
@@ -104,21 +105,21 @@ def export_verified(checkpoint: Path, folder: Path, target: str, precision: str,
         target_options=TrtOptions(flavor="rtx") if target == "trt" else None,
     )
     result = export_bundle(options)
-    manifest = result.manifest
+    manifest, provenance = result.manifest, result.provenance
     assert manifest.engine("image").precision == precision
     assert [len(item) for item in (manifest.model.groups, manifest.engine("image").outputs)] == [2, 7]
-    check_verdict(manifest)
+    check_verdict(manifest, provenance)
     if target == "openvino" or (target == "onnx" and precision in ("fp32", "int8")):
-        assert manifest.parity is not None and manifest.parity.substitute is None
+        assert provenance.parity.substitute is None
         labels = Segmenter.load(result.path)(DEMO_SAMPLE, VOC).labels
         assert len(np.unique(labels)) > 1
     if precision != "fp32":
-        check_precisions(manifest, budget)
+        check_precisions(provenance, budget)
 
 
-def check_verdict(manifest: Manifest) -> None:
-    assert manifest.parity is not None and manifest.parity.verdict == "PASS", manifest.parity
-    rows = {row.name: row for row in manifest.parity.rows}
+def check_verdict(manifest: Manifest, provenance: Provenance) -> None:
+    assert manifest.verdict == provenance.parity.verdict == "PASS", provenance.parity
+    rows = {row.name: row for row in provenance.parity.rows}
     for stage in range(1, len(manifest.model.groups) + 1):
         assert rows[f"grouping_{stage}_alone_decisions"].verdict == "PASS"
         assert rows[f"stage_{stage}_self_consistency"].verdict == "PASS"
@@ -126,14 +127,14 @@ def check_verdict(manifest: Manifest) -> None:
             assert rows[f"stage_{stage}_safe_flips"].verdict == "PASS"
 
 
-def check_precisions(manifest: Manifest, budget: LabelBudget) -> None:
+def check_precisions(provenance: Provenance, budget: LabelBudget) -> None:
     """A lower precision is seen in the label maps, and is close to float32's."""
-    fp32, lower = manifest.precisions
+    fp32, lower = provenance.precisions
     assert fp32.verdict == lower.verdict == "PASS" and fp32.agreement == 100
     assert lower.agreement is not None and budget.min_agreement <= lower.agreement < 100
-    layers = manifest.engine("image").quantization
-    if layers is not None:
-        assert all(layer.quantized for layer in layers.layers)
+    record = provenance.engine("image").quantization
+    if record is not None:
+        assert record.quantized == len(record.layers)
 
 
 def captured(config: GroupViTConfig, size: tuple[int, int]) -> onnx.ModelProto:
@@ -195,7 +196,7 @@ def test_stages_shapes_and_words(tmp_path: Path, stages: str, shape: str, target
         )
     )
     assert len(result.manifest.model.groups) == list(STAGES).index(stages) + 1
-    check_verdict(result.manifest)
+    check_verdict(result.manifest, result.provenance)
     segmenter = Segmenter.load(result.path)
     for count in (1, 150):
         labels = segmenter(DEMO_SAMPLE, phrases(count)).labels

@@ -15,6 +15,7 @@ from groupvit_export.benchmark.settings import RunConfig, Setting
 from groupvit_export.benchmark.stages import LIBRARY
 from groupvit_export.data.bundled import DEMO_LABELS, DEMO_SOURCE
 from groupvit_export.errors import UsageError
+from groupvit_export.provenance import find_provenance
 from groupvit_runtime.engines import ENGINES, EngineOptions
 from groupvit_runtime.manifest import DecodeName, EngineInfo, Manifest, check_decode
 from groupvit_runtime.open_bundle import OpenBundle, open_bundle
@@ -104,7 +105,7 @@ def open_subjects(
     for name, path in zip(_names(paths), paths, strict=True):
         bundle = open_bundle(Path(path))
         facts = _facts(name, path, bundle.manifest)
-        subjects.append(BenchTarget(facts, bundle, _labels(labels, path, bundle.manifest), templates))
+        subjects.append(BenchTarget(facts, bundle, _labels(labels, path, bundle), templates))
     return tuple(subjects)
 
 
@@ -222,14 +223,16 @@ def _names(paths: Sequence[str]) -> list[str]:
     ]
 
 
-def _labels(labels: Labels | str | None, path: str, manifest: Manifest) -> Labels | str:
+def _labels(labels: Labels | str | None, path: str, bundle: OpenBundle) -> Labels | str:
     if labels is not None:
         return labels
-    if manifest.checkpoint.source == DEMO_SOURCE:
+    provenance = find_provenance(bundle)
+    source = "an unknown checkpoint" if provenance is None else provenance.checkpoint.source
+    if source == DEMO_SOURCE:
         return DEMO_LABELS
     raise UsageError(
         "it was not said which classes to look for",
-        got=f"{path}, a bundle of {manifest.checkpoint.source}",
+        got=f"{path}, a bundle of {source}",
         expected="--labels, --labels-file or --vocab; only the demo has labels of its own",
         fix='--labels "a cat,a dog,grass"',
     )
@@ -244,6 +247,6 @@ def _facts(name: str, path: str, manifest: Manifest) -> BundleFacts:
         target=image.target,
         precision=image.precision,
         image_size=manifest.model.image_size,
-        fingerprint=manifest.checkpoint.fingerprint,
+        fingerprint=manifest.fingerprint,
         manifest_sha256=hashlib.sha256(text.encode()).hexdigest(),
     )

@@ -46,19 +46,19 @@ class EngineBuilder:
     Attributes:
         target: that engines are built for.
         options: of the target.
-        rebuild: the command that makes the engines anew.
         modules: by role, what the graphs were captured from.
         text_max_length: most tokens of a sentence.
         normalizes: the decode as which the image engine normalizes pixels; None where it does not.
+        rebuild: the command that makes the bundle anew.
         report: told how far a long step is.
     """
 
     target: Target[Any]
     options: TargetOptions
-    rebuild: str
     modules: Mapping[Role, torch.nn.Module]
     text_max_length: int
     normalizes: DecodeName | None
+    rebuild: str
     report: ProgressReport
 
     def engine(
@@ -100,7 +100,6 @@ class EngineBuilder:
             files=built.files,
             versions=built.versions,
             hardware=built.hardware,
-            kept=graph.kept,
             source=built.source,
             tensorrt=built.tensorrt,
             normalizes=self.normalizes if role == "image" else None,

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 
 import onnx
-import torch
 
 from groupvit_export.errors import CheckpointError, ExportError
 from groupvit_export.graph import checks
@@ -17,7 +14,6 @@ from groupvit_runtime.manifest import (
     DecodeName,
     EngineInfo,
     FileInfo,
-    Float32Nodes,
     ModelInfo,
     QuantizationInfo,
     Role,
@@ -36,18 +32,12 @@ def engine_info(
     files: tuple[str, ...],
     versions: Mapping[str, str],
     hardware: str,
-    kept: Mapping[str, str],
     source: str | None,
     tensorrt: TensorRTInfo | None,
     normalizes: DecodeName | None = None,
     quantization: QuantizationInfo | None = None,
 ) -> EngineInfo:
-    """Describe an engine that was built from `graph` into `files` of `folder`; `kept` is by node."""
-    own = {
-        "groupvit-export": version("groupvit-export"),
-        "python": platform.python_version(),
-        torch.__name__: torch.__version__,
-    }
+    """Describe an engine that was built from `graph` into `files` of `folder`."""
     return EngineInfo(
         role=role,
         target=target,
@@ -55,12 +45,8 @@ def engine_info(
         files=tuple(FileInfo.of(folder, name) for name in files),
         inputs=checks.tensor_infos(graph.graph.input),
         outputs=checks.tensor_infos(graph.graph.output),
-        versions={**own, **versions},
+        versions=dict(versions),
         hardware=hardware,
-        kept=tuple(
-            Float32Nodes(reason, tuple(node for node, why in kept.items() if why == reason))
-            for reason in dict.fromkeys(kept.values())
-        ),
         source=None if source is None else FileInfo.of(folder, source),
         tensorrt=tensorrt,
         normalizes=normalizes,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from groupvit_export.build.image_input import check_input
 from groupvit_export.graph.passes import PASSES, check_passes
 from groupvit_export.quantization.options import QuantizationOptions
-from groupvit_export.quantization.options import command_line as quantization_command_line
 from groupvit_export.targets.options import TargetOptions
-from groupvit_export.targets.options import command_line as target_command_line
 from groupvit_export.targets.registry import check_decode_in_graph, check_options, check_target
 from groupvit_runtime.manifest import DecodeName, check_decode
 
@@ -63,14 +60,3 @@ def check_build_options(options: BuildOptions) -> None:
     check_decode_in_graph(options.target, options.precision, options.decode_in_graph)
     if options.decode is not None:
         check_decode(options.decode)
-
-
-def build_command(options: BuildOptions) -> str:
-    """The command line that builds the same engines."""
-    words = ["groupvit", "export", "--target", options.target, "--precision", options.precision]
-    words += [] if options.checkpoint is None else ["--checkpoint", options.checkpoint]
-    words += [] if options.input == "float32" else ["--input", options.input]
-    words += ["--decode-in-graph"] if options.decode_in_graph else []
-    words += quantization_command_line(options.quantization)
-    words += [] if options.target_options is None else target_command_line(options.target_options)
-    return shlex.join(words)

@@ -147,14 +147,19 @@ def run(arguments: Arguments) -> int:
                 "bundle": str(result.path),
                 "seconds": result.seconds,
                 "notes": list(result.notes),
-                "parity": to_json(result.manifest.parity),
-                "precisions": to_json(result.manifest.precisions),
+                "parity": to_json(result.provenance.parity),
+                "precisions": to_json(result.provenance.precisions),
             }
         )
         return 0
+    provenance = result.provenance
     show(
         separated(
-            (kept_nodes(result.manifest), parity_table(result.manifest), precision_table(result.manifest))
+            (
+                kept_nodes(result.manifest, provenance),
+                parity_table(provenance.parity),
+                precision_table(provenance.precisions),
+            )
         )
     )
     image, labels = ("IMAGE", "a cat,a dog")

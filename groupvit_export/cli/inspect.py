@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -14,9 +15,22 @@ from groupvit_export.cli.output import print_json
 from groupvit_export.cli.parity import parity_table
 from groupvit_export.cli.precisions import precision_table
 from groupvit_export.cli.tables import Block, Table, separated, show, table
+from groupvit_export.provenance import (
+    PROVENANCE_NAME,
+    Provenance,
+    check_manifest_seal,
+    find_provenance,
+)
 from groupvit_export.targets.requirements import GRAPH_PACKAGES, is_there
 from groupvit_runtime.contract import LABELS_OUTPUT, PaperDecode
-from groupvit_runtime.manifest import EngineInfo, Manifest, ProfileInfo, TensorInfo
+from groupvit_runtime.manifest import (
+    MANIFEST_NAME,
+    EngineInfo,
+    FileInfo,
+    Manifest,
+    ProfileInfo,
+    TensorInfo,
+)
 from groupvit_runtime.open_bundle import OpenBundle, open_bundle
 from groupvit_runtime.serialize import to_json
 
@@ -26,53 +40,44 @@ class Arguments(VerbArguments):
     """Options of `groupvit inspect`."""
 
     bundle: Bundle
-    as_json: Annotated[bool, Option("--json", help="print the manifest as JSON")] = False
+    as_json: Annotated[bool, Option("--json", help="print manifest and provenance as JSON")] = False
 
 
 def run(arguments: Arguments) -> int:
     bundle = open_bundle(arguments.bundle)
     files = _verify(bundle)
-    manifest = bundle.manifest
+    manifest, provenance = bundle.manifest, find_provenance(bundle)
     if arguments.as_json:
-        print_json(to_json(manifest))
+        print_json({**to_json(manifest), "provenance": to_json(provenance)})
         return 0
-    show(
-        separated(
-            (
-                [_head(manifest)],
-                *map(_engine, manifest.engines),
-                kept_nodes(manifest),
-                layer_table(manifest),
-                precision_table(manifest),
-                [_passes(manifest)],
-                parity_table(manifest),
-                [files],
-            )
-        )
+    parts: tuple[list[Block], ...] = (
+        [_head(manifest, provenance)],
+        *map(_engine, manifest.engines),
+        *_made(manifest, provenance),
+        [files],
     )
+    show(separated(parts))
     return 0
 
 
 def _verify(bundle: OpenBundle) -> Table:
-    manifest = bundle.manifest
-    files = [file for engine in manifest.engines for file in engine.all_files]
-    files += [manifest.tokenizer] if manifest.tokenizer else []
-    files += [vocabulary.file for vocabulary in manifest.vocabularies]
+    check_manifest_seal(bundle)
+    files = list(bundle.manifest.all_files)
     for file in files:
         file.verify(bundle.root)
+    sealed = (MANIFEST_NAME, PROVENANCE_NAME)
+    files += [FileInfo.of(bundle.root, name) for name in sealed if (bundle.root / name).is_file()]
     rows = [[file.path, f"{file.bytes:,}", file.sha256[:16], "ok"] for file in files]
     return table(["file", "bytes", "sha256", "contents"], rows)
 
 
-def _head(manifest: Manifest) -> str:
+def _head(manifest: Manifest, provenance: Provenance | None) -> str:
     model, decode = manifest.model, manifest.decode
     vocabularies = ", ".join(f"{item.name} ({item.size})" for item in manifest.vocabularies) or "none cached"
     rows = {
         "bundle": f"{manifest.name}, schema {manifest.schema_version}",
-        "made": f"{manifest.created} by groupvit-export {manifest.toolkit_version}",
-        "command": manifest.command,
-        "checkpoint": f"{manifest.checkpoint.source} ({manifest.checkpoint.format})",
-        "fingerprint": manifest.checkpoint.fingerprint,
+        **({} if provenance is None else _origin(provenance)),
+        "fingerprint": manifest.fingerprint,
         "images": f"{_by(model.image_size)} px, patches of {model.patch_size}, grid {_by(model.grid)}",
         "groups": " then ".join(map(str, model.groups)),
         "embeddings": f"{model.projection_dim} values, logit scale exp({model.logit_scale:.4f})",
@@ -92,6 +97,32 @@ def _head(manifest: Manifest) -> str:
     return "\n".join(f"{label.ljust(width)}  {value}" for label, value in rows.items())
 
 
+def _made(manifest: Manifest, provenance: Provenance | None) -> Sequence[list[Block]]:
+    if provenance is None:
+        return ([f"how it was made: not known without its {PROVENANCE_NAME}"],)
+    return (
+        kept_nodes(manifest, provenance),
+        layer_table(manifest, provenance),
+        precision_table(provenance.precisions),
+        [_passes(provenance.passes)],
+        parity_table(provenance.parity),
+    )
+
+
+def _origin(provenance: Provenance) -> dict[str, str]:
+    checkpoint = provenance.checkpoint
+    return {
+        "made": f"{provenance.created} by {_versions(provenance.versions)}",
+        "command": provenance.command,
+        "made anew by": provenance.rebuild,
+        "checkpoint": f"{checkpoint.source} ({checkpoint.format})",
+    }
+
+
+def _versions(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
 def _paper(decode: PaperDecode | None) -> str:
     if decode is None:
         return "not with an engine that is not square"
@@ -103,7 +134,6 @@ def _paper(decode: PaperDecode | None) -> str:
 
 
 def _engine(engine: EngineInfo) -> list[Block]:
-    versions = ", ".join(f"{name} {version}" for name, version in engine.versions.items())
     tensors = [["in", *_tensor(item)] for item in engine.inputs]
     tensors += [["out", *_tensor(item)] for item in engine.outputs]
     tensors += [["profile", item.name, "", _profile(item)] for item in _profiles(engine)]
@@ -111,7 +141,7 @@ def _engine(engine: EngineInfo) -> list[Block]:
     inside += ["decodes label maps"] if LABELS_OUTPUT in (t.name for t in engine.outputs) else []
     return [
         f"{engine.role} engine: {engine.target} {engine.precision}, for {engine.hardware}\n"
-        f"built with {versions}" + (f"\ninside: {', '.join(inside)}" if inside else ""),
+        f"built with {_versions(engine.versions)}" + (f"\ninside: {', '.join(inside)}" if inside else ""),
         table(["", "tensor", "dtype", "shape"], tensors),
     ]
 
@@ -125,12 +155,12 @@ def _profile(info: ProfileInfo) -> str:
     return " : ".join("[" + ", ".join(map(str, shape)) + "]" for shape in shapes)
 
 
-def _passes(manifest: Manifest) -> str:
-    if not manifest.passes:
+def _passes(passes: Sequence[str]) -> str:
+    if not passes:
         return "graph passes: none"
     summaries = _pass_summaries()
     return "graph passes:\n" + "\n".join(
-        f"  {name}" + (f": {summaries[name]}" if name in summaries else "") for name in manifest.passes
+        f"  {name}" + (f": {summaries[name]}" if name in summaries else "") for name in passes
     )
 
 

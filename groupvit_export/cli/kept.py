@@ -5,17 +5,22 @@ from __future__ import annotations
 import textwrap
 
 from groupvit_export.cli.tables import Block, separated
-from groupvit_runtime.manifest import EngineInfo, Manifest
+from groupvit_export.provenance import EngineProvenance, Provenance
+from groupvit_runtime.manifest import Manifest
 
 
-def kept_nodes(manifest: Manifest) -> list[Block]:
+def kept_nodes(manifest: Manifest, provenance: Provenance) -> list[Block]:
     """By engine and reason, every node by name; empty where everything is float32 anyway."""
-    return separated([_engine(engine)] for engine in manifest.engines if engine.kept)
+    return separated(
+        [_engine(engine, manifest.engine(engine.role).precision)]
+        for engine in provenance.engines
+        if engine.kept
+    )
 
 
-def _engine(engine: EngineInfo) -> str:
+def _engine(engine: EngineProvenance, precision: str) -> str:
     count = sum(len(item.nodes) for item in engine.kept)
-    lines = [f"{engine.role} engine, {engine.precision}: {count} nodes stay in float32"]
+    lines = [f"{engine.role} engine, {precision}: {count} nodes stay in float32"]
     for item in engine.kept:
         lines.append(f"  {item.reason} ({len(item.nodes)}):")
         lines += textwrap.wrap(", ".join(item.nodes), 100, initial_indent="    ", subsequent_indent="    ")

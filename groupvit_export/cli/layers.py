@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from groupvit_export.cli.tables import Block, separated, table
-from groupvit_runtime.manifest import Calibration, EngineInfo, Manifest, QuantizedLayer
+from groupvit_export.provenance import Calibration, Provenance, QuantizationRecord, QuantizedLayer
+from groupvit_runtime.manifest import EngineInfo, Manifest, QuantizationInfo
 
 
-def layer_table(manifest: Manifest) -> list[Block]:
+def layer_table(manifest: Manifest, provenance: Provenance) -> list[Block]:
     """By engine: how int8 was made, and every layer with its sensitivity; empty where nothing is in int8."""
-    return separated(_engine(engine) for engine in manifest.engines if engine.quantization is not None)
+    return separated(
+        _engine(manifest.engine(engine.role), engine.quantization)
+        for engine in provenance.engines
+        if engine.quantization is not None
+    )
 
 
-def _engine(engine: EngineInfo) -> list[Block]:
-    info = engine.quantization
-    assert info is not None
-    count = sum(layer.quantized for layer in info.layers)
-    head = f"{engine.role} engine: {count} of {len(info.layers)} layers in int8"
-    layers = table(["layer", "", "sensitivity"], [_row(layer) for layer in info.layers])
+def _engine(engine: EngineInfo, record: QuantizationRecord) -> list[Block]:
+    info = engine.quantization or QuantizationInfo()
+    head = f"{engine.role} engine: {record.quantized} of {len(record.layers)} layers in int8"
+    layers = table(["layer", "", "sensitivity"], [_row(layer) for layer in record.layers])
     sums = "exact on every processor" if info.never_saturates else "may saturate on x86 without VNNI"
     judged = f"judged on {info.instruction_set or 'an unknown instruction set'}; sums of products {sums}"
-    return [f"{head}\n{info.method}\n{_calibration(info.calibration)}\n{judged}", layers]
+    return [f"{head}\n{record.method}\n{_calibration(record.calibration)}\n{judged}", layers]
 
 
 def _calibration(record: Calibration) -> str:

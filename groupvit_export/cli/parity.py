@@ -1,18 +1,15 @@
-"""The parity summary of a manifest as a table."""
+"""The parity summary of an export as a table."""
 
 from __future__ import annotations
 
 from groupvit_export.cli.tables import Block, table
+from groupvit_export.provenance import ParityRow, ParitySummary
 from groupvit_export.verification.report import number
 from groupvit_export.verification.words import recorded_title
-from groupvit_runtime.manifest import Manifest, ParityRow
 
 
-def parity_table(manifest: Manifest) -> list[Block]:
+def parity_table(parity: ParitySummary) -> list[Block]:
     """Decisions and errors of the engines against the reference, with the budgets they had."""
-    parity = manifest.parity
-    if parity is None:
-        return ["parity with the reference: not recorded"]
     head = f"parity with the reference (float64): {parity.verdict}"
     if parity.first is not None:
         head += f", first in {parity.first}"

@@ -1,19 +1,21 @@
-"""The precisions of a manifest as a table."""
+"""The precisions of a model as a table."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from groupvit_export.cli.tables import Block, table
-from groupvit_runtime.manifest import Manifest, PrecisionRow
+from groupvit_export.provenance import PrecisionRow
 
 
-def precision_table(manifest: Manifest) -> list[Block]:
+def precision_table(precisions: Sequence[PrecisionRow]) -> list[Block]:
     """Verdict, mIoU, agreement and latency of every precision; empty where there is only one."""
-    if not manifest.precisions:
+    if not precisions:
         return []
     header = ["precision", "verdict", "mIoU", "pixels as in fp32", "image engine"]
-    details = dict.fromkeys(row.detail for row in manifest.precisions)
+    details = dict.fromkeys(row.detail for row in precisions)
     lines = [f"  {detail}" for detail in details]
-    return [table(header, [_row(row) for row in manifest.precisions]), *lines]
+    return [table(header, [_row(row) for row in precisions]), *lines]
 
 
 def _row(row: PrecisionRow) -> list[str]:

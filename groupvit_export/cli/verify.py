@@ -60,7 +60,7 @@ class Arguments(VerbArguments):
         Option(
             "--against",
             metavar="CHECKPOINT",
-            help="folder, hub id or .pth; default: what the manifest names",
+            help="folder, hub id or .pth; default: what the provenance names",
         ),
     ] = None
     config: Annotated[

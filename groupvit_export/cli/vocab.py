@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +26,14 @@ from groupvit_export.cli.tables import show, table
 from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.errors import GroupViTError, UsageError
 from groupvit_runtime.files import write_atomically
-from groupvit_runtime.manifest import MANIFEST_NAME, FileInfo, VocabularyInfo, read_manifest
+from groupvit_runtime.manifest import (
+    MANIFEST_NAME,
+    FileInfo,
+    VocabularyInfo,
+    read_manifest,
+    read_manifest_value,
+    with_vocabularies,
+)
 from groupvit_runtime.open_bundle import open_bundle
 from groupvit_runtime.prompts import check_labels, resolve_templates
 from groupvit_runtime.text_encoder import TextEncoder
@@ -145,7 +152,9 @@ def _add(root: Path, name: str, vocabulary: Vocabulary) -> Path:
     )
     others = tuple(item for item in manifest.vocabularies if item.name != name)
     replaced = [item.file for item in manifest.vocabularies if item.name == name]
-    write_atomically(root / MANIFEST_NAME, replace(manifest, vocabularies=(*others, info)).to_text().encode())
+    # The text as it is: a newer minor version may have written more than the records hold.
+    text = with_vocabularies(read_manifest_value(root), (*others, info))
+    write_atomically(root / MANIFEST_NAME, text.encode())
     for file in replaced:
         if file.path != info.file.path:
             (root / file.path).unlink(missing_ok=True)

@@ -60,7 +60,7 @@ def identify(dataset: Dataset, setting: Setting, manifest: Manifest, engine: str
     return Identity(
         toolkit=version("groupvit-export"),
         manifest_sha256=_sha256(replace(manifest, vocabularies=()).to_text().encode()),
-        fingerprint=manifest.checkpoint.fingerprint,
+        fingerprint=manifest.fingerprint,
         engine=engine,
         dataset=dataset.name,
         classes=dataset.classes,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from groupvit_export.metrics.judge import Quality
+from groupvit_export.provenance import LabelLimits
 from groupvit_runtime.errors import UsageError
-from groupvit_runtime.manifest import LabelLimits
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class LabelBudget:
 
     @property
     def limits(self) -> LabelLimits:
-        """As a manifest records it."""
+        """As a provenance records it."""
         return LabelLimits(self.max_miou_drop, self.min_agreement)
 
     @staticmethod
     def recorded(limits: LabelLimits) -> LabelBudget:
-        """As a manifest has recorded it."""
+        """As a provenance has recorded it."""
         return LabelBudget(limits.max_miou_drop, limits.min_agreement)
 
     def holds(self, found: Quality, fp32: Quality) -> bool:

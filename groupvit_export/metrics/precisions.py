@@ -10,7 +10,8 @@ import numpy as np
 from groupvit_export.metrics.decoding import RunImage
 from groupvit_export.metrics.judge import Judge, Quality, RunText
 from groupvit_export.metrics.latency import median_latencies
-from groupvit_runtime.manifest import PrecisionRow, Verdict
+from groupvit_export.provenance import PrecisionRow
+from groupvit_runtime.manifest import Verdict
 
 Report = Callable[[str, float], None]
 """What goes on, and the share of it that is done."""

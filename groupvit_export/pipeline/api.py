@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from groupvit_export.build.api import TOKENIZER_NAME, Build, build_engines
@@ -15,32 +14,36 @@ from groupvit_export.build.options import check_build_options
 from groupvit_export.build.source import Source, load_source
 from groupvit_export.checkpoint.load import Checkpoint
 from groupvit_export.metrics.budget import LabelBudget
-from groupvit_export.pipeline.options import ExportOptions, bundle_path, rebuild_command
+from groupvit_export.pipeline.options import ExportOptions, bundle_path
+from groupvit_export.pipeline.origin import creation_date, tool_versions
 from groupvit_export.pipeline.parity import Comparison, parity_error
+from groupvit_export.pipeline.rebuild_command import rebuild_command
+from groupvit_export.provenance import (
+    PROVENANCE_NAME,
+    CheckpointInfo,
+    EngineProvenance,
+    Float32Nodes,
+    PrecisionRow,
+    Provenance,
+    provenance_text,
+)
 from groupvit_export.targets.registry import TARGETS, check_options
 from groupvit_export.verification.int8_criteria import label_cells
 from groupvit_export.verification.report import Cell
 from groupvit_export.verification.rows import RowKey
 from groupvit_runtime.files import check_replaceable, staged_folder
-from groupvit_runtime.manifest import (
-    MANIFEST_NAME,
-    SCHEMA_VERSION,
-    CheckpointInfo,
-    FileInfo,
-    Manifest,
-    ParitySummary,
-    PrecisionRow,
-)
+from groupvit_runtime.manifest import MANIFEST_NAME, FileInfo, Manifest, Verdict
 
 __all__ = ["ExportOptions", "ExportResult", "bundle_path", "export_bundle"]
 
 
 @dataclass(frozen=True)
 class ExportResult:
-    """The bundle's folder, its manifest, seconds by step, and what was assumed of the checkpoint."""
+    """The bundle's folder, its two records, seconds by step, and what was assumed of the checkpoint."""
 
     path: Path
     manifest: Manifest
+    provenance: Provenance
     seconds: dict[str, float]
     notes: tuple[str, ...]
 
@@ -64,6 +67,7 @@ def export_bundle(
         GroupViTError: a step failed; `ParityError` when the engine does not equal the reference.
     """
     check_build_options(options)
+    created, rebuild = creation_date(), rebuild_command(options)
     path = bundle_path(options)
     check_replaceable(path, force=options.force)
     images = read_calibration(options.quantization)
@@ -89,7 +93,7 @@ def export_bundle(
             stage,
             scratch,
             images=images,
-            rebuild=rebuild_command(options),
+            rebuild=rebuild,
             clock=clock,
             report=report,
         )
@@ -98,7 +102,8 @@ def export_bundle(
         with clock.step("compare with the reference"):
             comparison = Comparison.of(source, built.tokenizer, built.model, scratch)
             cells = None if quantization is None else _label_cells(quantization, options.quantization.budget)
-            compared = comparison.compare(built.engines, options.passes, cells)
+            in_int8 = None if quantization is None else quantization.image.record.quantized
+            compared = comparison.compare(built.engines, options.passes, cells, in_int8)
             parity = compared.summary
             if parity.verdict == "FAIL" and not options.allow_failed_parity:
                 raise parity_error(parity)
@@ -110,9 +115,21 @@ def export_bundle(
                 beside = comparison.compare(built.float32(scratch / "fp32"))
                 precisions = comparison.rows(judge, beside, compared, options.precision, report)
 
-        manifest = _manifest(options, source, built, parity, precisions, path.name)
+        manifest = _manifest(source, built, parity.verdict, path.name)
+        provenance = Provenance(
+            created=created,
+            command=options.command,
+            rebuild=rebuild,
+            versions=tool_versions(),
+            checkpoint=CheckpointInfo(source.checkpoint.source, source.checkpoint.format),
+            passes=options.passes,
+            engines=_engine_provenance(built),
+            parity=parity,
+            precisions=precisions,
+        )
         (stage / MANIFEST_NAME).write_text(manifest.to_text(), encoding="utf-8")
-    return ExportResult(path=path, manifest=manifest, seconds=clock.seconds, notes=source.notes)
+        (stage / PROVENANCE_NAME).write_text(provenance_text(provenance, manifest), encoding="utf-8")
+    return ExportResult(path, manifest, provenance, clock.seconds, source.notes)
 
 
 def _label_cells(quantization: Quantization, budget: LabelBudget) -> dict[RowKey, Cell]:
@@ -121,31 +138,34 @@ def _label_cells(quantization: Quantization, budget: LabelBudget) -> dict[RowKey
     return label_cells(made.quality, made.fp32_quality, budget, quantization.held_out.described)
 
 
-def _manifest(
-    options: ExportOptions,
-    source: Source,
-    built: Build,
-    parity: ParitySummary,
-    precisions: tuple[PrecisionRow, ...],
-    name: str,
-) -> Manifest:
-    checkpoint = source.checkpoint
+def _manifest(source: Source, built: Build, verdict: Verdict, name: str) -> Manifest:
     return Manifest(
-        schema_version=SCHEMA_VERSION,
         name=name,
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        command=options.command,
-        toolkit_version=version("groupvit-export"),
-        checkpoint=CheckpointInfo(
-            source=checkpoint.source, format=checkpoint.format, fingerprint=checkpoint.fingerprint
-        ),
+        fingerprint=source.checkpoint.fingerprint,
+        verdict=verdict,
         model=built.model,
         engines=built.engines.both,
         tokenizer=FileInfo.of(built.engines.root, TOKENIZER_NAME),
         prompts=source.templates,
         preprocessing=source.contracts,
         decode=source.decode,
-        passes=options.passes,
-        parity=parity,
-        precisions=precisions,
+    )
+
+
+def _engine_provenance(built: Build) -> tuple[EngineProvenance, EngineProvenance]:
+    """As the manifest lists them."""
+    quantized = None if built.quantization is None else built.quantization.image
+    image = built.graphs.typed["image"] if quantized is None else quantized.graph
+    record = None if quantized is None else quantized.record
+    return (
+        EngineProvenance("image", _float32_nodes(image.kept), record),
+        EngineProvenance("text", _float32_nodes(built.graphs.typed["text"].kept)),
+    )
+
+
+def _float32_nodes(kept: Mapping[str, str]) -> tuple[Float32Nodes, ...]:
+    """Nodes with the reason of each, by reason."""
+    return tuple(
+        Float32Nodes(reason, tuple(node for node, why in kept.items() if why == reason))
+        for reason in dict.fromkeys(kept.values())
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from groupvit_export.build.options import BuildOptions, build_command
+from groupvit_export.build.options import BuildOptions
 from groupvit_export.data.bundled import DEMO_NAME
 
 _FROM_PYTHON: Final = "groupvit_export.export"
@@ -22,7 +22,7 @@ class ExportOptions(BuildOptions):
         force: replace an existing bundle.
         allow_failed_parity: write the bundle even where an engine is not the model; the manifest says so
             and the runtime warns.
-        command: recorded in the manifest.
+        command: recorded in the provenance.
     """
 
     output: Path | None = None
@@ -37,11 +37,6 @@ def bundle_path(options: ExportOptions) -> Path:
         return options.output
     name = _checkpoint_name(options.checkpoint)
     return Path(f"{name}-{options.target}-{options.precision}")
-
-
-def rebuild_command(options: ExportOptions) -> str:
-    """The command line that makes the same bundle."""
-    return build_command(options) if options.command == _FROM_PYTHON else options.command
 
 
 def _checkpoint_name(checkpoint: str | None) -> str:

@@ -14,6 +14,7 @@ from groupvit_export.data.images import bundled_images
 from groupvit_export.errors import ParityError
 from groupvit_export.metrics.judge import Judge
 from groupvit_export.metrics.precisions import Side, precision_rows
+from groupvit_export.provenance import ParitySummary, PrecisionRow
 from groupvit_export.verification.backends import Backend
 from groupvit_export.verification.budgets import load_budgets
 from groupvit_export.verification.checks.network import network_cells
@@ -27,7 +28,7 @@ from groupvit_export.verification.rows import RowKey
 from groupvit_export.verification.specification import ClassPrompts, VerificationSpec
 from groupvit_export.verification.words import parity_summary
 from groupvit_runtime.engines import EngineOptions
-from groupvit_runtime.manifest import ModelInfo, ParitySummary, PrecisionRow
+from groupvit_runtime.manifest import ModelInfo
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,7 @@ class Compared:
 
     Attributes:
         backend: what was run: the engines, or a stand-in.
-        summary: what the manifest keeps.
+        summary: what the provenance keeps.
     """
 
     backend: Backend
@@ -80,7 +81,11 @@ class Comparison:
         return Judge(self.source.decoding, scenes, scenes.classes or self.words().names)
 
     def compare(
-        self, engines: Engines, passes: tuple[str, ...] = (), label_cells: Mapping[RowKey, Cell] | None = None
+        self,
+        engines: Engines,
+        passes: tuple[str, ...] = (),
+        label_cells: Mapping[RowKey, Cell] | None = None,
+        quantized: int | None = None,
     ) -> Compared:
         """Hold engines against the reference, with the budgets of their precision.
 
@@ -88,6 +93,7 @@ class Comparison:
             engines: of one precision.
             passes: graph passes that have rows of their own.
             label_cells: of int8, the rows that its label maps decide.
+            quantized: of int8, how many layers of the image engine are.
 
         Raises:
             GroupViTError: an engine cannot be loaded.
@@ -102,7 +108,8 @@ class Comparison:
             scratch=cut,
             options=EngineOptions(),
         )
-        cells = network_cells({e.role: e for e in engines.both}, engines.root, self.subject.stages)
+        infos = {engine.role: engine for engine in engines.both}
+        cells = network_cells(infos, engines.root, self.subject.stages, quantized)
         report = examine(
             self.subject,
             [Candidate(backend, cells, passes=passes)],

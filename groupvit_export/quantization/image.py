@@ -17,13 +17,14 @@ from groupvit_export.graph.precision import TypedGraph, deciding_nodes
 from groupvit_export.metrics.budget import LabelBudget
 from groupvit_export.metrics.decoding import RunImage
 from groupvit_export.metrics.judge import Judge, Quality
+from groupvit_export.provenance import Calibration, QuantizationRecord, QuantizedLayer
 from groupvit_export.quantization.calibrate import method, quantize
 from groupvit_export.quantization.options import Feed
 from groupvit_export.quantization.saturation import LARGEST_WEIGHT, layers_at_risk
 from groupvit_export.quantization.search import find_fallback_layers
 from groupvit_export.quantization.sensitivity import sensitivities
 from groupvit_runtime.byte_products import this_instruction_set
-from groupvit_runtime.manifest import Calibration, QuantizationInfo, QuantizedLayer
+from groupvit_runtime.manifest import QuantizationInfo
 
 FEW_IMAGES: Final = 8
 """Fewer for the ranges than this are worth a note (`docs/precision.md` has the measurement)."""
@@ -41,11 +42,13 @@ class QuantizedImage:
     Attributes:
         graph: the graph to build, and what stays in float32 in it.
         info: for the manifest.
+        record: for the provenance.
         quality, fp32_quality: of the held-out label maps.
     """
 
     graph: TypedGraph
     info: QuantizationInfo
+    record: QuantizationRecord
     quality: Quality
     fp32_quality: Quality
 
@@ -145,7 +148,7 @@ def quantize_image(
             expected=f"weights of at most {LARGEST_WEIGHT}",
             fix="install the versions of constraints.txt",
         )
-    info = QuantizationInfo(
+    record = QuantizationRecord(
         method=_method(context),
         calibration=_calibration(context),
         budget=budget.limits,
@@ -153,11 +156,10 @@ def quantize_image(
             QuantizedLayer(name, name not in choice.fallback_layers, sensitivity[name])
             for name in graphs.layers
         ),
-        instruction_set=_judged_on(context),
-        never_saturates=not at_risk,
     )
+    info = QuantizationInfo(instruction_set=_judged_on(context), never_saturates=not at_risk)
     graph = TypedGraph(chosen_graph, kept)
-    return QuantizedImage(graph, info, choice.quality, fp32_quality)
+    return QuantizedImage(graph, info, record, choice.quality, fp32_quality)
 
 
 def kept_in_float(model: onnx.ModelProto, *, weight_bits: int) -> dict[str, str]:

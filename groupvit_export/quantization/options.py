@@ -26,15 +26,3 @@ class QuantizationOptions:
 
     calibration: Path | None = None
     budget: LabelBudget = field(default_factory=LabelBudget)
-
-
-def command_line(options: QuantizationOptions) -> list[str]:
-    """The command-line options that say the same, without those at their default."""
-    usual = LabelBudget()
-    words = [] if options.calibration is None else ["--calibration", str(options.calibration)]
-    for flag, value, default in (
-        ("--max-miou-drop", options.budget.max_miou_drop, usual.max_miou_drop),
-        ("--min-agreement", options.budget.min_agreement, usual.min_agreement),
-    ):
-        words += [] if value == default else [flag, f"{value:g}"]
-    return words

@@ -6,7 +6,7 @@ command that rebuilds a bundle is written from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final, TypeVar
 
@@ -73,10 +73,19 @@ def command_line(options: TargetOptions) -> list[str]:
     words: list[str] = []
     for name, own in given(options).items():
         value = getattr(options, name)
-        words.append(own.name)
-        if own.metavar is not None:
-            words.append(",".join(value) if isinstance(value, tuple) else str(value))
+        if own.metavar is None:
+            words.append(own.name)
+        else:
+            words += said(own.name, [",".join(value) if isinstance(value, tuple) else str(value)])
     return words
+
+
+def said(name: str, texts: Iterable[str]) -> list[str]:
+    """The words that give a command-line option these values, one after the other."""
+    # With "=" a value that begins with a dash is not taken for another option.
+    return [
+        word for text in texts for word in ((f"{name}={text}",) if text.startswith("-") else (name, text))
+    ]
 
 
 def read_options(kind: type[OptionsT], texts: Mapping[str, str | bool]) -> OptionsT:

@@ -17,6 +17,7 @@ from groupvit_export.data.bundled import DEMO_CHECKPOINT, DEMO_SOURCE
 from groupvit_export.data.images import LONG_SIDE, ImageSet, read_images
 from groupvit_export.errors import CheckpointError, UsageError
 from groupvit_export.graph.passes import check_recorded_passes
+from groupvit_export.provenance import Provenance, is_manifest_sealed, read_provenance
 from groupvit_export.targets.base import Target, unmarkable
 from groupvit_export.targets.registry import check_target, target_of_engine
 from groupvit_export.verification.backends import Backend, eager, encoder_in_float64
@@ -48,7 +49,7 @@ class VerifyOptions:
 
     Attributes:
         images: a folder of images, or of a data set with masks; None for the scenes that the package ships.
-        against: folder, hub id or `.pth`; None for the checkpoint that the manifest names.
+        against: folder, hub id or `.pth`; None for the checkpoint that the provenance names.
         config: a config.json to use instead of the checkpoint's.
         targets: further targets, built from the checkpoint on the spot, as columns beside the bundle's.
         labels: class names for the label maps; None for words that the tokenizer knows.
@@ -56,7 +57,7 @@ class VerifyOptions:
         threads: of the engines; None for their own choice.
         device: "cpu" or "cuda"; None for the target's usual one.
         calibration: for `targets` of an int8 bundle, where the images lie that it was calibrated on; None for
-            where the manifest says.
+            where the provenance says.
     """
 
     images: Path | None = None
@@ -109,8 +110,8 @@ def verify_bundle(
     """
     options = options or VerifyOptions()
     opened = open_bundle(Path(bundle))
-    manifest = opened.manifest
-    check_recorded_passes(manifest.passes, manifest.toolkit_version)
+    manifest, provenance = opened.manifest, read_provenance(opened)
+    check_recorded_passes(provenance.passes)
     precision = manifest.engine("image").precision
     examined = reference_precision(precision)
     targets = [check_target(target, precision) for target in dict.fromkeys(options.targets)]
@@ -118,9 +119,9 @@ def verify_bundle(
         _check_bisect(precision, [target_of_engine(manifest.engine("image").target), *targets])
     for target in targets:
         target.announce(target.Options())
-    calibration = calibration_folder(manifest, options.calibration) if targets else None
+    calibration = calibration_folder(provenance, options.calibration) if targets else None
     images = None if options.images is None else read_images(options.images, options.limit)
-    checkpoint = _checkpoint(opened, options)
+    checkpoint = _checkpoint(provenance, options)
     model = build_model(checkpoint)
     image_size = manifest.model.image_size
     normalizes = manifest.engine("image").normalizes
@@ -128,23 +129,25 @@ def verify_bundle(
     subject = VerificationSpec(
         model, image_size, preprocessing.contracts, paper_constants(image_size), normalizes
     )
-    notes = [*_fingerprint_notes(opened, checkpoint), *preprocessing.notes]
+    notes = [*_seal_notes(opened), *_fingerprint_notes(opened, checkpoint), *preprocessing.notes]
     check_architecture(model, manifest.model)
     words, token_ids = _words(opened, checkpoint, options.labels)
     shown = bundled_scenes() if images is None else images.images
     plan = label_plan(subject, words, shown, manifest.engine("image").max_batch)
     with tempfile.TemporaryDirectory(prefix="groupvit-verify-") as scratch:
-        engines = [Column.of(opened)]
+        engines = [Column.of(opened, provenance)]
         for target in targets:
             progress(f"build the {target.name} engines from the checkpoint ...")
             engines.append(
-                build_column(opened, checkpoint, target.name, calibration, Path(scratch) / target.name)
+                build_column(
+                    opened, provenance, checkpoint, target.name, calibration, Path(scratch) / target.name
+                )
             )
         recorded = manifest_cells(subject, opened, {**plan.images, **plan.shapes}) | {
             RowKey(RowKind.TOKEN_IDS): token_ids
         }
         candidates = [
-            Candidate(encoder_in_float64(model, image_size, manifest.passes), passes=manifest.passes),
+            Candidate(encoder_in_float64(model, image_size, provenance.passes), passes=provenance.passes),
             Candidate(eager(model, examined)),
         ]
         columns: dict[str, Column] = {}
@@ -161,7 +164,7 @@ def verify_bundle(
                 options=EngineOptions(device=options.device, threads=options.threads),
             )
             infos = {engine.role: engine for engine in column.engines}
-            cells = network_cells(infos, column.root, subject.stages)
+            cells = network_cells(infos, column.root, subject.stages, column.quantized)
             # Only a bundle has a manifest that could be wrong.
             candidates.append(Candidate(backend, cells if number else {**recorded, **cells}, shown=SHOWN))
             columns[backend.name] = column
@@ -178,7 +181,7 @@ def verify_bundle(
             progress=progress,
         )
         if in_int8:
-            held_out = _held_out(opened, subject, images, options.labels, checkpoint)
+            held_out = _held_out(opened, provenance, subject, images, options.labels, checkpoint)
             report = apply_int8_criteria(examination.report, held_out.cells(in_int8))
             examination = Examination(
                 replace(report, notes=(*report.notes, *held_out.notes)), examination.shown
@@ -210,6 +213,7 @@ def _check_bisect(precision: str, targets: Sequence[Target[Any]]) -> None:
 
 def _held_out(
     bundle: OpenBundle,
+    provenance: Provenance,
     subject: VerificationSpec,
     images: ImageSet | None,
     labels: tuple[str, ...] | None,
@@ -219,6 +223,7 @@ def _held_out(
     assert manifest.tokenizer is not None  # _words has refused a bundle without
     return ValidationSet.of(
         manifest,
+        provenance,
         manifest.tokenizer.verify(bundle.root),
         subject,
         eager(subject.model, "fp32"),
@@ -228,8 +233,8 @@ def _held_out(
     )
 
 
-def _checkpoint(bundle: OpenBundle, options: VerifyOptions) -> Checkpoint:
-    recorded = bundle.manifest.checkpoint
+def _checkpoint(provenance: Provenance, options: VerifyOptions) -> Checkpoint:
+    recorded = provenance.checkpoint
     if options.against is None and recorded.source == DEMO_SOURCE:
         return replace(load_checkpoint(DEMO_CHECKPOINT, config=options.config), source=DEMO_SOURCE)
     if options.against is not None:
@@ -245,8 +250,12 @@ def _checkpoint(bundle: OpenBundle, options: VerifyOptions) -> Checkpoint:
         ) from error
 
 
+def _seal_notes(bundle: OpenBundle) -> list[str]:
+    return [] if is_manifest_sealed(bundle) else ["manifest.json was changed after the export"]
+
+
 def _fingerprint_notes(bundle: OpenBundle, checkpoint: Checkpoint) -> list[str]:
-    recorded = bundle.manifest.checkpoint.fingerprint
+    recorded = bundle.manifest.fingerprint
     if checkpoint.fingerprint == recorded:
         return []
     return [

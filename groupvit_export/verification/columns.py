@@ -7,15 +7,17 @@ from pathlib import Path
 
 from groupvit_export.build.api import build_engines
 from groupvit_export.build.clock import Clock
+from groupvit_export.build.command import build_command
 from groupvit_export.build.int8 import read_calibration
-from groupvit_export.build.options import BuildOptions, build_command, check_build_options
+from groupvit_export.build.options import BuildOptions, check_build_options
 from groupvit_export.build.source import load_source
 from groupvit_export.checkpoint.load import Checkpoint
 from groupvit_export.data.bundled import DEMO_SOURCE
 from groupvit_export.errors import UsageError
 from groupvit_export.metrics.budget import LabelBudget
+from groupvit_export.provenance import Provenance
 from groupvit_export.quantization.options import QuantizationOptions
-from groupvit_runtime.manifest import EngineInfo, Manifest, Role
+from groupvit_runtime.manifest import EngineInfo, Role
 from groupvit_runtime.open_bundle import OpenBundle
 
 
@@ -28,19 +30,23 @@ class Column:
         engines: one a role.
         root: the folder that they lie in.
         passes: that their graphs were made with.
+        quantized: layers of the image engine in int8; None where the precision is another.
     """
 
     name: str
     engines: tuple[EngineInfo, ...]
     root: Path
     passes: tuple[str, ...]
+    quantized: int | None
 
     @staticmethod
-    def of(bundle: OpenBundle) -> Column:
+    def of(bundle: OpenBundle, provenance: Provenance) -> Column:
         """The engines of a bundle."""
         engine = bundle.manifest.engine("image")
         name = f"{engine.target} {engine.precision}"
-        return Column(name, bundle.manifest.engines, bundle.root, bundle.manifest.passes)
+        record = provenance.engine("image").quantization
+        quantized = None if record is None else record.quantized
+        return Column(name, bundle.manifest.engines, bundle.root, provenance.passes, quantized)
 
     def engine(self, role: Role) -> EngineInfo:
         """The engine of this role."""
@@ -48,12 +54,18 @@ class Column:
 
 
 def build_column(
-    bundle: OpenBundle, checkpoint: Checkpoint, target: str, calibration: Path | None, folder: Path
+    bundle: OpenBundle,
+    provenance: Provenance,
+    checkpoint: Checkpoint,
+    target: str,
+    calibration: Path | None,
+    folder: Path,
 ) -> Column:
     """Build what a bundle holds, for another target; nothing is judged.
 
     Args:
-        bundle: which says how it was made.
+        bundle: what is built again.
+        provenance: of the bundle, which says how it was made.
         checkpoint: loaded, that it is built from.
         target: that it is built for.
         calibration: of int8, see `calibration_folder`.
@@ -63,8 +75,7 @@ def build_column(
         GroupViTError: a step failed.
     """
     manifest = bundle.manifest
-    engine = manifest.engine("image")
-    precision, made = engine.precision, engine.quantization
+    precision, made = manifest.engine("image").precision, provenance.engine("image").quantization
     budget = LabelBudget() if made is None else LabelBudget.recorded(made.budget)
     options = BuildOptions(
         target=target,
@@ -74,7 +85,7 @@ def build_column(
         templates=manifest.prompts,
         decode=manifest.decode.default,
         tokenizer=None if manifest.tokenizer is None else manifest.tokenizer.verify(bundle.root),
-        passes=manifest.passes,
+        passes=provenance.passes,
         quantization=QuantizationOptions(calibration, budget),
     )
     check_build_options(options)
@@ -90,23 +101,28 @@ def build_column(
         clock=Clock(lambda line: None),
         report=lambda what, share, seconds: None,
     )
-    return Column(f"{target} {precision}, built here", built.engines.both, folder, manifest.passes)
+    return Column(
+        f"{target} {precision}, built here",
+        built.engines.both,
+        folder,
+        provenance.passes,
+        None if built.quantization is None else built.quantization.image.record.quantized,
+    )
 
 
-def calibration_folder(manifest: Manifest, given: Path | None) -> Path | None:
+def calibration_folder(provenance: Provenance, given: Path | None) -> Path | None:
     """The images that the int8 of a bundle was made with; None for the package's own, or another precision.
 
     Args:
-        manifest: of the bundle.
-        given: where they lie now; None for where the manifest says.
+        provenance: of the bundle.
+        given: where they lie now; None for where the provenance says.
 
     Raises:
         UsageError: they are not there.
     """
-    info = manifest.engine("image").quantization
-    named = None if info is None else info.calibration.folder
-    recorded = None if named is None else Path(named)
-    folder = given or recorded
+    record = provenance.engine("image").quantization
+    named = None if record is None else record.calibration.folder
+    folder = given or (None if named is None else Path(named))
     if folder is not None and not folder.is_dir():
         raise UsageError(
             "the images that int8 was calibrated on are not there, and another target needs the same ones",

@@ -10,6 +10,7 @@ from groupvit_export.data.images import ImageSet, bundled_images
 from groupvit_export.metrics.budget import LabelBudget
 from groupvit_export.metrics.decoding import Decoding
 from groupvit_export.metrics.judge import Judge
+from groupvit_export.provenance import Provenance
 from groupvit_export.verification.backends import Backend
 from groupvit_export.verification.inputs import class_words
 from groupvit_export.verification.int8_criteria import MIOU, PIXELS, label_cells
@@ -27,7 +28,7 @@ class ValidationSet:
         judge: on the images.
         words: its classes.
         eager: the reference in float32.
-        budget: that the export had; the usual one where the manifest records none.
+        budget: that the export had; the usual one where the provenance records none.
         decides: the rows whose budget means these images: those of the bundle's own calibration, or what
             was asked for; of mean IoU, held against what the export held it against.
     """
@@ -41,6 +42,7 @@ class ValidationSet:
     @staticmethod
     def of(
         manifest: Manifest,
+        provenance: Provenance,
         tokenizer: Path,
         subject: VerificationSpec,
         eager: Backend,
@@ -53,6 +55,7 @@ class ValidationSet:
 
         Args:
             manifest: of the bundle.
+            provenance: of the bundle.
             tokenizer: its tokenizer.json.
             subject: the truth.
             eager: the reference in float32.
@@ -73,15 +76,15 @@ class ValidationSet:
         )
         chosen = images.classes or class_words(tokenizer, manifest.model, manifest.prompts, names).names
         judge = Judge(decoding, images, chosen)
-        info = manifest.engine("image").quantization
-        calibration = None if info is None else info.calibration
+        record = provenance.engine("image").quantization
+        calibration = None if record is None else record.calibration
         decides = set()
         if given is not None or (calibration is not None and calibration.source == "bundled"):
             decides.add(PIXELS)
             # A point of mean IoU with masks and one with fp32's own label maps are two things.
             if calibration is not None and calibration.has_masks == judge.has_masks:
                 decides.add(MIOU)
-        budget = LabelBudget() if info is None else LabelBudget.recorded(info.budget)
+        budget = LabelBudget() if record is None else LabelBudget.recorded(record.budget)
         words = class_words(tokenizer, manifest.model, manifest.prompts, judge.words)
         return ValidationSet(judge, words, eager, budget, frozenset(decides))
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from groupvit_export.provenance import ParityRow, ParitySummary
 from groupvit_export.verification.report import Finding, Place, Report
 from groupvit_export.verification.rows import RowKey, RowKind
-from groupvit_runtime.manifest import ParityRow, ParitySummary
 from groupvit_runtime.serialize import to_json
 
 
@@ -137,7 +137,7 @@ def row_about(key: RowKey) -> str:
 
 
 def recorded_title(slug: str) -> str:
-    """The title of a manifest's row; its name where this version has no such row."""
+    """The title of a row of a provenance; its name where this version has no such row."""
     key = RowKey.parse(slug)
     return slug if key is None else row_title(key)
 
@@ -161,7 +161,7 @@ def finding_words(finding: Finding) -> str:
 
 
 def parity_summary(report: Report, column: str) -> ParitySummary:
-    """What the manifest keeps of one column."""
+    """What the provenance keeps of one column."""
     first = next((finding_words(f) for f in report.findings if f.column == column), None)
     return ParitySummary(
         verdict=report.column_verdict(column),

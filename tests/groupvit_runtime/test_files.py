@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import errno
+import json
 from pathlib import Path
 
 import pytest
+from bad_bundles import OTHER_MANIFESTS, make_older
+from damaged_bundles import full_manifest
 
 from groupvit_runtime.errors import GroupViTError
 from groupvit_runtime.files import staged_folder, write_atomically
 
 
-def make_bundle(path: Path, text: str = "{}") -> None:
+def make_bundle(path: Path, **fields: object) -> None:
     path.mkdir()
-    (path / "manifest.json").write_text(text)
+    (path / "manifest.json").write_text(json.dumps({"format": "groupvit-bundle", **fields}))
 
 
 def test_a_staged_folder_appears_whole(tmp_path: Path) -> None:
@@ -43,16 +46,16 @@ def test_a_full_disk_is_an_error_and_leaves_nothing_behind(tmp_path: Path) -> No
 
 
 def test_an_interrupt_keeps_the_old_bundle(tmp_path: Path) -> None:
-    make_bundle(tmp_path / "b", "old")
+    make_bundle(tmp_path / "b", name="old")
     with pytest.raises(KeyboardInterrupt), staged_folder(tmp_path / "b", force=True) as stage:
         (stage / "manifest.json").write_text("new")
         raise KeyboardInterrupt
-    assert (tmp_path / "b" / "manifest.json").read_text() == "old"
+    assert "old" in (tmp_path / "b" / "manifest.json").read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
 
 
 def test_force_replaces_a_bundle(tmp_path: Path) -> None:
-    make_bundle(tmp_path / "b", "old")
+    make_bundle(tmp_path / "b", name="old")
     (tmp_path / "b" / "left-over").write_text("x")
     with staged_folder(tmp_path / "b", force=True) as stage:
         (stage / "manifest.json").write_text("new")
@@ -75,6 +78,43 @@ def test_force_does_not_delete_what_is_no_bundle(tmp_path: Path) -> None:
     with pytest.raises(GroupViTError, match="bundles only"), staged_folder(tmp_path / "home", force=True):
         pass
     assert (tmp_path / "home" / "thesis.tex").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("what", OTHER_MANIFESTS)
+def test_force_does_not_delete_what_has_a_manifest_of_another_kind(tmp_path: Path, what: str) -> None:
+    (tmp_path / "theirs").mkdir()
+    text = json.dumps(OTHER_MANIFESTS[what])
+    (tmp_path / "theirs" / "manifest.json").write_text(text)
+    with pytest.raises(GroupViTError, match="bundles only"), staged_folder(tmp_path / "theirs", force=True):
+        pass
+    assert (tmp_path / "theirs" / "manifest.json").read_text() == text
+
+
+@pytest.mark.parametrize("schema", [{"major": 5, "minor": 0}, {"major": 9, "minor": 1}, None])
+def test_force_replaces_a_bundle_of_any_schema(tmp_path: Path, schema: object) -> None:
+    make_bundle(tmp_path / "b", schema_version=schema)
+    with staged_folder(tmp_path / "b", force=True) as stage:
+        (stage / "new").touch()
+    assert [path.name for path in (tmp_path / "b").iterdir()] == ["new"]
+
+
+def test_force_replaces_a_bundle_of_the_first_edition(tmp_path: Path) -> None:
+    """Which is refused with the command that makes it anew, into the same folder."""
+    value = json.loads(full_manifest().to_text())
+    make_older(value, 4)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "manifest.json").write_text(json.dumps(value))
+    with staged_folder(tmp_path / "b", force=True) as stage:
+        (stage / "new").touch()
+    assert [path.name for path in (tmp_path / "b").iterdir()] == ["new"]
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff", b"[" * 100_000])
+def test_force_does_not_delete_what_has_a_manifest_that_nobody_can_read(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "manifest.json").write_bytes(data)
+    with pytest.raises(GroupViTError, match="bundles only"), staged_folder(tmp_path / "theirs", force=True):
+        pass
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_with_its_name(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,10 +13,14 @@ from bad_bundles import (
     LEAVING_PATHS,
     NO_BUNDLES,
     NO_OBJECTS,
+    OLD_COMMAND,
+    OLDER_SCHEMAS,
+    OTHER_MANIFESTS,
     OTHER_SCHEMAS,
     edit,
     flip_a_bit,
     link_outside,
+    make_older,
     truncate,
 )
 from cpp_runtime import CppError, CppSegmenter, Library, Status
@@ -39,6 +44,20 @@ def refusal(library: Library, bundle: Path) -> str:
 def test_another_schema_version_is_refused(cpp_library: Library, copy: Path, version: object) -> None:
     edit(copy, lambda value: value.update(schema_version=version))
     assert "schema version" in refusal(cpp_library, copy)
+
+
+@pytest.mark.parametrize("version", OLDER_SCHEMAS)
+def test_an_older_bundle_is_refused_with_the_command_that_makes_it_anew(
+    cpp_library: Library, copy: Path, version: int
+) -> None:
+    edit(copy, lambda value: make_older(value, version))
+    assert OLD_COMMAND in refusal(cpp_library, copy)
+
+
+@pytest.mark.parametrize("what", OTHER_MANIFESTS)
+def test_the_manifest_of_something_else_is_refused(cpp_library: Library, copy: Path, what: str) -> None:
+    (copy / "manifest.json").write_text(json.dumps(OTHER_MANIFESTS[what]))
+    assert "not the manifest of a bundle" in refusal(cpp_library, copy)
 
 
 @pytest.mark.parametrize("broken", BROKEN_SCHEMA)

@@ -11,32 +11,27 @@ from bad_bundles import (
     BROKEN_SCHEMA,
     LEAVING_PATHS,
     NO_OBJECTS,
+    OLD_COMMAND,
+    OLDER_SCHEMAS,
+    OTHER_MANIFESTS,
     OTHER_SCHEMAS,
     Change,
     edit,
     link_outside,
+    make_older,
     truncate,
 )
 
 from groupvit_runtime.contract import CLIP_MEAN, CLIP_STD, PaperDecode, Preprocessing, SlidingWindow
 from groupvit_runtime.manifest import (
-    SCHEMA_VERSION,
-    Calibration,
-    CheckpointInfo,
     DecodeInfo,
     EngineInfo,
     FileInfo,
-    Float32Nodes,
-    LabelLimits,
     Manifest,
     ModelInfo,
-    ParityRow,
-    ParitySummary,
-    PrecisionRow,
     Preprocessings,
     ProfileInfo,
     QuantizationInfo,
-    QuantizedLayer,
     TensorInfo,
     TensorRTInfo,
     VocabularyInfo,
@@ -81,18 +76,37 @@ DAMAGED: Final[dict[str, tuple[Damage, str]]] = {
             edited(lambda value, version=version: value.update(schema_version=version)),
             "schema version|has another type",
         )
-        for version in (*OTHER_SCHEMAS, SCHEMA_VERSION + 1, str(SCHEMA_VERSION), float(SCHEMA_VERSION), True)
+        for version in OTHER_SCHEMAS
     },
+    **{
+        f"the older schema version {version}": (
+            edited(lambda value, version=version: make_older(value, version)),
+            f"older schema version(.|\n)*fix: .*{OLD_COMMAND}",
+        )
+        for version in OLDER_SCHEMAS
+    },
+    "an older bundle that was not made by a command": (
+        edited(lambda value: make_older(value, 4, "groupvit_export.export.export_bundle")),
+        "older schema version(.|\n)*fix: .*groupvit export --target",
+    ),
+    **{
+        f"the manifest of {what}": (_whole(json.dumps(value).encode()), "not the manifest of a bundle")
+        for what, value in OTHER_MANIFESTS.items()
+    },
+    "what this version cannot do": (
+        edited(lambda value: value.update(requires=["tiles"])),
+        "requires what(.|\n)*tiles",
+    ),
+    "a requirement that is no list": (edited(lambda value: value.update(requires="tiles")), _FIELDS),
     **{
         what: (edited(change), f"{_FIELDS}|cannot be followed|contradict")
         for what, change in BROKEN_SCHEMA.items()
     },
     "no schema version": (edited(lambda value: value.pop("schema_version")), "schema version"),
-    "an unknown field inside": (edited(lambda value: value["parity"]["rows"][0].update(why="")), _FIELDS),
     "a size with three sides": (edited(lambda value: value["model"].update(grid=[7, 7, 7])), _FIELDS),
     "a scale that is true": (edited(lambda value: value["model"].update(logit_scale=True)), _FIELDS),
     "a patch size with a point": (edited(lambda value: value["model"].update(patch_size=16.0)), _FIELDS),
-    "an unknown verdict": (edited(lambda value: value["parity"].update(verdict="pass")), _FIELDS),
+    "an unknown verdict": (edited(lambda value: value.update(verdict="pass")), _FIELDS),
     "a filter without antialiasing": (
         edited(lambda value: value["preprocessing"]["hf"].update(filter="bicubic", antialias=False)),
         "cannot be followed",
@@ -121,7 +135,7 @@ DAMAGED: Final[dict[str, tuple[Damage, str]]] = {
         "truncated",
     ),
     **{
-        f"the text {text[:10]!r}": (_whole(text.encode()), f"{_NOT_JSON}|schema version")
+        f"the text {text[:10]!r}": (_whole(text.encode()), f"{_NOT_JSON}|not the manifest")
         for text in (*NO_OBJECTS, '{"a":' * 100_000, "{}{}", "\0", "\ufeff{}")
     },
     "bytes that are no text": (_whole(b"\xff\xfe\x00"), f"cannot be read|{_NOT_JSON}"),
@@ -130,7 +144,8 @@ DAMAGED: Final[dict[str, tuple[Damage, str]]] = {
     "beyond float64": (_text('"logit_scale": ', '"logit_scale": 1e999, "was": '), _NOT_JSON),
     "beyond 64 bits": (_text('"bytes": ', '"bytes": 1' + "0" * 30 + ', "was": '), _NOT_JSON),
     "a name twice": (_text('"name": ', '"name": "x", "name": '), _NOT_JSON),
-    "half a surrogate pair": (_text('"created": "', '"created": "\\ud800'), _NOT_JSON),
+    "half a surrogate pair": (_text('"name": "', '"name": "\\ud800'), _NOT_JSON),
+    "too many levels": (_text('"name": ', '"deep": ' + "[" * 70 + "]" * 70 + ', "name": '), _NOT_JSON),
     "a comment": (_text("{", "{/* hello */"), _NOT_JSON),
     "a comma too many": (_text("]", ",]"), _NOT_JSON),
     "text behind it": (lambda bundle: (bundle / "manifest.json").open("a").write("x"), _NOT_JSON),
@@ -151,7 +166,6 @@ def full_manifest() -> Manifest:
     plan = TensorRTInfo(
         "rtx", "1.4", ("8.9",), "ampere+", True, False, True, True, (profile,), "groupvit export"
     )
-    layer = QuantizedLayer("blocks.0", True, 0.5)
     engines = tuple(
         EngineInfo(
             role=role,
@@ -162,29 +176,17 @@ def full_manifest() -> Manifest:
             outputs=(TensorInfo("masks", "float32", (-1, 8, 14, 14)), TensorInfo("count", "int64", ())),
             versions={"tensorrt_rtx": "1.4", "": "é"},
             hardware="any GPU",
-            kept=(Float32Nodes("what decides", ("argmax", "norm")),),
             source=file,
             tensorrt=plan,
             normalizes="paper",
-            quantization=QuantizationInfo(
-                "percentile",
-                Calibration("folder", "images", has_masks=False, images=64, ranked=4, held_out=64),
-                LabelLimits(1.0, 99.0),
-                (layer, layer),
-                "avx2",
-                True,
-            ),
+            quantization=QuantizationInfo("avx2", never_saturates=True),
         )
         for role in ("image", "text")
     )
-    rows = (ParityRow("masks", "PASS", 1e-6, 1e-3, "of 12"), ParityRow("flips", None, None, None, ""))
     return Manifest(
-        schema_version=SCHEMA_VERSION,
         name="everything 猫",
-        created="2026-01-01T00:00:00Z",
-        command="groupvit export",
-        toolkit_version="0.1.0",
-        checkpoint=CheckpointInfo("a folder", "hf", "a" * 64),
+        fingerprint="a" * 64,
+        verdict="AMBIGUOUS",
         model=ModelInfo((224, 448), 16, (14, 28), (24, 12), 64, 2.6592, 77, 49407),
         engines=engines,
         tokenizer=FileInfo("tokenizer.json", "1" * 64, 3),
@@ -196,8 +198,5 @@ def full_manifest() -> Manifest:
             ),
         ),
         decode=DecodeInfo("hf", PaperDecode(window=window, background_threshold=0.95, top_classes=4)),
-        passes=("fold_projections",),
         vocabularies=(VocabularyInfo("voc", 21, FileInfo("vocabularies/voc.safetensors", "2" * 64, 99)),),
-        parity=ParitySummary("AMBIGUOUS", ("photographs",), rows, "masks left it", "a stand-in"),
-        precisions=(PrecisionRow("int8", "PASS", 81.0, 99.5, 10.25, "scenes"),),
     )

@@ -56,12 +56,11 @@ def check_passes(names: Sequence[str]) -> None:
         raise UsageError("unknown graph pass", got=", ".join(unknown), expected=", ".join(PASSES))
 
 
-def check_recorded_passes(names: Sequence[str], toolkit_version: str) -> None:
+def check_recorded_passes(names: Sequence[str]) -> None:
     """Refuse passes that a bundle was exported with and that this version does not have.
 
     Args:
-        names: as the manifest lists them.
-        toolkit_version: what exported the bundle.
+        names: as its provenance lists them.
 
     Raises:
         UsageError: there are some.
@@ -72,8 +71,7 @@ def check_recorded_passes(names: Sequence[str], toolkit_version: str) -> None:
             "the bundle was exported with graph passes that this version of groupvit-export does not know",
             got=", ".join(unknown),
             expected=f"some of {', '.join(PASSES)}",
-            fix="export the checkpoint again, or verify with the version that exported the bundle: "
-            f"pip install groupvit-export=={toolkit_version}",
+            fix="export the checkpoint again, or verify with the version that exported the bundle",
         )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import cast
 
 import onnx
+import torch
 
 from groupvit_export.graph import checks
 from groupvit_export.graph.encoders import TextEncoder
@@ -31,7 +32,11 @@ def build(model: onnx.ModelProto, folder: Path, request: BuildRequest[TorchOptio
         rebuild=request.rebuild,
         sentences=_sentences(request),
     )
-    return BuiltEngine(files=(name,), versions={"compiler": compiler_version()}, hardware=hardware(facts))
+    return BuiltEngine(
+        files=(name,),
+        versions={"torch": torch.__version__, "compiler": compiler_version()},
+        hardware=hardware(facts),
+    )
 
 
 def _sentences(request: BuildRequest[TorchOptions]) -> Sentences | None:

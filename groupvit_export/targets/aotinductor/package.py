@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import json
-import os
 import platform
-import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 import torch._inductor
 from torch import nn
-from torch._inductor.utils import clear_caches
 from torch.export import ExportedProgram
 
 from groupvit_export.errors import ExportError
 from groupvit_export.targets.aotinductor.decomposition import decompose
 from groupvit_export.targets.aotinductor.instruction_set import instruction_set
 from groupvit_export.targets.aotinductor.program import capture, grouping_sizes
+from groupvit_export.targets.aotinductor.scratch import scratch_cache
 from groupvit_runtime.engines.failure import one_line
 from groupvit_runtime.engines.torch import METADATA_KEY, PackageFacts, Sentences
 from groupvit_runtime.manifest import TensorInfo
 from groupvit_runtime.serialize import to_json
-
-_CACHE: Final = "TORCHINDUCTOR_CACHE_DIR"
 
 
 def build_package(
@@ -57,7 +52,7 @@ def build_package(
         ExportError: the module cannot be captured or compiled.
     """
     try:
-        with _scratch_cache(), warnings.catch_warnings():
+        with scratch_cache(), warnings.catch_warnings():
             # Of deprecations inside PyTorch.
             warnings.simplefilter("ignore", FutureWarning)
             own = module if device == "cpu" else copy.deepcopy(module).to(device)
@@ -106,24 +101,6 @@ def _options(facts: PackageFacts) -> dict[str, Any]:
         "aot_inductor.precompile_headers": False,
         "aot_inductor.metadata": {METADATA_KEY: json.dumps(to_json(facts))},
     }
-
-
-@contextlib.contextmanager
-def _scratch_cache() -> Iterator[None]:
-    """A cache that goes with the build: Inductor keeps every engine it ever made, weights included."""
-    before = os.environ.get(_CACHE)
-    with tempfile.TemporaryDirectory(prefix="groupvit-inductor-") as folder:
-        os.environ[_CACHE] = folder
-        # They remember paths in the cache.
-        clear_caches()
-        try:
-            yield
-        finally:
-            clear_caches()
-            if before is None:
-                del os.environ[_CACHE]
-            else:
-                os.environ[_CACHE] = before
 
 
 def _compute_capability() -> str:

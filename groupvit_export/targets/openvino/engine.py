@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +38,7 @@ def build(model: onnx.ModelProto, folder: Path, request: BuildRequest[TargetOpti
         graph = matmul_to_mul_reduce(graph)
     try:
         converted = ov.Core().read_model(graph.SerializeToString())
+        name_reproducibly(converted, graph)
         # Compression to half would be a silent change of precision; the runtime's hint decides that.
         ov.save_model(converted, folder / f"{stem}.xml", compress_to_fp16=False)
     except RuntimeError as error:
@@ -46,6 +49,21 @@ def build(model: onnx.ModelProto, folder: Path, request: BuildRequest[TargetOpti
         check_bf16(converted, stages=len(grouping_nodes(model)))
     versions = {"onnx": onnx.__version__, "openvino": _version()}
     return BuiltEngine(files=(f"{stem}.xml", f"{stem}.bin"), versions=versions, hardware="any CPU")
+
+
+def name_reproducibly(model: ov.Model, graph: onnx.ModelProto) -> None:
+    """Number the layers that OpenVINO named itself from one on: its own counter goes on through the process.
+
+    Args:
+        model: as it was read.
+        graph: what it was read from; what has a name there keeps it.
+    """
+    known = {name for node in graph.graph.node for name in (node.name, *node.input, *node.output)}
+    numbers = count(1)
+    for operation in model.get_ordered_ops():
+        kind, name = operation.get_type_name(), operation.get_friendly_name()
+        if name not in known and re.fullmatch(rf"{kind}_\d+", name):
+            operation.set_friendly_name(next(new for n in numbers if (new := f"{kind}_{n}") not in known))
 
 
 def check_bf16(model: ov.Model, stages: int) -> None:

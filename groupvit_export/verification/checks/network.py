@@ -22,22 +22,23 @@ _DECISIONS: Final = RowKey(RowKind.NETWORK_DECISIONS)
 _INT8_PRODUCTS: Final = RowKey(RowKind.NETWORK_INT8_PRODUCTS)
 
 
-def network_cells(engines: Mapping[Role, EngineInfo], root: Path, stages: int) -> dict[RowKey, Cell]:
+def network_cells(
+    engines: Mapping[Role, EngineInfo], root: Path, stages: int, quantized: int | None
+) -> dict[RowKey, Cell]:
     """Parse the graphs that TensorRT engines were built from, and check layer by layer.
 
     Args:
         engines: by role; no rows where they are of another target.
         root: the bundle's folder.
         stages: how many grouping blocks there are.
+        quantized: layers of the image engine in int8; None where the precision is another.
     """
     image = engines["image"]
     if image.tensorrt is None:
         return {}
     flavor = FLAVORS[image.tensorrt.flavor]
-    quantized: int | None = None
     rows: tuple[RowKey, ...] = (_LAYER_NORMS, _CASTS, _DECISIONS)
-    if image.quantization is not None:
-        quantized = sum(layer.quantized for layer in image.quantization.layers)
+    if quantized is not None:
         rows = (*rows, _INT8_PRODUCTS)
     if not is_installed(flavor):
         return dict.fromkeys(rows, not_run(f"{flavor.title} is not installed"))

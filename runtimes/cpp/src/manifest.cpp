@@ -19,11 +19,14 @@ namespace fs = std::filesystem;
 
 constexpr char kManifestName[] = "manifest.json";
 constexpr char kExportAgain[] = "export the bundle again";
+constexpr char kExport[] = "groupvit export --target openvino -o my-bundle";
+// Up to this version the schema was one number, and the file had no `format`.
+constexpr std::int64_t kLastUnmarked = 4;
 
-void check_engines(const std::vector<EngineRecord>& engines) {
+void check_engines(const std::vector<EngineInfo>& engines) {
   std::vector<std::string> roles;
   bool have_files = true;
-  for (const EngineRecord& engine : engines) {
+  for (const EngineInfo& engine : engines) {
     roles.push_back(engine.role);
     have_files = have_files && !engine.files.empty();
   }
@@ -37,13 +40,10 @@ void check_engines(const std::vector<EngineRecord>& engines) {
 Manifest to_manifest(ManifestRecord&& record) {
   Manifest manifest;
   manifest.name = std::move(record.name);
-  manifest.toolkit_version = std::move(record.toolkit_version);
-  manifest.fingerprint = std::move(record.checkpoint.fingerprint);
+  manifest.fingerprint = std::move(record.fingerprint);
+  manifest.verdict = std::move(record.verdict);
   manifest.model = std::move(record.model);
-  for (EngineRecord& engine : record.engines) {
-    if (engine.quantization_record) engine.quantization = static_cast<QuantizationInfo&>(*engine.quantization_record);
-    manifest.engines.push_back(std::move(static_cast<EngineInfo&>(engine)));
-  }
+  manifest.engines = std::move(record.engines);
   manifest.tokenizer = std::move(record.tokenizer);
   manifest.prompts = std::move(record.prompts);
   manifest.hf = record.preprocessing.hf;
@@ -51,11 +51,52 @@ Manifest to_manifest(ManifestRecord&& record) {
   manifest.default_decode = std::move(record.decode.default_decode);
   manifest.paper_decode = record.decode.paper;
   manifest.vocabularies = std::move(record.vocabularies);
-  if (record.parity) {
-    manifest.parity_verdict = std::move(record.parity->verdict);
-    manifest.parity_first = std::move(record.parity->first);
-  }
   return manifest;
+}
+
+template <typename T>
+const T* member(const json::Value* value, const char* name) {
+  const json::Value* found = value == nullptr ? nullptr : value->find(name);
+  return found == nullptr ? nullptr : found->get<T>();
+}
+
+bool is_unmarked(const json::Value& value) {
+  const auto* version = member<std::int64_t>(&value, "schema_version");
+  return version != nullptr && 1 <= *version && *version <= kLastUnmarked && value.find("format") == nullptr &&
+         value.find("toolkit_version") != nullptr && value.find("checkpoint") != nullptr &&
+         value.find("engines") != nullptr;
+}
+
+void check_schema(const json::Value& value, const std::string& where) {
+  const std::string expected = std::to_string(SchemaVersion().major) + ".x";
+  const json::Value* version = value.find("schema_version");
+  const std::string got = "schema_version " + (version == nullptr ? "null" : version->shown()) + " in " + where;
+  if (is_unmarked(value)) {
+    const auto* command = member<std::string>(&value, "command");
+    const bool typed = command != nullptr && command->rfind("groupvit ", 0) == 0;
+    throw Error(GROUPVIT_ERROR_BUNDLE, "the bundle has an older schema version than this runtime reads", got, expected,
+                "make it anew with this toolkit: " + (typed ? *command : kExport));
+  }
+  const auto* format = member<std::string>(&value, "format");
+  if (format == nullptr || *format != kFormat) {
+    throw Error(GROUPVIT_ERROR_BUNDLE, "this manifest.json is not the manifest of a bundle", where,
+                std::string("an object with \"format\": \"") + kFormat + "\"", kExport);
+  }
+  const auto* major = member<std::int64_t>(version, "major");
+  if (major == nullptr || *major != SchemaVersion().major) {
+    throw Error(GROUPVIT_ERROR_BUNDLE, "the bundle has a schema version that this runtime does not know", got, expected,
+                "export the bundle again with this toolkit, or install the version that wrote it");
+  }
+}
+
+// Whatever a later minor version adds that must not be ignored is named in `requires`; this one knows of nothing.
+void check_requirements(const json::Value& value) {
+  const auto* names = member<json::Array>(&value, "requires");
+  if (names == nullptr || names->empty()) return;
+  const SchemaVersion schema;
+  throw Error(GROUPVIT_ERROR_BUNDLE, "the bundle requires what this runtime does not have", names->front().shown(),
+              "what schema " + std::to_string(schema.major) + "." + std::to_string(schema.minor) + " describes",
+              "install a newer version of this library, or export the bundle again with this toolkit");
 }
 
 [[noreturn]] void unreadable(const fs::path& path, const std::string& reason) {
@@ -96,14 +137,8 @@ Manifest parse_manifest(std::string_view text, const std::string& where) {
     throw Error(GROUPVIT_ERROR_BUNDLE, "the manifest is not JSON", where + ": " + error.what(), {},
                 "copy or export the bundle again");
   }
-  const json::Value* version = value.find("schema_version");
-  const auto* number = version == nullptr ? nullptr : version->get<std::int64_t>();
-  if (number == nullptr || *number != kSchemaVersion) {
-    throw Error(GROUPVIT_ERROR_BUNDLE, "the bundle has a schema version that this runtime does not know",
-                "schema_version " + (version == nullptr ? "null" : version->shown()) + " in " + where,
-                std::to_string(kSchemaVersion),
-                "export the bundle again with this toolkit, or install the version that wrote it");
-  }
+  check_schema(value, where);
+  check_requirements(value);
   ManifestRecord record;
   record::decode(record, value, "manifest");
   check_engines(record.engines);
@@ -117,7 +152,7 @@ Manifest read_manifest(const fs::path& root) {
   if (status.type() == fs::file_type::not_found) {
     throw Error(GROUPVIT_ERROR_BUNDLE, "this is not a bundle",
                 std::string("no ") + kManifestName + " in " + root.u8string(),
-                "a folder written by `groupvit export`", "groupvit export --target openvino -o my-bundle");
+                "a folder written by `groupvit export`", kExport);
   }
   if (error) unreadable(path, error.message());
   if (!fs::is_regular_file(status)) unreadable(path, "it is no file");

@@ -1,4 +1,4 @@
-// manifest.json: what a bundle says about itself, checked as strictly as groupvit_runtime.manifest does.
+// manifest.json: what a runtime needs to know of a bundle, checked as strictly as groupvit_runtime.manifest does.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,13 @@
 
 namespace groupvit::detail {
 
-inline constexpr std::int64_t kSchemaVersion = 4;
+inline constexpr char kFormat[] = "groupvit-bundle";
 inline constexpr std::uint64_t kMaxManifestBytes = 4u << 20;
+
+// Another major version is refused; a larger minor one has fields more, which are ignored.
+struct SchemaVersion {
+  std::int64_t major = 5, minor = 0;
+};
 
 struct FileInfo {
   std::string path;
@@ -96,8 +101,8 @@ struct VocabularyInfo {
 
 struct Manifest {
   std::string name;
-  std::string toolkit_version;
-  std::string fingerprint;  // checkpoint.fingerprint
+  std::string fingerprint;             // of the checkpoint's weights; vocabularies of others are refused
+  std::optional<std::string> verdict;  // of the comparison at export: "PASS", "AMBIGUOUS" or "FAIL"
   ModelInfo model;
   std::vector<EngineInfo> engines;
   std::optional<FileInfo> tokenizer;
@@ -106,8 +111,6 @@ struct Manifest {
   std::string default_decode;  // "hf" or "paper"
   std::optional<PaperDecode> paper_decode;
   std::vector<VocabularyInfo> vocabularies;
-  std::optional<std::string> parity_verdict;
-  std::optional<std::string> parity_first;
 
   const EngineInfo& engine(std::string_view role) const;
 };

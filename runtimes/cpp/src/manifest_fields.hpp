@@ -1,7 +1,6 @@
 // The fields of every record of manifest.json, one table each, and what their types cannot say.
 //
-// The same as the dataclasses of groupvit_runtime.manifest and .contract; records of which this runtime uses
-// nothing are checked all the same. Included by manifest.cpp alone.
+// The same as the dataclasses of groupvit_runtime.manifest and .contract. Included by manifest.cpp alone.
 #pragma once
 
 #include <algorithm>
@@ -20,64 +19,6 @@
 
 namespace groupvit::detail {
 
-struct CheckpointRecord {
-  std::string source, format, fingerprint;
-};
-
-struct KeptRecord {
-  std::string reason;
-  std::vector<std::string> nodes;
-};
-
-struct QuantizedLayerRecord {
-  std::string name;
-  bool quantized = false;
-  std::optional<double> sensitivity;
-};
-
-struct CalibrationRecord {
-  std::string source;
-  std::optional<std::string> folder;
-  bool has_masks = false;
-  std::int64_t images = 0, ranked = 0, held_out = 0;
-};
-
-struct LabelLimitsRecord {
-  double max_miou_drop = 0, min_agreement = 0;
-};
-
-struct QuantizationRecord : QuantizationInfo {
-  std::string method;
-  CalibrationRecord calibration;
-  LabelLimitsRecord budget;
-  std::vector<QuantizedLayerRecord> layers;
-};
-
-struct EngineRecord : EngineInfo {
-  std::vector<KeptRecord> kept;
-  std::optional<QuantizationRecord> quantization_record;
-};
-
-struct ParityRowRecord {
-  std::string name;
-  std::optional<std::string> verdict;
-  std::optional<double> value, budget;
-  std::string detail;
-};
-
-struct ParityRecord {
-  std::string verdict;
-  std::vector<std::string> cases;
-  std::vector<ParityRowRecord> rows;
-  std::optional<std::string> first, substitute;
-};
-
-struct PrecisionRecord {
-  std::string precision, verdict;
-  std::optional<double> miou, agreement, latency_ms;
-  std::string detail;
-};
-
 struct PreprocessingRecord : Preprocessing {
   std::string rounding = "uint8";
 };
@@ -92,19 +33,18 @@ struct DecodeRecord {
 };
 
 struct ManifestRecord {
-  std::int64_t schema_version = 0;
-  std::string name, created, command, toolkit_version;
-  CheckpointRecord checkpoint;
+  std::string format;
+  SchemaVersion schema_version;
+  std::vector<std::string> requirements;
+  std::string name, fingerprint;
+  std::optional<std::string> verdict;
   ModelInfo model;
-  std::vector<EngineRecord> engines;
+  std::vector<EngineInfo> engines;
   std::optional<FileInfo> tokenizer;
   std::vector<std::string> prompts;
   PreprocessingsRecord preprocessing;
   DecodeRecord decode;
-  std::vector<std::string> passes;
   std::vector<VocabularyInfo> vocabularies;
-  std::optional<ParityRecord> parity;
-  std::vector<PrecisionRecord> precisions;
 };
 
 namespace manifest_fields {
@@ -116,7 +56,6 @@ inline std::vector<std::pair<const char*, std::string>> words(std::vector<const 
   return pairs;
 }
 
-inline const auto kVerdicts = words({"PASS", "AMBIGUOUS", "FAIL"});
 inline const auto kDecodes = words({"hf", "paper"});
 
 [[noreturn]] inline void refuse(const std::string& field, const std::string& got, const std::string& expected) {
@@ -141,96 +80,62 @@ inline void decode(Size& out, const json::Value& value, const std::string& where
 
 inline auto fields(const FileInfo*) {
   using R = FileInfo;
-  return std::make_tuple(record::required("path", &R::path), record::required("sha256", &R::sha256),
-                         record::required("bytes", &R::bytes));
+  return std::make_tuple(record::field("path", &R::path), record::field("sha256", &R::sha256),
+                         record::field("bytes", &R::bytes));
 }
 
 inline auto fields(const TensorInfo*) {
   using R = TensorInfo;
-  return std::make_tuple(record::required("name", &R::name), record::required("dtype", &R::dtype),
-                         record::required("shape", &R::shape));
+  return std::make_tuple(record::field("name", &R::name), record::field("dtype", &R::dtype),
+                         record::field("shape", &R::shape));
 }
 
 inline auto fields(const ProfileInfo*) {
   using R = ProfileInfo;
-  return std::make_tuple(record::required("name", &R::name), record::required("min", &R::min),
-                         record::required("opt", &R::opt), record::required("max", &R::max));
+  return std::make_tuple(record::field("name", &R::name), record::field("min", &R::min),
+                         record::field("opt", &R::opt), record::field("max", &R::max));
 }
 
 inline auto fields(const TensorRTInfo*) {
   using R = TensorRTInfo;
   return std::make_tuple(
       record::one_of("flavor", &R::flavor, manifest_fields::words({"tensorrt", "rtx"})),
-      record::required("version", &R::version),
-      record::required("compute_capabilities", &R::compute_capabilities),
+      record::field("version", &R::version),
+      record::field("compute_capabilities", &R::compute_capabilities),
       record::one_of("hardware_compatibility", &R::hardware_compatibility,
                      manifest_fields::words({"none", "ampere+", "same-cc"})),
-      record::required("version_compatible", &R::version_compatible), record::required("tf32", &R::tf32),
-      record::required("stripped", &R::stripped), record::required("refittable", &R::refittable),
-      record::required("profiles", &R::profiles), record::required("rebuild", &R::rebuild));
+      record::field("version_compatible", &R::version_compatible), record::field("tf32", &R::tf32),
+      record::field("stripped", &R::stripped), record::field("refittable", &R::refittable),
+      record::field("profiles", &R::profiles), record::field("rebuild", &R::rebuild));
 }
 
-inline auto fields(const KeptRecord*) {
-  using R = KeptRecord;
-  return std::make_tuple(record::required("reason", &R::reason), record::required("nodes", &R::nodes));
+inline auto fields(const QuantizationInfo*) {
+  using R = QuantizationInfo;
+  return std::make_tuple(record::field("instruction_set", &R::instruction_set),
+                         record::field("never_saturates", &R::never_saturates));
 }
 
-inline auto fields(const QuantizedLayerRecord*) {
-  using R = QuantizedLayerRecord;
-  return std::make_tuple(record::required("name", &R::name), record::required("quantized", &R::quantized),
-                         record::required("sensitivity", &R::sensitivity));
-}
-
-inline auto fields(const CalibrationRecord*) {
-  using R = CalibrationRecord;
-  return std::make_tuple(record::one_of("source", &R::source, manifest_fields::words({"bundled", "folder"})),
-                         record::required("folder", &R::folder), record::required("has_masks", &R::has_masks),
-                         record::required("images", &R::images), record::required("ranked", &R::ranked),
-                         record::required("held_out", &R::held_out));
-}
-
-inline auto fields(const LabelLimitsRecord*) {
-  using R = LabelLimitsRecord;
-  return std::make_tuple(record::required("max_miou_drop", &R::max_miou_drop),
-                         record::required("min_agreement", &R::min_agreement));
-}
-
-inline auto fields(const QuantizationRecord*) {
-  using R = QuantizationRecord;
-  return std::make_tuple(record::required("method", &R::method), record::required("calibration", &R::calibration),
-                         record::required("budget", &R::budget), record::required("layers", &R::layers),
-                         record::optional("instruction_set", &R::instruction_set),
-                         record::optional("never_saturates", &R::never_saturates));
-}
-
-inline auto fields(const EngineRecord*) {
-  using R = EngineRecord;
+inline auto fields(const EngineInfo*) {
+  using R = EngineInfo;
   return std::make_tuple(
       record::one_of("role", &R::role, manifest_fields::words({"image", "text"})),
-      record::required("target", &R::target), record::required("precision", &R::precision),
-      record::required("files", &R::files), record::required("inputs", &R::inputs),
-      record::required("outputs", &R::outputs), record::required("versions", &R::versions),
-      record::required("hardware", &R::hardware), record::optional("kept", &R::kept),
-      record::optional("source", &R::source), record::optional("tensorrt", &R::tensorrt),
-      record::one_of("normalizes", &R::normalizes, manifest_fields::kDecodes, false),
-      record::optional("quantization", &R::quantization_record));
-}
-
-inline auto fields(const CheckpointRecord*) {
-  using R = CheckpointRecord;
-  return std::make_tuple(record::required("source", &R::source), record::required("format", &R::format),
-                         record::required("fingerprint", &R::fingerprint));
+      record::field("target", &R::target), record::field("precision", &R::precision),
+      record::field("files", &R::files), record::field("inputs", &R::inputs), record::field("outputs", &R::outputs),
+      record::field("versions", &R::versions), record::field("hardware", &R::hardware),
+      record::field("source", &R::source), record::field("tensorrt", &R::tensorrt),
+      record::one_of("normalizes", &R::normalizes, manifest_fields::kDecodes),
+      record::field("quantization", &R::quantization));
 }
 
 inline auto fields(const ModelInfo*) {
   using R = ModelInfo;
-  return std::make_tuple(record::required("image_size", &R::image_size),
-                         record::required("patch_size", &R::patch_size), record::required("grid", &R::grid),
-                         record::required("groups", &R::groups),
-                         record::required("projection_dim", &R::projection_dim),
-                         record::required("logit_scale", &R::logit_scale),
-                         record::required("text_max_length", &R::text_max_length),
-                         record::required("text_pad_id", &R::text_pad_id));
+  return std::make_tuple(record::field("image_size", &R::image_size),
+                         record::field("patch_size", &R::patch_size), record::field("grid", &R::grid),
+                         record::field("groups", &R::groups),
+                         record::field("projection_dim", &R::projection_dim),
+                         record::field("logit_scale", &R::logit_scale),
+                         record::field("text_max_length", &R::text_max_length),
+                         record::field("text_pad_id", &R::text_pad_id));
 }
 
 inline auto fields(const PreprocessingRecord*) {
@@ -238,86 +143,67 @@ inline auto fields(const PreprocessingRecord*) {
   return std::make_tuple(
       record::one_of("resize", &R::resize,
                      {{"whole", ResizeMode::kWhole}, {"short_side", ResizeMode::kShortSide}}),
-      record::required("antialias", &R::antialias), record::required("mean", &R::mean),
-      record::required("std", &R::std),
+      record::field("antialias", &R::antialias), record::field("mean", &R::mean),
+      record::field("std", &R::std),
       record::one_of("filter", &R::filter,
                      {{"nearest", ResizeFilter::kNearest},
                       {"bilinear", ResizeFilter::kBilinear},
                       {"bicubic", ResizeFilter::kBicubic},
                       {"lanczos", ResizeFilter::kLanczos},
                       {"box", ResizeFilter::kBox},
-                      {"hamming", ResizeFilter::kHamming}},
-                     false),
-      record::one_of("color_order", &R::color_order, {{"RGB", ColorOrder::kRgb}, {"BGR", ColorOrder::kBgr}}, false),
-      record::one_of("rounding", &R::rounding, manifest_fields::words({"uint8"}), false),
-      record::optional("rescale", &R::rescale));
+                      {"hamming", ResizeFilter::kHamming}}),
+      record::one_of("color_order", &R::color_order, {{"RGB", ColorOrder::kRgb}, {"BGR", ColorOrder::kBgr}}),
+      record::one_of("rounding", &R::rounding, manifest_fields::words({"uint8"})),
+      record::field("rescale", &R::rescale));
 }
 
 inline auto fields(const PreprocessingsRecord*) {
   using R = PreprocessingsRecord;
-  return std::make_tuple(record::required("hf", &R::hf), record::required("paper", &R::paper));
+  return std::make_tuple(record::field("hf", &R::hf), record::field("paper", &R::paper));
 }
 
 inline auto fields(const SlidingWindow*) {
   using R = SlidingWindow;
-  return std::make_tuple(record::required("size", &R::size), record::required("stride", &R::stride),
-                         record::required("long_side_max", &R::long_side_max));
+  return std::make_tuple(record::field("size", &R::size), record::field("stride", &R::stride),
+                         record::field("long_side_max", &R::long_side_max));
 }
 
 inline auto fields(const PaperDecode*) {
   using R = PaperDecode;
-  return std::make_tuple(record::required("window", &R::window),
-                         record::required("background_threshold", &R::background_threshold),
-                         record::optional("top_classes", &R::top_classes),
-                         record::optional("max_logit_scale", &R::max_logit_scale));
+  return std::make_tuple(record::field("window", &R::window),
+                         record::field("background_threshold", &R::background_threshold),
+                         record::field("top_classes", &R::top_classes),
+                         record::field("max_logit_scale", &R::max_logit_scale));
 }
 
 inline auto fields(const DecodeRecord*) {
   using R = DecodeRecord;
   return std::make_tuple(record::one_of("default", &R::default_decode, manifest_fields::kDecodes),
-                         record::required("paper", &R::paper));
+                         record::field("paper", &R::paper));
 }
 
 inline auto fields(const VocabularyInfo*) {
   using R = VocabularyInfo;
-  return std::make_tuple(record::required("name", &R::name), record::required("size", &R::size),
-                         record::required("file", &R::file));
+  return std::make_tuple(record::field("name", &R::name), record::field("size", &R::size),
+                         record::field("file", &R::file));
 }
 
-inline auto fields(const ParityRowRecord*) {
-  using R = ParityRowRecord;
-  return std::make_tuple(record::required("name", &R::name),
-                         record::one_of("verdict", &R::verdict, manifest_fields::kVerdicts),
-                         record::required("value", &R::value), record::required("budget", &R::budget),
-                         record::required("detail", &R::detail));
-}
-
-inline auto fields(const ParityRecord*) {
-  using R = ParityRecord;
-  return std::make_tuple(record::one_of("verdict", &R::verdict, manifest_fields::kVerdicts),
-                         record::required("cases", &R::cases), record::required("rows", &R::rows),
-                         record::required("first", &R::first), record::optional("substitute", &R::substitute));
-}
-
-inline auto fields(const PrecisionRecord*) {
-  using R = PrecisionRecord;
-  return std::make_tuple(record::required("precision", &R::precision),
-                         record::one_of("verdict", &R::verdict, manifest_fields::kVerdicts),
-                         record::required("miou", &R::miou), record::required("agreement", &R::agreement),
-                         record::required("latency_ms", &R::latency_ms), record::required("detail", &R::detail));
+inline auto fields(const SchemaVersion*) {
+  using R = SchemaVersion;
+  return std::make_tuple(record::field("major", &R::major), record::field("minor", &R::minor));
 }
 
 inline auto fields(const ManifestRecord*) {
   using R = ManifestRecord;
   return std::make_tuple(
-      record::required("schema_version", &R::schema_version), record::required("name", &R::name),
-      record::required("created", &R::created), record::required("command", &R::command),
-      record::required("toolkit_version", &R::toolkit_version), record::required("checkpoint", &R::checkpoint),
-      record::required("model", &R::model), record::required("engines", &R::engines),
-      record::required("tokenizer", &R::tokenizer), record::required("prompts", &R::prompts),
-      record::required("preprocessing", &R::preprocessing), record::required("decode", &R::decode),
-      record::optional("passes", &R::passes), record::optional("vocabularies", &R::vocabularies),
-      record::optional("parity", &R::parity), record::optional("precisions", &R::precisions));
+      record::one_of("format", &R::format, manifest_fields::words({kFormat})),
+      record::field("schema_version", &R::schema_version), record::field("requires", &R::requirements),
+      record::field("name", &R::name), record::field("fingerprint", &R::fingerprint),
+      record::one_of("verdict", &R::verdict, manifest_fields::words({"PASS", "AMBIGUOUS", "FAIL"})),
+      record::field("model", &R::model), record::field("engines", &R::engines),
+      record::field("tokenizer", &R::tokenizer), record::field("prompts", &R::prompts),
+      record::field("preprocessing", &R::preprocessing), record::field("decode", &R::decode),
+      record::field("vocabularies", &R::vocabularies));
 }
 
 inline void check(const FileInfo& file) {

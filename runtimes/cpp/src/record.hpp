@@ -1,13 +1,13 @@
-// Records from JSON values, strictly: a field too many or of another type is an error, as in
-// groupvit_runtime.serialize.
+// Records from JSON values: a field that is missing or of another type is an error, and one that is not known is
+// ignored, as in groupvit_runtime.serialize for what is extensible.
 //
 // A record names its fields in one table beside its type,
 //
-//   auto fields(const Kept*) {
-//     return std::make_tuple(required("reason", &Kept::reason), required("nodes", &Kept::nodes));
+//   auto fields(const TensorInfo*) {
+//     return std::make_tuple(field("name", &TensorInfo::name), field("dtype", &TensorInfo::dtype));
 //   }
 //
-// and may have `void check(const Kept&)` for what types cannot say.
+// and may have `void check(const TensorInfo&)` for what types cannot say.
 #pragma once
 
 #include <algorithm>
@@ -37,18 +37,11 @@ template <typename T, typename Record>
 struct Field {
   const char* name;
   T Record::* member;
-  bool required;
 };
 
 template <typename T, typename Record>
-constexpr Field<T, Record> required(const char* name, T Record::* member) {
-  return {name, member, true};
-}
-
-// Keeps what the member was initialized with where the field is left out.
-template <typename T, typename Record>
-constexpr Field<T, Record> optional(const char* name, T Record::* member) {
-  return {name, member, false};
+constexpr Field<T, Record> field(const char* name, T Record::* member) {
+  return {name, member};
 }
 
 // One of a few strings, kept as it is or as an enumerator.
@@ -56,7 +49,6 @@ template <typename Chosen, typename T, typename Record>
 struct Choice {
   const char* name;
   T Record::* member;
-  bool required;
   std::vector<std::pair<const char*, Chosen>> allowed;
 };
 
@@ -71,9 +63,8 @@ struct ChosenOf<std::optional<T>> {
 
 template <typename T, typename Record>
 Choice<typename ChosenOf<T>::type, T, Record> one_of(
-    const char* name, T Record::* member, std::vector<std::pair<const char*, typename ChosenOf<T>::type>> allowed,
-    bool required = true) {
-  return {name, member, required, std::move(allowed)};
+    const char* name, T Record::* member, std::vector<std::pair<const char*, typename ChosenOf<T>::type>> allowed) {
+  return {name, member, std::move(allowed)};
 }
 
 inline void decode(std::string& out, const json::Value& value, const std::string& where) {
@@ -193,29 +184,25 @@ void decode(Record& out, const json::Value& value, const std::string& where) {
   const auto* object = value.get<json::Object>();
   if (object == nullptr) mismatch(where, "an object", value);
   static const auto table = fields(static_cast<const Record*>(nullptr));
-  std::vector<std::string> known, missing, unknown;
+  std::vector<std::string> known, missing;
   std::apply(
       [&](const auto&... field) {
-        const auto look = [&](const char* name, bool is_required) {
+        const auto look = [&](const char* name) {
           known.emplace_back(name);
-          if (is_required && value.find(name) == nullptr) missing.emplace_back(name);
+          if (value.find(name) == nullptr) missing.emplace_back(name);
         };
-        (look(field.name, field.required), ...);
+        (look(field.name), ...);
       },
       table);
-  for (const auto& member : *object) {
-    if (std::find(known.begin(), known.end(), member.first) == known.end()) unknown.push_back(member.first);
-  }
-  if (!missing.empty() || !unknown.empty()) {
+  if (!missing.empty()) {
     throw Error(GROUPVIT_ERROR_BUNDLE, "the fields of " + where + " are not those of this schema",
-                "unknown " + listed(unknown) + ", missing " + listed(missing), listed(known),
+                "missing " + listed(missing), listed(known),
                 "export the bundle again with this version of the toolkit");
   }
   std::apply(
       [&](const auto&... field) {
         const auto read = [&](const auto& each) {
-          const json::Value* item = value.find(each.name);
-          if (item != nullptr) decode_field(each, out, *item, where + "." + each.name);
+          decode_field(each, out, *value.find(each.name), where + "." + each.name);
         };
         (read(field), ...);
       },

@@ -46,10 +46,10 @@ std::string manifest_text(const std::filesystem::path& root) {
     return text.replace(text.find("ANTI"), 4, antialias);
   };
   const std::string engine =
-      R"("target": "onnx", "precision": "fp32", "versions": {}, "hardware": "any", "kept": [],
+      R"("target": "onnx", "precision": "fp32", "versions": {}, "hardware": "any",
     "source": null, "tensorrt": null, "normalizes": null, "quantization": null)";
-  return R"({"schema_version": 4, "name": "small", "created": "today", "command": "none", "toolkit_version": "0.1.0",
-    "checkpoint": {"source": "none", "format": "none", "fingerprint": "f"},
+  return R"({"format": "groupvit-bundle", "schema_version": {"major": 5, "minor": 0}, "requires": [], "name": "small",
+    "fingerprint": "f", "verdict": null,
     "model": {"image_size": [32, 32], "patch_size": 8, "grid": [4, 4], "groups": [5, 3], "projection_dim": 8,
               "logit_scale": 2.5, "text_max_length": 9, "text_pad_id": 9},
     "engines": [{"role": "image", )" +
@@ -68,7 +68,7 @@ std::string manifest_text(const std::filesystem::path& root) {
          with("true") + R"(, "paper": {"resize": "short_side", )" + with("false") + R"(},
     "decode": {"default": "hf", "paper": {"window": {"size": 32, "stride": 16, "long_side_max": 128},
                "background_threshold": null, "top_classes": 5, "max_logit_scale": 100.0}},
-    "passes": [], "vocabularies": [], "parity": null, "precisions": []})";
+    "vocabularies": []})";
 }
 
 // A vector of unit length that depends on `seed`.

@@ -133,7 +133,7 @@ std::string described(const Manifest& manifest) {
     sides.push_back(static_cast<double>(side));
   }
   sides.insert(sides.end(), model.groups.begin(), model.groups.end());
-  std::vector<std::string> lines{manifest.name, manifest.toolkit_version, manifest.fingerprint,
+  std::vector<std::string> lines{manifest.name, manifest.fingerprint, manifest.verdict.value_or("-"),
                                  manifest.default_decode, numbers(sides)};
   lines.push_back(numbers({static_cast<double>(model.projection_dim), model.logit_scale,
                            static_cast<double>(model.text_max_length), static_cast<double>(model.text_pad_id)}));
@@ -151,9 +151,6 @@ std::string described(const Manifest& manifest) {
   }
   for (const VocabularyInfo& vocabulary : manifest.vocabularies) {
     lines.push_back(vocabulary.name + " " + std::to_string(vocabulary.size) + " " + vocabulary.file.path);
-  }
-  if (manifest.parity_verdict) {
-    lines.insert(lines.end(), {*manifest.parity_verdict, manifest.parity_first.value_or("-")});
   }
   return joined(lines, "\n");
 }

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from groupvit_runtime.errors import GroupViTError
+from groupvit_runtime.manifest import MANIFEST_NAME, is_bundle
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
 
@@ -77,13 +78,12 @@ def check_replaceable(target: Path, *, force: bool) -> None:
             expected="a path where nothing is",
             fix="choose another with -o, or add --force to replace it",
         )
-    # --force is a word for bundles; it must not become a way to delete a home folder.
-    is_bundle = target.is_dir() and (target / "manifest.json").is_file()
+    # --force is a word for bundles; it must not become a way to delete a home folder or a browser extension.
     is_empty = target.is_dir() and not any(target.iterdir())
-    if target.is_symlink() or not (is_bundle or is_empty):
+    if target.is_symlink() or not target.is_dir() or not (is_empty or is_bundle(target)):
         raise GroupViTError(
             "--force replaces bundles only",
-            got=f"{target} has no manifest.json",
+            got=f"{target}, without the {MANIFEST_NAME} of a bundle",
             expected="a bundle or an empty folder",
             fix="remove it yourself, or choose another output with -o",
         )

@@ -51,7 +51,7 @@ class OpenBundle:
         Raises:
             LabelError: they are.
         """
-        expected = self.manifest.checkpoint.fingerprint
+        expected = self.manifest.fingerprint
         if vocabulary.fingerprint != expected:
             raise LabelError(
                 "the vocabulary was made with other weights; its embeddings mean nothing to this model",
@@ -83,11 +83,7 @@ def open_bundle(path: str | Path) -> OpenBundle:
 
 def _open_folder(root: Path) -> OpenBundle:
     manifest = read_manifest(root)
-    files = [file for engine in manifest.engines for file in engine.all_files]
-    files += [vocabulary.file for vocabulary in manifest.vocabularies]
-    if manifest.tokenizer is not None:
-        files.append(manifest.tokenizer)
-    for file in files:
+    for file in manifest.all_files:
         file.locate(root)
     return OpenBundle(root=root, manifest=manifest)
 

@@ -1,4 +1,4 @@
-"""Frozen dataclasses to and from JSON values, strictly: a field too many or of another type is an error."""
+"""Frozen dataclasses to and from JSON values; a field that is missing or of another type is an error."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def to_json(value: Any) -> Any:
     return value
 
 
-def from_json(cls: type[T], value: Any, where: str) -> T:
+def from_json(cls: type[T], value: Any, where: str, *, extensible: bool = False) -> T:
     """Build `cls` from decoded JSON.
 
     Args:
@@ -32,65 +32,79 @@ def from_json(cls: type[T], value: Any, where: str) -> T:
             `Literal`, str, int, float or bool.
         value: what `json.loads` gave.
         where: dotted path of `value`, for messages.
+        extensible: whether a newer writer may have added fields: these are ignored, and all that are known
+            must be there, so that no default stands in for one that was renamed. Otherwise a field too many
+            is an error, and one that has a default may be left out.
 
     Raises:
         BundleError: a field is missing, unknown or of another type; the message has its path.
     """
-    return typing.cast(T, _decode(cls, value, where))
+    return typing.cast(T, _Decoder(extensible).decode(cls, value, where))
 
 
-def _decode(kind: Any, value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return _decode_dataclass(kind, value, where)
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (typing.Union, types.UnionType):
-        if value is None and type(None) in arguments:
-            return None
-        (inner,) = [argument for argument in arguments if argument is not type(None)]
-        return _decode(inner, value, where)
-    if origin is typing.Literal:
-        if value not in arguments:
-            raise _mismatch(where, " or ".join(map(repr, arguments)), value)
+@dataclasses.dataclass(frozen=True)
+class _Decoder:
+    extensible: bool
+
+    def decode(self, kind: Any, value: Any, where: str) -> Any:
+        if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+            return self._dataclass(kind, value, where)
+        origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+        if origin in (typing.Union, types.UnionType):
+            if value is None and type(None) in arguments:
+                return None
+            (inner,) = [argument for argument in arguments if argument is not type(None)]
+            return self.decode(inner, value, where)
+        if origin is typing.Literal:
+            if value not in arguments:
+                raise _mismatch(where, " or ".join(map(repr, arguments)), value)
+            return value
+        if origin is tuple:
+            _require(isinstance(value, list), where, "a list", value)
+            if arguments[-1] is Ellipsis:
+                return tuple(self.decode(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+            _require(len(value) == len(arguments), where, f"a list of {len(arguments)}", value)
+            return tuple(
+                self.decode(argument, item, f"{where}[{i}]")
+                for i, (argument, item) in enumerate(zip(arguments, value, strict=True))
+            )
+        if origin in (dict, Mapping):
+            _require(isinstance(value, dict), where, "an object", value)
+            return {key: self.decode(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+        if kind is float:
+            _require(type(value) in (int, float), where, "a number", value)
+            return float(value)
+        _require(type(value) is kind, where, kind.__name__, value)
         return value
-    if origin is tuple:
-        _require(isinstance(value, list), where, "a list", value)
-        if arguments[-1] is Ellipsis:
-            return tuple(_decode(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
-        _require(len(value) == len(arguments), where, f"a list of {len(arguments)}", value)
-        return tuple(
-            _decode(argument, item, f"{where}[{i}]")
-            for i, (argument, item) in enumerate(zip(arguments, value, strict=True))
-        )
-    if origin in (dict, Mapping):
+
+    def _dataclass(self, kind: type, value: Any, where: str) -> Any:
         _require(isinstance(value, dict), where, "an object", value)
-        return {key: _decode(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
-    if kind is float:
-        _require(isinstance(value, (int, float)) and not isinstance(value, bool), where, "a number", value)
-        return float(value)
-    _require(type(value) is kind, where, kind.__name__, value)
-    return value
-
-
-def _decode_dataclass(kind: type, value: Any, where: str) -> Any:
-    _require(isinstance(value, dict), where, "an object", value)
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    unknown = sorted(set(value) - set(fields))
-    missing = sorted(
-        name
-        for name, field in fields.items()
-        if name not in value
-        and field.default is dataclasses.MISSING
-        and field.default_factory is dataclasses.MISSING
-    )
-    if unknown or missing:
-        raise BundleError(
-            f"the fields of {where} are not those of this schema",
-            got=f"unknown {unknown}, missing {missing}",
-            expected=sorted(fields),
-            fix="export the bundle again with this version of the toolkit",
+        fields = {field.name: field for field in dataclasses.fields(kind)}
+        unknown = [] if self.extensible else sorted(set(value) - set(fields))
+        missing = sorted(
+            name
+            for name, field in fields.items()
+            if name not in value and (self.extensible or not _has_default(field))
         )
-    hints = typing.get_type_hints(kind)
-    return kind(**{name: _decode(hints[name], item, f"{where}.{name}") for name, item in value.items()})
+        if unknown or missing:
+            raise BundleError(
+                f"the fields of {where} are not those of this schema",
+                got=f"unknown {unknown}, missing {missing}",
+                expected=sorted(fields),
+                fix="export the bundle again with this version of the toolkit",
+            )
+        hints = typing.get_type_hints(kind)
+        return kind(
+            **{
+                name: self.decode(hints[name], item, f"{where}.{name}")
+                for name, item in value.items()
+                if name in fields
+            }
+        )
+
+
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
 
 
 def _require(condition: bool, where: str, expected: str, value: Any) -> None:

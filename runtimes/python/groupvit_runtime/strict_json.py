@@ -7,13 +7,14 @@ import math
 from typing import Any
 
 _INT64 = range(-(2**63), 2**63)
+_MAX_DEPTH = 64
 
 
 def loads(text: str) -> Any:
     """Like `json.loads`, but refuses what readers differ about.
 
     That is NaN and infinities, a name that is twice in an object, integers beyond 64 bits, numbers beyond
-    float64, and halves of surrogate pairs.
+    float64, halves of surrogate pairs, and more than 64 levels of lists and objects.
 
     Raises:
         ValueError: it is no such JSON.
@@ -28,7 +29,21 @@ def loads(text: str) -> Any:
     )
     # Escapes can spell what UTF-8 cannot.
     json.dumps(value, ensure_ascii=False).encode("utf-8")
+    _check_depth(value)
     return value
+
+
+def _check_depth(value: Any) -> None:
+    level, depth = [value], 0
+    while level := [
+        item
+        for outer in level
+        if isinstance(outer, (dict, list))
+        for item in (outer.values() if isinstance(outer, dict) else outer)
+    ]:
+        depth += 1
+        if depth > _MAX_DEPTH:
+            raise ValueError(f"it has more than {_MAX_DEPTH} levels")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

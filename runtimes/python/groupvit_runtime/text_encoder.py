@@ -26,7 +26,7 @@ class TextEncoder:
                 expected="one of these names instead of labels",
                 fix="export the bundle with --tokenizer PATH",
             )
-        self._fingerprint = manifest.checkpoint.fingerprint
+        self._fingerprint = manifest.fingerprint
         self._tokenizer = Tokenizer(
             manifest.tokenizer.verify(bundle.root),
             max_length=manifest.model.text_max_length,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made import come_from
 from without_pytorch import run as run_without_pytorch
 
 from groupvit_export.benchmark import measure as measuring
@@ -217,10 +218,8 @@ def test_a_page_without_its_extra_is_refused_before_anything_is_measured(
 
 
 def test_other_checkpoints_need_labels(onnx: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    copy = shutil.copytree(onnx, tmp_path / "mine")
-    manifest = json.loads((copy / "manifest.json").read_text())
-    manifest["checkpoint"]["source"] = "mine"
-    (copy / "manifest.json").write_text(json.dumps(manifest))
+    copy = Path(shutil.copytree(onnx, tmp_path / "mine"))
+    come_from(copy, "mine")
     assert main(["bench", str(copy), *QUICK]) == 2
     assert "which classes" in capsys.readouterr().err
     assert main(["bench", str(copy), *QUICK, "--labels", "sky,grass"]) == 0

@@ -18,6 +18,7 @@ from PIL import Image
 
 from groupvit_export.cli import VERBS, export_main, main
 from groupvit_runtime.manifest import SCHEMA_VERSION
+from groupvit_runtime.serialize import to_json
 
 LABELS = "red house,blue boat,sky"
 
@@ -126,7 +127,43 @@ def test_inspect_shows_and_checks(bundle: str, capsys: pytest.CaptureFixture[str
     for word in ("assignment_1", "fold_projections", "PASS", "openvino", "image.bin", "a photo of a {}."):
         assert word in out
     assert main(["inspect", bundle, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["schema_version"] == SCHEMA_VERSION
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["schema_version"] == to_json(SCHEMA_VERSION)
+    assert shown["provenance"]["parity"]["verdict"] == "PASS"
+
+
+def test_inspect_without_provenance_says_so(
+    bundle: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    (copy / "provenance.json").unlink()
+    assert main(["inspect", str(copy)]) == 0
+    assert "not known without its provenance.json" in capsys.readouterr().out
+    assert main(["inspect", str(copy), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["provenance"] is None
+    assert main(["verify", str(copy)]) == 1
+    assert "does not say how it came to be" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [("provenance.json", '"PASS"', '"FAIL"'), ("manifest.json", '"background_threshold": null', "")],
+)
+def test_inspect_notices_a_changed_record(
+    bundle: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, old: str, new: str
+) -> None:
+    copy = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    text = (copy / name).read_text()
+    assert old in text
+    (copy / name).write_text(text.replace(old, new or '"background_threshold": 0.5', 1))
+    assert main(["inspect", str(copy)]) == 1
+    assert "not the one that was exported" in capsys.readouterr().err
+
+
+def test_a_vocabulary_that_is_added_breaks_no_seal(bundle: str, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    assert main(["vocab", str(copy), "--labels", "tree", "--add", "trees"]) == 0
+    assert main(["inspect", str(copy)]) == 0
 
 
 def test_inspect_notices_a_changed_file(
@@ -310,8 +347,8 @@ def test_groupvit_export_is_groupvit_export(
     monkeypatch.chdir(tmp_path)
     assert export_main(["--target", "onnx", "--templates", "a photo of a {}."]) == 0
     captured = capsys.readouterr()
-    manifest = json.loads((tmp_path / "demo-onnx-fp32" / "manifest.json").read_text())
-    assert shlex.split(manifest["command"])[-2:] == ["--templates", "a photo of a {}."]
+    made = json.loads((tmp_path / "demo-onnx-fp32" / "provenance.json").read_text())
+    assert shlex.split(made["command"])[-2:] == ["--templates", "a photo of a {}."]
     line = next(line for line in captured.out.splitlines() if "groupvit segment" in line)
     # What is printed can be typed.
     assert main(shlex.split(line)[1:]) == 0

@@ -13,6 +13,7 @@ import onnx
 import openvino
 import pytest
 import torch
+from made import provenance_of
 
 import groupvit_export.build.graphs as graphs
 import groupvit_export.build.source as source_module
@@ -31,13 +32,12 @@ from groupvit_runtime.manifest import read_manifest
 def test_a_bundle_holds_what_its_manifest_names_and_nothing_else(demo_bundle: Path) -> None:
     manifest = read_manifest(demo_bundle)
     named = {file.path for engine in manifest.engines for file in engine.files}
-    named |= {"manifest.json", manifest.tokenizer.path if manifest.tokenizer else ""}
+    named |= {"manifest.json", "provenance.json", manifest.tokenizer.path if manifest.tokenizer else ""}
     assert {path.relative_to(demo_bundle).as_posix() for path in demo_bundle.rglob("*")} == named
 
 
 def test_parity_was_checked_at_several_batches(demo_bundle: Path) -> None:
-    parity = read_manifest(demo_bundle).parity
-    assert parity is not None
+    parity = provenance_of(demo_bundle).parity
     assert (parity.verdict, parity.first) == ("PASS", None)
     assert {"batch 1", "batch 3", "batch 4", "batch 8"} <= set(
         re.findall(r"batch \d", " ".join(parity.cases))
@@ -53,7 +53,7 @@ def test_parity_was_checked_at_several_batches(demo_bundle: Path) -> None:
 
 
 def test_float32_alone_has_nothing_beside_it(demo_bundle: Path) -> None:
-    assert read_manifest(demo_bundle).precisions == ()
+    assert provenance_of(demo_bundle).precisions == ()
 
 
 def test_engines_are_pure_files_of_their_tools(demo_bundles: Mapping[str, Path]) -> None:
@@ -220,9 +220,9 @@ def test_a_failed_parity_that_is_allowed_is_recorded_and_the_runtime_warns(
     monkeypatch.setattr(OnnxTarget, "build", spoilt_build(scale_one_weight))
     options = ExportOptions(target="onnx", output=tmp_path / "bundle", allow_failed_parity=True)
     result = export_bundle(options)
-    parity = read_manifest(result.path).parity
-    assert parity is not None and parity.verdict == "FAIL" and parity.first is not None
-    assert "logits" in parity.first
+    assert read_manifest(result.path).verdict == "FAIL"
+    parity = provenance_of(result.path).parity
+    assert parity.verdict == "FAIL" and parity.first is not None and "logits" in parity.first
     with pytest.warns(ParityWarning, match="does not equal the reference"):
         Segmenter.load(result.path)
 
@@ -241,7 +241,7 @@ def test_another_size_and_another_checkpoint_folder(tmp_path: Path, demo_labels:
     )
     manifest = result.manifest
     assert manifest.model.grid == (6, 10)
-    assert (manifest.decode.default, manifest.decode.paper, manifest.passes) == ("hf", None, ())
+    assert (manifest.decode.default, manifest.decode.paper, result.provenance.passes) == ("hf", None, ())
     segmenter = Segmenter.load(result.path)
     assert segmenter(scenes.image(0), demo_labels).labels.shape == (224, 224)
     with pytest.raises(UsageError, match="not square"):
@@ -271,10 +271,8 @@ def test_an_nvlabs_file_gives_the_same_masks_as_the_folder(
         )
     )
     assert result.manifest.decode.default == "paper"
-    assert result.manifest.checkpoint.format == "nvlabs"
-    assert (
-        result.manifest.checkpoint.fingerprint == read_manifest(demo_bundles["onnx"]).checkpoint.fingerprint
-    )
+    assert result.provenance.checkpoint.format == "nvlabs"
+    assert result.manifest.fingerprint == read_manifest(demo_bundles["onnx"]).fingerprint
     ours = Segmenter.load(result.path)(scenes.image(0), demo_labels, decode="hf")
     theirs = Segmenter.load(demo_bundles["openvino"])(scenes.image(0), demo_labels)
     np.testing.assert_array_equal(ours.labels, theirs.labels)

@@ -173,20 +173,20 @@ def test_an_export_is_verified_by_label_maps_and_stands_beside_float32(
     if target == "openvino" and not has_bf16():
         pytest.skip("OpenVINO does not compute in bf16 on this CPU")
     options = ExportOptions(target=target, precision=precision, output=tmp_path / "bundle")
-    manifest = export_bundle(options).manifest
-    parity = manifest.parity
-    assert parity is not None and parity.verdict == "PASS", parity
+    provenance = export_bundle(options).provenance
+    parity = provenance.parity
+    assert parity.verdict == "PASS", parity
     rows = {row.name: row for row in parity.rows}
     assert rows["labels_hf_against_free_reference"].verdict == "PASS"
     assert (parity.substitute is not None) == (target == "onnx")
-    fp32, half = manifest.precisions
+    fp32, half = provenance.precisions
     assert (fp32.precision, half.precision) == ("fp32", precision)
     assert fp32.verdict == half.verdict == "PASS"
     assert fp32.agreement == 100.0 and half.agreement is not None and 99 < half.agreement < 100
     assert fp32.miou is not None and half.miou is not None and abs(half.miou - fp32.miou) < 1 < 70 < fp32.miou
-    assert all("19 images" in row.detail and "against masks" in row.detail for row in manifest.precisions)
+    assert all("19 images" in row.detail and "against masks" in row.detail for row in provenance.precisions)
     # What is not run here has no latency here, and says why.
     timed = parity.substitute is None
-    assert all((row.latency_ms is not None) == timed for row in manifest.precisions)
+    assert all((row.latency_ms is not None) == timed for row in provenance.precisions)
     assert ("not timed" in half.detail) != timed and "not timed" not in fp32.detail
     assert ("computes fp16 in float32" in half.detail) == (precision == "fp16")

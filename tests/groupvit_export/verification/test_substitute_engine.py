@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 from fake_gpu import FakeCuda
+from made import provenance_of
 from onnx import numpy_helper
 from planted import edit_manifest
 from verifying import demo_subject, engine_backend, examine_backends
@@ -24,7 +25,7 @@ from groupvit_export.verification.synthetic_images import synthetic_images
 from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.engines.cuda import Cuda
 from groupvit_runtime.errors import EngineError, UsageError
-from groupvit_runtime.manifest import FileInfo, read_manifest
+from groupvit_runtime.manifest import FileInfo
 
 
 @pytest.fixture(autouse=True)
@@ -34,12 +35,11 @@ def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", pytest.param("bf16", marks=pytest.mark.slow)])
-def test_the_manifest_says_that_the_engine_was_not_run(
+def test_the_provenance_says_that_the_engine_was_not_run(
     trt_bundles: Mapping[str, Path], precision: str
 ) -> None:
-    manifest = read_manifest(trt_bundles[precision])
-    parity = manifest.parity
-    assert parity is not None and parity.substitute is not None
+    parity = provenance_of(trt_bundles[precision]).parity
+    assert parity.substitute is not None
     assert "engine itself was not run" in parity.substitute
     assert (f"rounded as {precision}" in parity.substitute) == (precision != "fp32")
     rows = {row.name: row for row in parity.rows}
@@ -60,7 +60,7 @@ def test_the_manifest_says_that_the_engine_was_not_run(
 def test_precisions_stand_side_by_side_without_a_latency(
     trt_bundles: Mapping[str, Path], precision: str
 ) -> None:
-    fp32, half = read_manifest(trt_bundles[precision]).precisions
+    fp32, half = provenance_of(trt_bundles[precision]).precisions
     assert (fp32.precision, half.precision) == ("fp32", precision)
     assert fp32.verdict == half.verdict == "PASS"
     assert fp32.latency_ms is half.latency_ms is None
@@ -74,7 +74,7 @@ def test_precisions_stand_side_by_side_without_a_latency(
 @pytest.mark.slow
 def test_half_precision_is_really_rounded(trt_bundles: Mapping[str, Path]) -> None:
     errors = {
-        precision: {row.name: row.value for row in read_manifest(bundle).parity.rows}["masks"]
+        precision: {row.name: row.value for row in provenance_of(bundle).parity.rows}["masks"]
         for precision, bundle in trt_bundles.items()
     }
     assert 10 * errors["fp32"] < errors["fp16"] and 2 * errors["fp16"] < errors["bf16"]

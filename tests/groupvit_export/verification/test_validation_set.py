@@ -8,25 +8,32 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made import provenance_of
 from PIL import Image
 from verifying import demo_subject
 
 from groupvit_export.data.images import read_images
+from groupvit_export.provenance import (
+    Calibration,
+    EngineProvenance,
+    LabelLimits,
+    Provenance,
+    QuantizationRecord,
+)
 from groupvit_export.verification.backends import Backend, eager
 from groupvit_export.verification.int8_criteria import MIOU, PIXELS
 from groupvit_export.verification.rows import RowKey
 from groupvit_export.verification.validation_set import ValidationSet
-from groupvit_runtime.manifest import Calibration, LabelLimits, Manifest, QuantizationInfo, read_manifest
+from groupvit_runtime.manifest import read_manifest
 
 BUNDLED = Calibration("bundled", None, has_masks=True, images=9, ranked=4, held_out=9)
 MINE = Calibration("folder", "mine", has_masks=True, images=20, ranked=4, held_out=20)
 BUDGET = LabelLimits(max_miou_drop=1.5, min_agreement=98.5)
 
 
-def _manifest(bundle: Path, calibration: Calibration) -> Manifest:
-    manifest = read_manifest(bundle)
-    info = QuantizationInfo("NNCF", calibration, BUDGET, ())
-    return replace(manifest, engines=(replace(manifest.engine("image"), quantization=info),))
+def _provenance(bundle: Path, calibration: Calibration) -> Provenance:
+    record = QuantizationRecord("NNCF", calibration, BUDGET, ())
+    return replace(provenance_of(bundle), engines=(EngineProvenance("image", (), record),))
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +61,10 @@ def test_budgets_decide_about_the_images_that_they_mean(
     Image.fromarray(np.full((40, 30, 3), 90, np.uint8)).save(tmp_path / "a.png")
     Image.fromarray(np.full((40, 30, 3), 30, np.uint8)).save(tmp_path / "b.png")
     bundle = demo_bundles["onnx"]
-    manifest = _manifest(bundle, calibration)
+    provenance = _provenance(bundle, calibration)
     held_out = ValidationSet.of(
-        manifest,
+        read_manifest(bundle),
+        provenance,
         bundle / "tokenizer.json",
         demo_subject(),
         reference,

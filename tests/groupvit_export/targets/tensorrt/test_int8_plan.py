@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from fake_gpu import FakeCuda
+from made import provenance_of, quantization_of
 from onnx import numpy_helper
 
 import groupvit_export.targets.tensorrt.target as tensorrt_target
@@ -68,12 +69,6 @@ def facts_of(model: onnx.ModelProto) -> NetworkFacts:
     return network_facts(trt, parsed.network, 2)
 
 
-def _layers(manifest: Manifest) -> list[bool]:
-    info = manifest.engine("image").quantization
-    assert info is not None
-    return [layer.quantized for layer in info.layers]
-
-
 def test_every_range_is_signed_with_zero_in_the_middle(graph: onnx.ModelProto) -> None:
     weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.graph.initializer}
     zeros = [
@@ -87,16 +82,16 @@ def test_every_range_is_signed_with_zero_in_the_middle(graph: onnx.ModelProto) -
 
 
 def test_the_parser_multiplies_bytes_wherever_a_layer_is_quantized(
-    manifest: Manifest, graph: onnx.ModelProto
+    int8_plan: Path, graph: onnx.ModelProto
 ) -> None:
     facts = facts_of(graph)
-    assert facts.byte_products == sum(_layers(manifest)) > 40
+    assert facts.byte_products == quantization_of(int8_plan).quantized > 40
     assert facts.decisions == ("", "") and "UINT8" not in facts.dtypes
     # The grouping attention is still a node of its own, which a plugin may take.
     assert sum(node.op_type == "GroupingAttention" for node in graph.graph.node) == 2
 
 
-def test_a_product_that_is_no_longer_quantized_is_found(manifest: Manifest, graph: onnx.ModelProto) -> None:
+def test_a_product_that_is_no_longer_quantized_is_found(int8_plan: Path, graph: onnx.ModelProto) -> None:
     changed = onnx.ModelProto()
     changed.CopyFrom(graph)
     makers = {name: node for node in graph.graph.node for name in node.output}
@@ -108,23 +103,22 @@ def test_a_product_that_is_no_longer_quantized_is_found(manifest: Manifest, grap
         and maker.op_type == "DequantizeLinear"
     )
     node.input[0] = makers[makers[node.input[0]].input[0]].input[0]
-    facts, expected = facts_of(changed), sum(_layers(manifest))
+    facts, expected = facts_of(changed), quantization_of(int8_plan).quantized
     cell = cells_of({"image": facts}, facts.normalizations, expected)[RowKey(RowKind.NETWORK_INT8_PRODUCTS)]
     assert (cell.verdict, cell.value) == ("FAIL", 1)
 
 
-def test_the_bundle_says_what_was_not_run_and_times_nothing(manifest: Manifest) -> None:
-    parity, engine = manifest.parity, manifest.engine("image")
-    assert parity is not None and parity.verdict == "PASS"
+def test_the_bundle_says_what_was_not_run_and_times_nothing(int8_plan: Path) -> None:
+    provenance = provenance_of(int8_plan)
+    parity, record = provenance.parity, quantization_of(int8_plan)
+    assert parity.verdict == "PASS"
     assert parity.substitute is not None and "engine itself was not run" in parity.substitute
     rows = {row.name: row for row in parity.rows}
     assert rows["network_int8_products"].verdict == "PASS"
     assert rows[PIXELS.slug].verdict == rows[MIOU.slug].verdict == "PASS"
-    info = engine.quantization
-    assert info is not None
-    assert "symmetric and signed" in info.method and "tried on a stand-in" in info.method
-    assert all(row.latency_ms is None and "was not run" in row.detail for row in manifest.precisions)
-    fp32, int8 = manifest.precisions
+    assert "symmetric and signed" in record.method and "tried on a stand-in" in record.method
+    assert all(row.latency_ms is None and "was not run" in row.detail for row in provenance.precisions)
+    fp32, int8 = provenance.precisions
     assert fp32.agreement == 100 and int8.agreement is not None and 98 <= int8.agreement < 100
     assert int8.miou is not None and math.isfinite(int8.miou)
 
@@ -136,7 +130,8 @@ def test_the_plan_is_one_of_tensorrt_and_smaller_than_that_of_float32(
     assert (engine.precision, text.precision) == ("int8", "fp32")
     assert engine.target == text.target == "trt" and engine.tensorrt is not None
     assert {path.name for path in int8_plan.iterdir()} == {
-        *("image.engine", "image.onnx", "text.engine", "text.onnx", "tokenizer.json", "manifest.json")
+        *("image.engine", "image.onnx", "text.engine", "text.onnx", "tokenizer.json"),
+        *("manifest.json", "provenance.json"),
     }
     plan, whole = (path / "image.engine" for path in (int8_plan, trt_bundles["fp32"]))
     assert plan.read_bytes()[:4] == b"vtrt"

@@ -1,0 +1,68 @@
+"""`manifest.json`: everything a runtime needs to use a bundle, as frozen dataclasses.
+
+The engine files beside it stay byte-pure; whatever must be known to run them is here. How the bundle came to
+be is in `provenance.json`, which no runtime reads.
+"""
+
+from __future__ import annotations
+
+from groupvit_runtime.manifest.engine_info import (
+    DecodeName,
+    EngineInfo,
+    ProfileInfo,
+    QuantizationInfo,
+    Role,
+    TensorInfo,
+    TensorRTInfo,
+)
+from groupvit_runtime.manifest.file_info import FileInfo, sha256_of
+from groupvit_runtime.manifest.reading import (
+    MANIFEST_NAME,
+    MAX_MANIFEST_BYTES,
+    check_decode,
+    is_bundle,
+    parse_manifest,
+    read_manifest,
+    read_manifest_value,
+    with_vocabularies,
+)
+from groupvit_runtime.manifest.records import (
+    FORMAT,
+    SCHEMA_VERSION,
+    DecodeInfo,
+    Manifest,
+    ModelInfo,
+    Preprocessings,
+    SchemaVersion,
+    Verdict,
+    VocabularyInfo,
+)
+
+__all__ = [
+    "FORMAT",
+    "MANIFEST_NAME",
+    "MAX_MANIFEST_BYTES",
+    "SCHEMA_VERSION",
+    "DecodeInfo",
+    "DecodeName",
+    "EngineInfo",
+    "FileInfo",
+    "Manifest",
+    "ModelInfo",
+    "Preprocessings",
+    "ProfileInfo",
+    "QuantizationInfo",
+    "Role",
+    "SchemaVersion",
+    "TensorInfo",
+    "TensorRTInfo",
+    "Verdict",
+    "VocabularyInfo",
+    "check_decode",
+    "is_bundle",
+    "parse_manifest",
+    "read_manifest",
+    "read_manifest_value",
+    "sha256_of",
+    "with_vocabularies",
+]

@@ -1,0 +1,172 @@
+"""`manifest.json` to its records: refused where it cannot be followed; what is not known is ignored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, cast, get_args
+
+from groupvit_runtime import strict_json
+from groupvit_runtime.errors import BundleError, UsageError
+from groupvit_runtime.manifest.engine_info import DecodeName
+from groupvit_runtime.manifest.records import FORMAT, SCHEMA_VERSION, Manifest, VocabularyInfo
+from groupvit_runtime.serialize import from_json, to_json
+
+MANIFEST_NAME: Final = "manifest.json"
+MAX_MANIFEST_BYTES: Final = 4 << 20
+
+_EXPORT: Final = "groupvit export --target openvino -o my-bundle"
+_LAST_UNMARKED: Final = 4
+"""Up to this version the schema was one number, and the file had no `format`."""
+
+
+def read_manifest(root: Path) -> Manifest:
+    """Read and check `manifest.json` of the bundle at `root`; no engine file is opened.
+
+    Raises:
+        BundleError: `root` is no bundle, or its manifest is damaged or of another schema.
+    """
+    return parse_manifest(_read_text(root), where=str(root / MANIFEST_NAME))
+
+
+def parse_manifest(text: str, where: str) -> Manifest:
+    """Decode the text of a manifest; `where` names it in messages.
+
+    Raises:
+        BundleError: it is no JSON, no bundle's, of another major schema version, breaks the schema, or needs
+            what this runtime does not have.
+    """
+    value = _parse(text, where)
+    _check_schema(value, where)
+    _check_requirements(value)
+    manifest = from_json(Manifest, value, "manifest", extensible=True)
+    roles = [engine.role for engine in manifest.engines]
+    if len(set(roles)) != len(roles) or any(not engine.files for engine in manifest.engines):
+        raise BundleError(
+            "the engines of the manifest contradict each other",
+            got=roles,
+            expected="one image and one text engine, each with its files",
+            fix="export the bundle again",
+        )
+    return manifest
+
+
+def read_manifest_value(root: Path) -> dict[str, Any]:
+    """The JSON object itself, with whatever this version does not know of; checked as by `read_manifest`.
+
+    Raises:
+        BundleError: what `read_manifest` raises.
+    """
+    text, where = _read_text(root), str(root / MANIFEST_NAME)
+    parse_manifest(text, where)
+    return cast(dict[str, Any], _parse(text, where))
+
+
+def with_vocabularies(value: dict[str, Any], vocabularies: Sequence[VocabularyInfo]) -> str:
+    """The text of a manifest with these cached vocabularies, and all else as it was."""
+    changed = {**value, "vocabularies": to_json(tuple(vocabularies))}
+    return json.dumps(changed, indent=2, ensure_ascii=False) + "\n"
+
+
+def is_bundle(folder: Path) -> bool:
+    """Whether a folder was written by `groupvit export`, of whatever schema; nothing else is checked."""
+    try:
+        value = _parse(_read_text(folder), str(folder))
+    except BundleError:
+        return False
+    return isinstance(value, dict) and (value.get("format") == FORMAT or _is_unmarked(value))
+
+
+def check_decode(decode: str) -> DecodeName:
+    """Refuse what is not the name of a decode.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if decode not in get_args(DecodeName):
+        raise UsageError("unknown decode", got=repr(decode), expected=" or ".join(get_args(DecodeName)))
+    return cast(DecodeName, decode)
+
+
+def _read_text(root: Path) -> str:
+    path = root / MANIFEST_NAME
+    try:
+        if path.stat().st_size > MAX_MANIFEST_BYTES:
+            raise BundleError(
+                "the manifest is too large to be one",
+                got=f"{path.stat().st_size} bytes",
+                expected=f"at most {MAX_MANIFEST_BYTES}",
+                fix="export the bundle again",
+            )
+        return path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise BundleError(
+            "this is not a bundle",
+            got=f"no {MANIFEST_NAME} in {root}",
+            expected="a folder (or .zip) written by `groupvit export`",
+            fix=_EXPORT,
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BundleError(
+            "the manifest cannot be read", got=f"{path}: {error}", fix="export the bundle again"
+        ) from error
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        return strict_json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(
+            "the manifest is not JSON", got=f"{where}: {error}", fix="copy or export the bundle again"
+        ) from error
+
+
+def _is_unmarked(value: dict[str, Any]) -> bool:
+    version = value.get("schema_version")
+    return (
+        type(version) is int
+        and "format" not in value
+        and 1 <= version <= _LAST_UNMARKED
+        and {"toolkit_version", "checkpoint", "engines"} <= set(value)
+    )
+
+
+def _check_schema(value: Any, where: str) -> None:
+    if isinstance(value, dict) and _is_unmarked(value):
+        command = value.get("command")
+        made = isinstance(command, str) and command.startswith("groupvit ")
+        raise BundleError(
+            "the bundle has an older schema version than this runtime reads",
+            got=f"schema_version {value['schema_version']} in {where}",
+            expected=f"{SCHEMA_VERSION.major}.x",
+            fix=f"make it anew with this toolkit: {command if made else _EXPORT}",
+        )
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        raise BundleError(
+            f"this {MANIFEST_NAME} is not the manifest of a bundle",
+            got=where,
+            expected=f'an object with "format": "{FORMAT}"',
+            fix=_EXPORT,
+        )
+    version = value.get("schema_version")
+    major = version.get("major") if isinstance(version, dict) else None
+    if type(major) is not int or major != SCHEMA_VERSION.major:
+        raise BundleError(
+            "the bundle has a schema version that this runtime does not know",
+            got=f"schema_version {version!r} in {where}",
+            expected=f"{SCHEMA_VERSION.major}.x",
+            fix="export the bundle again with this toolkit, or install the version that wrote it",
+        )
+
+
+def _check_requirements(value: dict[str, Any]) -> None:
+    # Whatever a later minor version adds that must not be ignored is named here; this one knows of nothing.
+    requires = value.get("requires")
+    if isinstance(requires, list) and requires:
+        raise BundleError(
+            "the bundle requires what this runtime does not have",
+            got=", ".join(map(str, requires)),
+            expected=f"what schema {SCHEMA_VERSION} describes",
+            fix="install a newer groupvit-runtime, or export the bundle again with this toolkit",
+        )

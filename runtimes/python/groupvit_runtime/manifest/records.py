@@ -1,0 +1,144 @@
+"""The records of `manifest.json` beside those of engines: model, preprocessing, decode, vocabularies."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from groupvit_runtime.contract import PaperDecode, Preprocessing
+from groupvit_runtime.errors import BundleError
+from groupvit_runtime.manifest.engine_info import DecodeName, EngineInfo, Role
+from groupvit_runtime.manifest.file_info import FileInfo
+from groupvit_runtime.serialize import to_json
+
+FORMAT: Final = "groupvit-bundle"
+"""What tells the manifest of a bundle from another file of this name."""
+
+Verdict = Literal["PASS", "AMBIGUOUS", "FAIL"]
+
+
+@dataclass(frozen=True)
+class SchemaVersion:
+    """Of a file: another `major` is refused; a larger `minor` has fields more, which are ignored."""
+
+    major: int
+    minor: int
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}"
+
+
+SCHEMA_VERSION: Final = SchemaVersion(5, 0)
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Dimensions that a runtime needs.
+
+    `image_size` and `grid` are (height, width) in pixels and patches; `groups` has the number of
+    groups of every grouping block; `logit_scale` is the learned parameter, of which the model takes the
+    exponential; `text_pad_id` fills up short sentences.
+    """
+
+    image_size: tuple[int, int]
+    patch_size: int
+    grid: tuple[int, int]
+    groups: tuple[int, ...]
+    projection_dim: int
+    logit_scale: float
+    text_max_length: int
+    text_pad_id: int
+
+
+@dataclass(frozen=True)
+class Preprocessings:
+    """The preprocessing of either decode (they differ in mean, std and how an image is resized)."""
+
+    hf: Preprocessing
+    paper: Preprocessing
+
+
+@dataclass(frozen=True)
+class DecodeInfo:
+    """`default` is the decode used when none is asked for; `paper` holds that decode's constants.
+
+    `paper` is None where the engine's images are not square: the sliding windows are.
+    """
+
+    default: DecodeName
+    paper: PaperDecode | None
+
+
+@dataclass(frozen=True)
+class VocabularyInfo:
+    """A cached vocabulary inside the bundle: `size` class names under the name `name`."""
+
+    name: str
+    size: int
+    file: FileInfo
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a runtime needs of a bundle; how it came to be is in `provenance.json`.
+
+    Attributes:
+        format: `FORMAT`.
+        schema_version: of this file.
+        requires: names of what a runtime must know beyond this schema to use the bundle rightly.
+        name: of the bundle, for messages.
+        fingerprint: sha256 of the checkpoint's canonical state dict; vocabularies of another are refused.
+        verdict: of the comparison with the reference at export; None where none was made. A bundle with FAIL
+            was exported with `--allow-failed-parity`.
+        model: dimensions.
+        engines: one of the role image, one of the role text.
+        tokenizer: its tokenizer.json; None where there is none.
+        prompts: the default templates, each with one `{}`.
+        preprocessing: of both decodes.
+        decode: the default, and the constants of `paper`.
+        vocabularies: cached ones.
+    """
+
+    format: Literal["groupvit-bundle"] = FORMAT
+    schema_version: SchemaVersion = SCHEMA_VERSION
+    requires: tuple[str, ...] = ()
+    name: str
+    fingerprint: str
+    verdict: Verdict | None
+    model: ModelInfo
+    engines: tuple[EngineInfo, ...]
+    tokenizer: FileInfo | None
+    prompts: tuple[str, ...]
+    preprocessing: Preprocessings
+    decode: DecodeInfo
+    vocabularies: tuple[VocabularyInfo, ...] = ()
+
+    def engine(self, role: Role) -> EngineInfo:
+        """The engine of `role`.
+
+        Raises:
+            BundleError: the bundle has none.
+        """
+        for engine in self.engines:
+            if engine.role == role:
+                return engine
+        raise BundleError(
+            f"the bundle has no {role} engine",
+            got=[engine.role for engine in self.engines],
+            expected=role,
+            fix="export the bundle again",
+        )
+
+    @property
+    def all_files(self) -> tuple[FileInfo, ...]:
+        """Everything that the manifest names."""
+        return (
+            *(file for engine in self.engines for file in engine.all_files),
+            *(() if self.tokenizer is None else (self.tokenizer,)),
+            *(vocabulary.file for vocabulary in self.vocabularies),
+        )
+
+    def to_text(self) -> str:
+        """The JSON text that `read_manifest` reads."""
+        return json.dumps(to_json(self), indent=2, ensure_ascii=False) + "\n"
