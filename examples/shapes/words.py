@@ -14,7 +14,7 @@ from examples.shapes.world import COLORS, STUFF, THINGS
 
 MAX_TOKENS: Final = 32
 
-_GENERAL = ("a", "the", "photo", "image", "of", "and", ".", "background", "thing")
+_GENERAL = ("a", "the", "photo", "picture", "of", "and", ".", "background", "thing")
 _WORDS = ("<pad>", "<bos>", *_GENERAL, *STUFF, *THINGS, *COLORS, "<eos>")
 # Last on purpose: a text tower with eos_token_id 2 pools at the highest id, see the model card.
 EOS: Final = len(_WORDS) - 1
