@@ -51,7 +51,7 @@ def export(
 
     Raises:
         UsageError: an option that does not exist, or does not go with another.
-        MissingDependencyError: a package of the target is not installed (``groupvit-export[export]``).
+        MissingDependencyError: a package of the target is not installed; says what installs it.
         CheckpointError: the weights, the config or the tokenizer cannot be used.
         ExportError: a graph or an engine cannot be made.
         EngineError: the target needs hardware that is not here.

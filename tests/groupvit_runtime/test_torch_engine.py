@@ -84,7 +84,7 @@ def test_inputs_are_shared_and_left_alone_outputs_belong_to_the_caller(torch_bun
     loaded: Any = engine(torch_bundle)
     inputs = images(2)
     given = inputs["pixel_values"].copy()
-    tensor = loaded._tensor(inputs["pixel_values"])
+    tensor = loaded._engine._tensor(inputs["pixel_values"])
     assert tensor.data_ptr() == inputs["pixel_values"].ctypes.data
     first = loaded.run(inputs)
     kept = {name: value.copy() for name, value in first.items()}

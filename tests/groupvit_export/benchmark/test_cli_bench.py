@@ -164,7 +164,7 @@ def test_files_are_compared_on_a_page(
         (["BUNDLE", "--threads", "1,x"], 2, "--threads cannot be understood"),
         (["BUNDLE", "--batch", "0"], 2, "--batch is out of range"),
         (["BUNDLE", "--library", "libgroupvit.so"], 2, "add --runtime cpp"),
-        (["BUNDLE", "--runtime", "rust"], 2, "invalid choice"),
+        (["BUNDLE", "--runtime", "rust"], 2, "is not one of 'python', 'cpp'"),
         (["BUNDLE", "--runtime", "cpp", "--batch", "1,2"], 2, "one image"),
         (["BUNDLE", "--runtime", "cpp", "--library", "./none.so"], 1, "fix: cmake -S runtimes/cpp"),
         (["FILE", "FILE", "--compare", "--runtime", "cpp"], 2, "got: --runtime"),

@@ -50,7 +50,7 @@ def test_the_provenance_says_that_the_engine_was_not_run(
         assert rows[f"grouping_{stage}_alone_decisions"].value == 0
     assert {row.name for row in parity.rows if row.verdict not in (None, "PASS")} == set()
     # Below float32 label maps decide, and whether tokens are at risk only informs.
-    decided = {name for name in rows if name.endswith("against the free reference")}
+    decided = {name for name in rows if name.endswith("_against_free_reference")}
     assert len(decided) == (0 if precision == "fp32" else 1)
     assert all(rows[name].verdict == "PASS" for name in decided)
     assert (rows["stage_1_tokens_at_risk"].verdict is None) == (precision != "fp32")

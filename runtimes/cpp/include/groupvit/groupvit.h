@@ -105,7 +105,7 @@ typedef struct groupvit_options {
 
 /* ABI version of the library that is loaded; compare with GROUPVIT_ABI_VERSION. */
 GROUPVIT_API int32_t groupvit_abi_version(void);
-/* Version of the toolkit, "0.1.0". */
+/* Version of the toolkit, "0.2.0". */
 GROUPVIT_API const char* groupvit_version(void);
 /* Targets that this library can run, separated by commas: "openvino,onnx". Empty where there is none. */
 GROUPVIT_API const char* groupvit_engines(void);
