@@ -17,6 +17,7 @@ import tomllib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -100,6 +101,14 @@ def extras_of(project: Path) -> list[str]:
         return list(tomllib.load(file)["project"]["optional-dependencies"])
 
 
+@cache
+def uv() -> str:
+    """The resolver's program."""
+    from uv import find_uv_bin
+
+    return find_uv_bin()
+
+
 def resolve(case: Case, project: Path = REPOSITORY, index: Sequence[str] = ()) -> Result:
     """Resolve one case for Linux on x86-64.
 
@@ -108,10 +117,8 @@ def resolve(case: Case, project: Path = REPOSITORY, index: Sequence[str] = ()) -
         project: folder of groupvit-export, with constraints.txt and the runtime's folder in it.
         index: uv's options that put something in the place of the public index.
     """
-    from uv import find_uv_bin
-
     command = [
-        find_uv_bin(),
+        uv(),
         "pip",
         "compile",
         "--quiet",
@@ -151,6 +158,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"Resolving {len(wanted)} installations from the public index; only metadata is fetched.", flush=True
     )
     failed: list[Result] = []
+    # Before there are threads: Python 3.11 answers the first of them that ask for its settings with nothing.
+    uv()
     with ThreadPoolExecutor(4) as pool:
         for result in pool.map(lambda case: resolve(case, project), wanted):
             shown = ", ".join(_SHOWN.findall(result.text)) if result.outcome is Outcome.RESOLVED else ""
