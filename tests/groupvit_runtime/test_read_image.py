@@ -12,22 +12,8 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from groupvit_runtime.contract import (
-    CLIP_MEAN,
-    CLIP_STD,
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    Preprocessing,
-    SlidingWindow,
-)
 from groupvit_runtime.errors import ImageError
 from groupvit_runtime.read_image import read_image
-
-WHOLE = Preprocessing(resize="whole", antialias=True, mean=CLIP_MEAN, std=CLIP_STD)
-SHORT_SIDE = Preprocessing(resize="short_side", antialias=False, mean=IMAGENET_MEAN, std=IMAGENET_STD)
-PLAIN: dict[str, Any] = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0), "rescale": 1.0}
-WINDOW = SlidingWindow(size=448, stride=224, long_side_max=2048)
-PIL_FILTERS = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
