@@ -14,7 +14,7 @@ from groupvit_runtime.engines import ENGINES
 from groupvit_runtime.processor import CPUINFO, processor_facts, processor_flags
 
 PACKAGES: Final = (
-    *("groupvit-export", "numpy", "pillow", "safetensors", "tokenizers"),
+    *("groupvit-export", "groupvit-runtime", "numpy", "pillow", "safetensors", "tokenizers"),
     *(package for kind in ENGINES.values() for package in kind.packages),
 )
 """Those of them that are installed are recorded."""

@@ -18,7 +18,8 @@ from groupvit_runtime.engines import ENGINES
 from groupvit_runtime.engines.cuda import DeviceInfo, open_cuda
 
 _PACKAGES: Final = (
-    *("groupvit-export", "numpy", "pillow", "tokenizers", "safetensors", *EXPORT_PACKAGES, DOWNLOAD_PACKAGE),
+    *("groupvit-export", "groupvit-runtime", "numpy", "pillow", "tokenizers", "safetensors"),
+    *(*EXPORT_PACKAGES, DOWNLOAD_PACKAGE),
     *(package for kind in ENGINES.values() for package in kind.packages),
 )
 _VECTOR_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd", "bf16")
