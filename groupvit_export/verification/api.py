@@ -134,42 +134,30 @@ def verify_bundle(
     words, token_ids = _words(opened, checkpoint, options.labels)
     shown = bundled_scenes() if images is None else images.images
     plan = label_plan(subject, words, shown, manifest.engine("image").max_batch)
-    with tempfile.TemporaryDirectory(prefix="groupvit-verify-") as scratch:
-        engines = [Column.of(opened, provenance)]
+    with tempfile.TemporaryDirectory(prefix="groupvit-verify-") as folder:
+        scratch = Path(folder)
+        columns = [Column.of(opened, provenance)]
         for target in targets:
             progress(f"build the {target.name} engines from the checkpoint ...")
-            engines.append(
-                build_column(
-                    opened, provenance, checkpoint, target.name, calibration, Path(scratch) / target.name
-                )
+            columns.append(
+                build_column(opened, provenance, checkpoint, target.name, calibration, scratch / target.name)
             )
-        recorded = manifest_cells(subject, opened, {**plan.images, **plan.shapes}) | {
-            RowKey(RowKind.TOKEN_IDS): token_ids
+        backends = _load(
+            columns, subject, scratch, EngineOptions(device=options.device, threads=options.threads)
+        )
+        # Only a bundle has a manifest that could be wrong.
+        recorded = {
+            **manifest_cells(subject, opened, {**plan.images, **plan.shapes}),
+            RowKey(RowKind.TOKEN_IDS): token_ids,
         }
         candidates = [
             Candidate(encoder_in_float64(model, image_size, provenance.passes), passes=provenance.passes),
             Candidate(eager(model, examined)),
+            *(
+                Candidate(backend, {**(recorded if column is columns[0] else {}), **network}, shown=SHOWN)
+                for column, backend, network in backends
+            ),
         ]
-        columns: dict[str, Column] = {}
-        in_int8: dict[str, Backend] = {}
-        for number, column in enumerate(engines):
-            folder = Path(scratch) / f"cut-{number}"
-            folder.mkdir()
-            backend = load_backend(
-                column.name,
-                column.engines,
-                column.root,
-                subject=subject,
-                scratch=folder,
-                options=EngineOptions(device=options.device, threads=options.threads),
-            )
-            infos = {engine.role: engine for engine in column.engines}
-            cells = network_cells(infos, column.root, subject.stages, column.quantized)
-            # Only a bundle has a manifest that could be wrong.
-            candidates.append(Candidate(backend, cells if number else {**recorded, **cells}, shown=SHOWN))
-            columns[backend.name] = column
-            if precision == "int8":
-                in_int8[backend.name] = backend
         examination = examine(
             subject,
             candidates,
@@ -180,16 +168,41 @@ def verify_bundle(
             notes=[*notes, *_image_notes(images)],
             progress=progress,
         )
-        if in_int8:
+        if precision == "int8":
             held_out = _held_out(opened, provenance, subject, images, options.labels, checkpoint)
-            report = apply_int8_criteria(examination.report, held_out.cells(in_int8))
-            examination = Examination(
-                replace(report, notes=(*report.notes, *held_out.notes)), examination.shown
-            )
-        divergences = (
-            first_divergences(examination.report, columns, subject, plan, progress) if find_divergence else {}
-        )
+            examination = _judge_int8(examination, held_out, [backend for _, backend, _ in backends])
+        divergences: Mapping[str, FirstDivergence | None] = {}
+        if find_divergence:
+            named = {backend.name: column for column, backend, _ in backends}
+            divergences = first_divergences(examination.report, named, subject, plan, progress)
     return Verification(examination.report, examination.shown, divergences)
+
+
+def _load(
+    columns: Sequence[Column], subject: VerificationSpec, scratch: Path, options: EngineOptions
+) -> list[tuple[Column, Backend, dict[RowKey, Cell]]]:
+    """Every column with what runs it, and the cells that its files alone decide."""
+    loaded = []
+    for number, column in enumerate(columns):
+        folder = scratch / f"cut-{number}"
+        folder.mkdir()
+        backend = load_backend(
+            column.name, column.engines, column.root, subject=subject, scratch=folder, options=options
+        )
+        infos = {engine.role: engine for engine in column.engines}
+        network = network_cells(infos, column.root, subject.stages, column.quantized)
+        loaded.append((column, backend, network))
+    return loaded
+
+
+def _judge_int8(
+    examination: Examination, held_out: ValidationSet, backends: Sequence[Backend]
+) -> Examination:
+    """The examination by the criteria of int8, with the label maps of the held-out images."""
+    report = apply_int8_criteria(
+        examination.report, held_out.cells({backend.name: backend for backend in backends})
+    )
+    return replace(examination, report=replace(report, notes=(*report.notes, *held_out.notes)))
 
 
 def _check_bisect(precision: str, targets: Sequence[Target[Any]]) -> None:
