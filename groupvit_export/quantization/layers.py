@@ -123,13 +123,19 @@ class _Assembly:
         brought = new.output[list(maker.output).index(name)]
         if brought not in self._made:
             self._made |= set(new.output)
-            new.input[:] = [self._bring(source, reader) for source in maker.input]
+            # ONNX Runtime's `session.x64quantprecision` refuses a model in which two layers share a weight, or
+            # its zero point.
+            mine = own if maker.op_type == "DequantizeLinear" and maker.input[0] in self._weights else ""
+            new.input[:] = [
+                self._weight(source, mine) if source in self._weights else self._bring(source, reader)
+                for source in maker.input
+            ]
             self._new.append(new)
         return brought
 
-    def _weight(self, name: str) -> str:
+    def _weight(self, name: str, owner: str = "") -> str:
         """A constant of the quantized graph under a name of its own: NNCF changes some in place."""
-        own = f"{name}.int8"
+        own = f"{name}{owner}.int8"
         if own not in self._own_weights:
             tensor = onnx.TensorProto()
             tensor.CopyFrom(self._weights[name])

@@ -136,6 +136,33 @@ def test_one_layer_alone_is_quantized(graphs: QuantizedGraph, plain: onnx.ModelP
     assert np.abs(_run(model)["masks"] - _run(plain)["masks"]).max() > 0
 
 
+_SHARED = f"""
+<ir_version: 9, opset_import: ["" : 20]>
+graph (float[batch, 3, 4, {_C}] pixel_values) => (float[batch, 3, 4, {_C}] once, float[batch, 4, {_C}] again)
+{{
+    once = MatMul (pixel_values, w)
+    mean = ReduceMean <keepdims: int = 0> (pixel_values, first)
+    again = MatMul (mean, w)
+}}
+"""
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_onnxruntime_loads_two_layers_of_one_weight(symmetric: bool) -> None:
+    """As of the visual projection, which sees groups and the pooled image."""
+    model = parser.parse_model(_SHARED)
+    weights = np.random.default_rng(5).normal(size=(_C, _C)).astype(np.float32)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(weights, "w"))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([1], np.int64), "first"))
+    for index, node in enumerate(model.graph.node):
+        node.name = f"node_{index}_{node.op_type}"
+    graphs = quantize(model, _inputs(), _feed, {}, symmetric=symmetric, weight_bits=8)
+    assert len(graphs.layers) == 2
+    options = ort.SessionOptions()
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    ort.InferenceSession(graphs.choose(graphs.layers).SerializeToString(), options)
+
+
 def test_what_is_no_layer_cannot_be_chosen(graphs: QuantizedGraph) -> None:
     with pytest.raises(KeyError):
         graphs.choose(["node_8_MatMul"])
