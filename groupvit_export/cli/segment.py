@@ -26,8 +26,8 @@ from groupvit_export.cli.options import (
 from groupvit_export.cli.output import note, print_json
 from groupvit_runtime.errors import GroupViTError, ImageError, UsageError
 from groupvit_runtime.files import write_atomically
+from groupvit_runtime.list_images import list_images
 from groupvit_runtime.manifest import check_decode
-from groupvit_runtime.read_image import list_images
 from groupvit_runtime.result import Segmentation
 from groupvit_runtime.segmenter import Labels, Segmenter
 from groupvit_runtime.vocabulary import Vocabulary

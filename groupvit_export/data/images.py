@@ -15,7 +15,8 @@ from groupvit_export.data.bundled import DEMO_SCENES
 from groupvit_export.data.datasets import DatasetOptions, load_dataset
 from groupvit_export.data.sampling import spread
 from groupvit_export.data.truth import read_truth
-from groupvit_runtime.read_image import list_images, read_image
+from groupvit_runtime.list_images import list_images
+from groupvit_runtime.read_image import read_image
 
 IMAGES: Final = 256
 """Most images of a folder that int8 is made with."""
