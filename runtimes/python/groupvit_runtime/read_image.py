@@ -101,7 +101,9 @@ def read_image(source: ImageSource, *, max_pixels: int | None = None) -> RgbArra
             no meaning as 8-bit color (floating point, signed integers).
         UsageError: a limit below one pixel.
     """
-    limit = _limit(max_pixels)
+    check_limit(max_pixels)
+    # Pillow's limit may be None, for none, which is not asked for here.
+    limit = max_pixels or min(MAX_PIXELS, 2 * (Image.MAX_IMAGE_PIXELS or MAX_PIXELS))
     if isinstance(source, np.ndarray):
         check_array(source)
         _check_size((source.shape[1], source.shape[0]), limit, "the array")
@@ -121,12 +123,19 @@ def read_image(source: ImageSource, *, max_pixels: int | None = None) -> RgbArra
     return _guarded(_binary_file(source), limit, f"the image of {type(source).__name__}")
 
 
-def _limit(max_pixels: int | None) -> int:
-    if max_pixels is None:
-        # None of Pillow's means no limit, and is not asked for here.
-        return min(MAX_PIXELS, 2 * (Image.MAX_IMAGE_PIXELS or MAX_PIXELS))
-    if max_pixels < 1:
-        raise UsageError("no image has so few pixels", got=max_pixels, expected="a limit of at least 1")
+def check_limit(max_pixels: int | None) -> int | None:
+    """Give back a limit of pixels, or None.
+
+    Raises:
+        UsageError: a limit below one pixel.
+    """
+    if max_pixels is not None and max_pixels < 1:
+        raise UsageError(
+            "no image has so few pixels",
+            got=f"max_pixels {max_pixels}",
+            expected="a limit of at least 1",
+            fix=f"leave it out for {MAX_PIXELS:,}",
+        )
     return max_pixels
 
 
