@@ -78,15 +78,6 @@ def image_folder(folder: Path, *, recursive: bool = False) -> ImageFolder:
     return found
 
 
-def list_images(folder: Path) -> list[Path]:
-    """The images of a folder by name, those in folders below it left out.
-
-    Raises:
-        ImageError: it is no folder, may not be read, or has no image.
-    """
-    return list(image_folder(folder).images)
-
-
 _FOLDER: Final = "a folder; --recursive"
 
 
