@@ -103,6 +103,13 @@ class TestPng:
         np.testing.assert_array_equal(read_image(image), read_image(data))
 
 
+@pytest.mark.parametrize(("letter", "channels"), [("5", 1), ("6", 3)])
+def test_ppm_of_sixteen_bits(letter: str, channels: int) -> None:
+    values = samples(channels)
+    data = f"P{letter} 37 21 65535\n".encode() + values.astype(">u2").tobytes()
+    np.testing.assert_array_equal(read_image(data), over_white(values))
+
+
 TIFFS: dict[str, dict[str, Any]] = {
     "rgb": {"channels": 3, "photometric": "rgb"},
     "rgba": {"channels": 4, "photometric": "rgb", "extrasamples": ["unassalpha"]},

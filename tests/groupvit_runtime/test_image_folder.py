@@ -78,6 +78,35 @@ def test_recursive(tmp_path: Path) -> None:
     assert ".git (hidden)" in line and "round (a link to a folder)" in line
 
 
+def test_a_folder_below_that_may_not_be_read_costs_none_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.png", "below/b.png"):
+        save(tmp_path / name, "PNG")
+    scan = os.scandir
+
+    # The tests may run as root, whom no permission stops.
+    def denied(path: Path) -> object:
+        if str(path) == str(tmp_path / "below"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    found = image_folder(tmp_path, recursive=True)
+    assert [path.name for path in found.images] == ["a.png"]
+    assert found.left_out == ((tmp_path / "below", "Permission denied"),)
+    with pytest.raises(ImageError, match="Permission denied"):
+        image_folder(tmp_path / "below")
+
+
+def test_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "a.png", "PNG")
+    (tmp_path / "notes.txt").write_text("not an image")
+    monkeypatch.chdir(tmp_path)
+    assert image_folder(Path()).images == (Path("a.png"),)
+    assert "notes.txt (no image)" in (image_folder(Path()).left_out_line() or "")
+
+
 def test_a_folder_of_nothing_else_says_what_there_was(tmp_path: Path) -> None:
     save(tmp_path / "below" / "b.png", "PNG")
     with pytest.raises(ImageError, match="has no images(.|\n)*below(.|\n)*fix: add --recursive"):

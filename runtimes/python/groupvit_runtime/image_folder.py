@@ -57,8 +57,9 @@ def image_folder(folder: Path, *, recursive: bool = False) -> ImageFolder:
     """
     if not folder.is_dir():
         raise ImageError("the folder of images is not there", got=str(folder), expected="a folder")
-    images, left_out = [], []
-    for path in sorted(_entries(folder, recursive=recursive)):
+    images: list[Path] = []
+    left_out: list[tuple[Path, str]] = []
+    for path in sorted(_entries(folder, left_out, recursive=recursive)):
         reason = _reason_to_leave_out(path)
         if reason is None:
             images.append(path)
@@ -81,8 +82,11 @@ def image_folder(folder: Path, *, recursive: bool = False) -> ImageFolder:
 _FOLDER: Final = "a folder; --recursive"
 
 
-def _entries(folder: Path, *, recursive: bool) -> Iterator[Path]:
+def _entries(folder: Path, left_out: list[tuple[Path, str]], *, recursive: bool) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
+        if Path(error.filename) != folder:
+            left_out.append((Path(error.filename), error.strerror or "cannot be read"))
+            return
         raise ImageError(
             "a folder cannot be looked through",
             got=f"{error.filename}: {error.strerror}",
