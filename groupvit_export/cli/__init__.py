@@ -7,6 +7,7 @@ a deployment without PyTorch has the verbs it can use, and help is quick.
 
 from __future__ import annotations
 
+import io
 import shlex
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 fine, 1 error, 2 usage, 3 parity failed or slower than allowed, 4 ambiguous.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the terminal cannot show must not end a run; standard error does so by itself.
+        sys.stdout.reconfigure(errors="backslashreplace")
     return run_app(arguments, shlex.join(["groupvit", *arguments]))
 
 

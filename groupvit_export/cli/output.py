@@ -26,8 +26,13 @@ def fail(error: GroupViTError, *, as_json: bool) -> int:
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on a line of its own."""
-    print(json.dumps(value, ensure_ascii=False), flush=True)
+    """One JSON value on a line of its own; what the terminal cannot encode is escaped, as JSON does it."""
+    line = json.dumps(value, ensure_ascii=False)
+    try:
+        line.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        line = json.dumps(value)
+    print(line, flush=True)
 
 
 def note(line: str) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -24,10 +22,10 @@ from groupvit_export.cli.options import (
     read_templates,
 )
 from groupvit_export.cli.output import note, print_json
-from groupvit_runtime.errors import GroupViTError, ImageError, UsageError
-from groupvit_runtime.files import write_atomically
+from groupvit_export.cli.segment_files import plan, write_results
+from groupvit_runtime.errors import BundleError, GroupViTError, ImageError, LabelError, UsageError
 from groupvit_runtime.manifest import check_decode
-from groupvit_runtime.read_image import list_images
+from groupvit_runtime.read_image import check_limit
 from groupvit_runtime.result import Segmentation
 from groupvit_runtime.segmenter import Labels, Segmenter
 from groupvit_runtime.vocabulary import Vocabulary
@@ -54,6 +52,16 @@ class Arguments(VerbArguments):
         Path, Option("-o", "--output", metavar="DIR", help="default: segmented", show_default=False)
     ] = Path("segmented")
     force: Annotated[bool, Option("--force", help="overwrite images in the output folder")] = False
+    recursive: Annotated[
+        bool, Option("--recursive", help="take the images in folders below a folder, too")
+    ] = False
+    gray_labels: Annotated[
+        bool, Option("--gray-labels", help="label maps without a palette: OpenCV reads the labels then")
+    ] = False
+    max_pixels: Annotated[
+        int | None,
+        Option("--max-pixels", metavar="N", help="refuse larger images; default: 178,956,970"),
+    ] = None
     decode: Annotated[
         str | None, Option("--decode", metavar="D", help="hf or paper; default: the bundle's")
     ] = None
@@ -76,97 +84,64 @@ def run(arguments: Arguments) -> int:
     if threshold is not None and not 0 <= threshold <= 1:
         raise UsageError("a background threshold is a probability", got=threshold, expected="0 to 1")
     decode = None if arguments.decode is None else check_decode(arguments.decode)
+    check_limit(arguments.max_pixels)
     labels = read_labels(arguments)
-    jobs = list(_jobs(arguments.images, arguments.output, force=arguments.force))
+    planned = plan(arguments.images, arguments.output, recursive=arguments.recursive, force=arguments.force)
+    if not arguments.quiet:
+        for line in planned.notes:
+            note(f"groupvit: {line}")
     segmenter = Segmenter.load(
-        arguments.bundle, device=arguments.device, threads=arguments.threads, decode=decode
+        arguments.bundle,
+        device=arguments.device,
+        threads=arguments.threads,
+        decode=decode,
+        max_pixels=arguments.max_pixels,
     )
     vocabulary = segmenter.vocabulary(
         _named_vocabulary(arguments.vocab or "") if labels is None else labels,
         templates=read_templates(arguments.templates),
     )
-    failed: list[Path] = []
-    for number, (image, stem) in enumerate(jobs, 1):
-        start = time.perf_counter()
+    failed = 0
+    for number, job in enumerate(planned.jobs, 1):
         try:
-            result = segmenter(image, vocabulary, background_threshold=threshold)
-        except ImageError as error:
+            start = time.perf_counter()
+            result = segmenter(job.image, vocabulary, background_threshold=threshold)
+            milliseconds = (time.perf_counter() - start) * 1000
+            files = write_results(result, job, gray=arguments.gray_labels)
+        except (UsageError, LabelError, BundleError):
+            # Of the command, not of this image.
+            raise
+        except (GroupViTError, MemoryError) as error:
             # One bad image must not cost the others.
-            failed.append(image)
-            note(f"groupvit: error: {error}")
+            failed += 1
+            note(f"groupvit: error: {_no_memory(job.image) if isinstance(error, MemoryError) else error}")
             continue
-        milliseconds = (time.perf_counter() - start) * 1000
-        files = _write(result, arguments.output, stem)
         if arguments.as_json:
-            print_json(_record(image, result, files, milliseconds))
+            print_json(_record(job.image, result, files, milliseconds))
         elif not arguments.quiet:
             shares = ", ".join(f"{name} {share:.0%}" for name, share in result.shares().items())
-            print(f"[{number}/{len(jobs)}] {image}: {shares}  ({milliseconds:.0f} ms)\n  {files['overlay']}")
+            print(
+                f"[{number}/{len(planned.jobs)}] {job.image}: {shares}  ({milliseconds:.0f} ms)\n"
+                f"  {files['overlay']}"
+            )
     if failed:
-        note(f"groupvit: {len(failed)} of {len(jobs)} images could not be segmented, see above")
+        note(f"groupvit: {failed} of {len(planned.jobs)} images could not be segmented, see above")
         return 1
     return 0
+
+
+def _no_memory(image: Path) -> ImageError:
+    return ImageError(
+        f"{image} does not fit into the memory",
+        got="no memory left to segment it and draw its overlay",
+        expected="memory for about 20 bytes a pixel beside the engine",
+        fix="shrink the image, or refuse it beforehand with --max-pixels",
+    )
 
 
 def _named_vocabulary(name: str) -> Labels | str:
     path = Path(name)
     return Vocabulary.load(path) if path.suffix == ".safetensors" or path.is_file() else name
-
-
-def _jobs(images: list[Path], folder: Path, *, force: bool) -> Iterator[tuple[Path, str]]:
-    """Every image with the stem of its results; images of the same name get a number."""
-    used: set[str] = set()
-    for image in _expanded(images):
-        stem, number = image.stem, 1
-        while stem in used:
-            number += 1
-            stem = f"{image.stem}-{number}"
-        used.add(stem)
-        for path in _paths(folder, stem).values():
-            if path.exists() and not force:
-                raise GroupViTError(
-                    "a result exists already",
-                    got=str(path),
-                    expected="a folder without it",
-                    fix="choose another folder with -o, or add --force to overwrite",
-                )
-        yield image, stem
-
-
-def _expanded(images: list[Path]) -> Iterator[Path]:
-    for image in images:
-        if image.is_dir():
-            yield from list_images(image)
-        else:
-            yield image
-
-
-def _paths(folder: Path, stem: str) -> dict[str, Path]:
-    return {"labels": folder / f"{stem}.labels.png", "overlay": folder / f"{stem}.overlay.png"}
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise GroupViTError(
-            "the output folder cannot be made",
-            got=f"{folder}: {error.strerror}",
-            expected="a path that may be written and is no file",
-            fix="choose another with -o",
-        ) from error
-
-
-def _write(result: Segmentation, folder: Path, stem: str) -> dict[str, str]:
-    # Made for the first result, so that a mistake leaves no empty folder behind.
-    _make_folder(folder)
-    paths = _paths(folder, stem)
-    labels, overlay = io.BytesIO(), io.BytesIO()
-    result.save_labels(labels)
-    result.overlay().save(overlay, format="PNG")
-    write_atomically(paths["labels"], labels.getvalue())
-    write_atomically(paths["overlay"], overlay.getvalue())
-    return {kind: str(path) for kind, path in paths.items()}
 
 
 def _record(

@@ -15,7 +15,8 @@ from groupvit_export.data.bundled import DEMO_SCENES
 from groupvit_export.data.datasets import DatasetOptions, load_dataset
 from groupvit_export.data.sampling import spread
 from groupvit_export.data.truth import read_truth
-from groupvit_runtime.read_image import list_images, read_image
+from groupvit_runtime.image_folder import image_folder
+from groupvit_runtime.read_image import read_image
 
 IMAGES: Final = 256
 """Most images of a folder that int8 is made with."""
@@ -79,7 +80,8 @@ def read_images(folder: Path, limit: int = IMAGES) -> ImageSet:
     """
     if (folder / "masks").is_dir():
         return _read_dataset(folder, limit)
-    paths = list_images(folder)
+    listing = image_folder(folder)
+    paths = listing.images
     images, shrunk = {}, 0
     for path in spread(paths, limit):
         rgb = read_image(path)
@@ -91,7 +93,8 @@ def read_images(folder: Path, limit: int = IMAGES) -> ImageSet:
         classes=None,
         background=False,
         background_threshold=None,
-        source=f"{_count(len(images), len(paths))} of {folder.name}",
+        source=f"{_count(len(images), len(paths))} of {folder.name}"
+        + (f", {len(listing.left_out)} other entries left out" if listing.left_out else ""),
         folder=folder,
         found=len(paths),
         shrunk=shrunk,

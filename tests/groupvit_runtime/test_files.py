@@ -19,6 +19,23 @@ def make_bundle(path: Path, **fields: object) -> None:
     (path / "manifest.json").write_text(json.dumps({"format": "groupvit-bundle", **fields}))
 
 
+def test_a_name_may_be_as_long_as_a_name_can_be(tmp_path: Path) -> None:
+    longest = "a" * 255
+    write_atomically(tmp_path / longest, b"x")
+    assert (tmp_path / longest).read_bytes() == b"x"
+    with pytest.raises(GroupViTError, match="256 bytes(.|\n)*fix: give a shorter name"):
+        write_atomically(tmp_path / (longest + "a"), b"x")
+    assert [path.name for path in tmp_path.iterdir()] == [longest]
+
+
+def test_so_may_a_folders(tmp_path: Path) -> None:
+    for force in (False, True):
+        with staged_folder(tmp_path / ("a" * 255), force=force) as stage:
+            make_bundle(stage / "inner")
+            (stage / "inner" / "manifest.json").rename(stage / "manifest.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["a" * 255]
+
+
 def test_a_staged_folder_appears_whole(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "bundle"
     with staged_folder(target, force=False) as stage:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import skimage.data
+import skimage.io
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFont
@@ -74,6 +78,25 @@ class TestLabelPng:
             assert image.mode == mode
             np.testing.assert_array_equal(np.asarray(image), labels)
 
+    @pytest.mark.parametrize("n", [1, 2, 4, 16, 17, 256])
+    @pytest.mark.parametrize("gray", [False, True])
+    def test_other_programs_read_the_labels(self, n: int, gray: bool, tmp_path: Path) -> None:
+        labels = np.random.default_rng(n).integers(0, n, (13, 17)).astype(np.uint16)
+        label_png(labels, tmp_path / "a.png", n, gray=gray)
+        with Image.open(tmp_path / "a.png") as image:
+            assert image.mode == ("L" if gray else "P")
+            np.testing.assert_array_equal(np.asarray(image), labels)
+        # Depth and color type, where readers that know no palette look.
+        assert (tmp_path / "a.png").read_bytes()[24:26] == (b"\x08\x00" if gray else b"\x08\x03")
+        colors = palette(n)[labels]
+        read = cv2.imread(str(tmp_path / "a.png"), cv2.IMREAD_UNCHANGED)
+        np.testing.assert_array_equal(read, labels if gray else colors[:, :, ::-1])
+        np.testing.assert_array_equal(skimage.io.imread(tmp_path / "a.png"), labels if gray else colors)
+        if gray:
+            # As a program keeps them that works with TIFFs.
+            tifffile.imwrite(tmp_path / "a.tif", read)
+            np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), labels)
+
     def test_the_palette_is_the_overlays(self) -> None:
         labels = stripes(4, 40, 5)
         file = io.BytesIO()
@@ -134,6 +157,27 @@ class TestOverlay:
         result = overlay(np.zeros((*size, 3), np.uint8), np.zeros(size, np.uint16), ["a very long name " * 9])
         assert result.width >= 480
         assert max(result.size) <= 3200
+
+    def test_strips_do_not_show(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # Lines are 2 pixels wide and cross the borders of strips of any height.
+        rgb = np.random.default_rng(0).integers(0, 256, (641, 700, 3), dtype=np.uint8)
+        labels = np.random.default_rng(1).integers(0, 3, (41, 70)).astype(np.uint16)
+        labels = labels.repeat(16, axis=0)[:641].repeat(10, axis=1)
+        whole = overlay(rgb, labels, ["a", "b", "c"], background=1)
+        for rows in (1, 7, 100):
+            monkeypatch.setattr("groupvit_runtime.render._STRIP_PIXELS", rows * 700)
+            assert overlay(rgb, labels, ["a", "b", "c"], background=1).tobytes() == whole.tobytes()
+
+    def test_a_large_image_takes_little_memory(self) -> None:
+        rgb, labels = np.zeros((3000, 4000, 3), np.uint8), np.zeros((3000, 4000), np.uint16)
+        tracemalloc.start()
+        try:
+            overlay(rgb, labels, ["a"])
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        # The finished image is not in it: Pillow's own memory is not traced.
+        assert peak < 5 * labels.size
 
     def test_arguments_are_left_alone(self) -> None:
         rgb, labels = np.full((50, 60, 3), 9, np.uint8), stripes(50, 60, 3)

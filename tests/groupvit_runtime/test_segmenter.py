@@ -18,6 +18,7 @@ from transformers import GroupViTModel as HFGroupViTModel
 from groupvit_export.cli import main
 from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_runtime import LabelError, Segmentation, Segmenter, UsageError, Vocabulary
+from groupvit_runtime.errors import ImageError
 from groupvit_runtime.preprocess import prepare_whole
 from groupvit_runtime.read_image import read_image
 
@@ -89,12 +90,25 @@ def test_the_result_covers_the_image(segmenter: Segmenter, scenes: Any, demo_lab
         result.mask("a dog")
 
 
+@pytest.mark.parametrize("decode", ["hf", "paper"])
+def test_images_beyond_the_limit_are_refused(
+    decode: Any, demo_bundles: Mapping[str, Path], demo_labels: list[str]
+) -> None:
+    limited = Segmenter.load(demo_bundles["onnx"], max_pixels=12)
+    assert limited(np.zeros((3, 4), np.uint8), demo_labels, decode=decode).labels.shape == (3, 4)
+    with pytest.raises(ImageError, match="at most 12 pixels"):
+        limited(np.zeros((13, 1), np.uint8), demo_labels, decode=decode)
+    with pytest.raises(UsageError, match="at least 1"):
+        Segmenter.load(demo_bundles["onnx"], max_pixels=0)
+
+
 def test_a_path_an_image_and_an_array_give_the_same(
     segmenter: Segmenter, scenes: Any, demo_labels: list[str]
 ) -> None:
     path = scenes.image(3)
     first = segmenter(path, demo_labels)
     assert same(first, segmenter(str(path), demo_labels))
+    assert same(first, segmenter(path.read_bytes(), demo_labels))
     assert same(first, segmenter(Image.open(path), demo_labels))
     assert same(first, segmenter(np.asarray(Image.open(path).convert("RGB")), demo_labels))
 

@@ -14,7 +14,7 @@ from groupvit_export.data.datasets.spec import DatasetOptions
 from groupvit_export.data.datasets.text_files import check_class_names, read_text
 from groupvit_export.data.datasets.values import MASK_VALUES, value_table
 from groupvit_export.errors import UsageError
-from groupvit_runtime.read_image import IMAGE_SUFFIXES
+from groupvit_runtime.image_formats import image_suffixes
 from groupvit_runtime.segmenter import BACKGROUND
 
 FOLDER_LAYOUT: Final = """\
@@ -90,10 +90,10 @@ def _ignored_value(chosen: int | None, classes: int, path: Path) -> int:
 
 
 def _pair(image_folder: Path, masks: Path) -> tuple[Sample, ...]:
-    images, truth = _by_key(image_folder, IMAGE_SUFFIXES), _by_key(masks, frozenset((".png",)))
+    images, truth = _by_key(image_folder, image_suffixes()), _by_key(masks, frozenset((".png",)))
     if not images:
         raise layout_error(
-            f"no images in {image_folder} (looked for {' '.join(sorted(IMAGE_SUFFIXES))})",
+            f"no images in {image_folder} (looked for {' '.join(sorted(image_suffixes()))})",
             FOLDER_LAYOUT,
             _FIX,
         )

@@ -1,15 +1,12 @@
 // segment BUNDLE IMAGE NAME...: writes labels.png, whose pixel values are indices of the names, and overlay.png.
 #include <cstdio>
 #include <exception>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "groupvit/groupvit.hpp"
 #include "palette_png.hpp"
-
-#define STB_IMAGE_IMPLEMENTATION
-#include <stb/stb_image.h>
+#include "read_image.hpp"
 
 int main(int argc, char** argv) {
   if (argc < 4) {
@@ -17,21 +14,15 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    int width = 0, height = 0;
-    const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(stbi_load(argv[2], &width, &height, nullptr, 3),
-                                                           stbi_image_free);
-    if (pixels == nullptr) {
-      std::fprintf(stderr, "%s: %s\n", argv[2], stbi_failure_reason());
-      return 1;
-    }
-
+    const Pixels image = read_image(argv[2]);
+    const int width = image.width, height = image.height;
     const groupvit::Segmenter segmenter(argv[1]);
     const groupvit::Vocabulary words = segmenter.encode({argv + 3, argv + argc});
-    const groupvit::Result result = segmenter.segment({pixels.get(), width, height}, words);
+    const groupvit::Result result = segmenter.segment({image.rgb.data(), width, height}, words);
 
     const std::size_t count = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
     std::vector<std::size_t> found(words.size());
-    std::vector<std::uint8_t> overlay(pixels.get(), pixels.get() + 3 * count);
+    std::vector<std::uint8_t> overlay = image.rgb;
     for (std::size_t i = 0; i < count; ++i) {
       const std::uint16_t label = result.labels()[i];
       ++found[label];

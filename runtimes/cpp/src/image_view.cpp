@@ -12,21 +12,31 @@ namespace {
 struct Layout {
   std::int64_t channels;
   int red, blue;
+  bool alpha;
 };
 
 Layout layout_of(std::int32_t format) {
   switch (format) {
     case GROUPVIT_RGB:
-      return {3, 0, 2};
+      return {3, 0, 2, false};
     case GROUPVIT_BGR:
-      return {3, 2, 0};
+      return {3, 2, 0, false};
     case GROUPVIT_RGBA:
-      return {4, 0, 2};
+      return {4, 0, 2, true};
     case GROUPVIT_BGRA:
-      return {4, 2, 0};
+      return {4, 2, 0, true};
+    case GROUPVIT_RGBX:
+      return {4, 0, 2, false};
+    case GROUPVIT_BGRX:
+      return {4, 2, 0, false};
   }
   throw Error(GROUPVIT_ERROR_USAGE, "the image's pixel format is none", std::to_string(format),
-              "GROUPVIT_RGB, _BGR, _RGBA or _BGRA");
+              "GROUPVIT_RGB, _BGR, _RGBA, _BGRA, _RGBX or _BGRX");
+}
+
+// The color stored under a transparent pixel is arbitrary.
+std::uint8_t over_white(std::uint8_t color, std::uint8_t alpha) {
+  return static_cast<std::uint8_t>((color * alpha + 255 * (255 - alpha) + 127) / 255);
 }
 
 std::string by(std::int64_t width, std::int64_t height) {
@@ -75,9 +85,10 @@ RgbImage read_image(const groupvit_image& image) {
       continue;
     }
     for (std::size_t x = 0; x < width; ++x, source += layout.channels) {
-      target[3 * x] = source[layout.red];
-      target[3 * x + 1] = source[1];
-      target[3 * x + 2] = source[layout.blue];
+      const std::uint8_t alpha = layout.alpha ? source[3] : 255;
+      target[3 * x] = over_white(source[layout.red], alpha);
+      target[3 * x + 1] = over_white(source[1], alpha);
+      target[3 * x + 2] = over_white(source[layout.blue], alpha);
     }
   }
   return rgb;

@@ -104,8 +104,16 @@ TEST(Images, ThatCannotBeAreRefusedBeforeTheyAreRead) {
 
 TEST(Images, AreReadInTheirOrderAndWithoutTheirGaps) {
   const std::vector<std::uint8_t> rows = {3, 2, 1, 0, 6, 5, 4, 0, 99, 99, 9, 8, 7, 0, 12, 11, 10, 0};
-  const RgbImage image = read_image({rows.data(), 2, 2, 10, GROUPVIT_BGRA});
+  const RgbImage image = read_image({rows.data(), 2, 2, 10, GROUPVIT_BGRX});
   EXPECT_EQ(image.values, (std::vector<std::uint8_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}));
+}
+
+TEST(Images, AreLaidOverWhite) {
+  const std::vector<std::uint8_t> pixels = {10, 20, 30, 255, 10, 20, 30, 0, 0, 100, 200, 128};
+  const RgbImage rgba = read_image({pixels.data(), 3, 1, 0, GROUPVIT_RGBA});
+  EXPECT_EQ(rgba.values, (std::vector<std::uint8_t>{10, 20, 30, 255, 255, 255, 127, 177, 227}));
+  const RgbImage bgra = read_image({pixels.data(), 3, 1, 0, GROUPVIT_BGRA});
+  EXPECT_EQ(bgra.values, (std::vector<std::uint8_t>{30, 20, 10, 255, 255, 255, 227, 177, 127}));
 }
 
 }  // namespace

@@ -13,6 +13,9 @@ from pathlib import Path
 from groupvit_runtime.errors import GroupViTError
 from groupvit_runtime.manifest import MANIFEST_NAME, is_bundle
 
+# Not made of the final name, which may be as long as a name can be.
+_TEMPORARY = ".groupvit-"
+
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
 
 
@@ -23,9 +26,9 @@ def write_atomically(path: Path, data: bytes) -> None:
         GroupViTError: the folder is missing or cannot be written.
     """
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_TEMPORARY)
     except OSError as error:
-        raise _unwritable(path.parent, error) from error
+        raise _unwritable(path, error) from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -35,7 +38,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     except BaseException as error:
         Path(name).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise _unwritable(path.parent, error) from error
+            raise _unwritable(path, error) from error
         raise
 
 
@@ -49,9 +52,9 @@ def staged_folder(target: Path, *, force: bool) -> Iterator[Path]:
     check_replaceable(target, force=force)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+        stage = Path(tempfile.mkdtemp(dir=target.parent, prefix=_TEMPORARY))
     except OSError as error:
-        raise _unwritable(target.parent, error) from error
+        raise _unwritable(target, error) from error
     try:
         yield stage
         stage.chmod(0o755)
@@ -59,7 +62,7 @@ def staged_folder(target: Path, *, force: bool) -> Iterator[Path]:
     except BaseException as error:
         shutil.rmtree(stage, ignore_errors=True)
         if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
-            raise _unwritable(target.parent, error) from error
+            raise _unwritable(target, error) from error
         raise
 
 
@@ -93,7 +96,7 @@ def _swap(stage: Path, target: Path) -> None:
     if not target.exists():
         stage.rename(target)
         return
-    retired = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.old."))
+    retired = Path(tempfile.mkdtemp(dir=target.parent, prefix=_TEMPORARY))
     target.rename(retired / "bundle")
     try:
         stage.rename(target)
@@ -104,7 +107,15 @@ def _swap(stage: Path, target: Path) -> None:
         shutil.rmtree(retired, ignore_errors=True)
 
 
-def _unwritable(folder: Path, error: OSError) -> GroupViTError:
+def _unwritable(path: Path, error: OSError) -> GroupViTError:
+    folder = path.parent
+    if error.errno == errno.ENAMETOOLONG:
+        return GroupViTError(
+            "the output cannot have this name",
+            got=f"{len(os.fsencode(path.name))} bytes: {path.name}",
+            expected="a name that the file system takes, mostly 255 bytes at most",
+            fix="give a shorter name",
+        )
     return GroupViTError(
         "the output cannot be written",
         got=f"{folder}: {error.strerror or error}",

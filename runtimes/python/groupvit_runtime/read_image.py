@@ -1,32 +1,43 @@
-"""From a path, a Pillow image or an array to the one form that everything else takes: uint8 RGB."""
+"""From a file, a Pillow image or an array to the one form that everything else takes: uint8 RGB."""
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import zlib
-from functools import cache
 from pathlib import Path
+from typing import IO, Final
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from PIL.IcoImagePlugin import IcoImageFile
+from PIL.ImageFile import ImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
-from groupvit_runtime.errors import ImageError
+from groupvit_runtime.deep_png import read_png
+from groupvit_runtime.deep_tiff import deep_tiff, read_tiff
+from groupvit_runtime.errors import ImageError, UsageError
+from groupvit_runtime.image_arrays import check_array, rgb_of_array
+from groupvit_runtime.image_formats import PREFIX_BYTES, formats, is_heif, open_image
+from groupvit_runtime.load_image import load_whole, reserve_tiff
+from groupvit_runtime.pixels import RgbArray, gray_to_rgb, over_white, to_eight_bits, white_where
 
-RgbArray = npt.NDArray[np.uint8]
-ImageSource = str | os.PathLike[str] | Image.Image | npt.NDArray[np.generic]
-
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".avif"}
+ImageSource = (
+    str
+    | os.PathLike[str]
+    | bytes
+    | bytearray
+    | memoryview
+    | IO[bytes]
+    | Image.Image
+    | npt.NDArray[np.generic]
 )
-"""What a file in a folder of images may end in, in lower case."""
 
-MAX_PIXELS = 178_956_970
-"""Pillow's own limit for refusing an image as a decompression bomb."""
-
-# Formats whose decoders run inside the process. EPS, for one, would start Ghostscript on the file.
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "MPO", "AVIF", "JPEG2000", "DIB", "ICO")
+MAX_PIXELS: Final = 178_956_970
+"""Most pixels of an image unless the caller says otherwise: Pillow's own limit for a decompression bomb."""
 
 # What Pillow's decoders raise on damaged files; there is no common base class.
 _DECODER_ERRORS = (
@@ -38,12 +49,10 @@ _DECODER_ERRORS = (
     KeyError,
     EOFError,
     OverflowError,
-    MemoryError,
     NotImplementedError,
     struct.error,
     zlib.error,
     Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
 )
 
 _ORIENTATION_TAG = 0x0112
@@ -57,39 +66,32 @@ _TRANSPOSE = {
     8: Image.Transpose.ROTATE_90,
 }
 
-_ARRAY_SHAPES = "uint8 or uint16 [H, W, 3] RGB, [H, W, 4] RGBA or [H, W] gray, H and W at least 1"
+# By Pillow's raw mode, the largest value of a mode I;16 that does not use its 16 bits.
+_MAXIMA: Final = {"I;12": 4095}
 
 
-def list_images(folder: Path) -> list[Path]:
-    """The images of a folder by name, those in folders below it left out.
-
-    Raises:
-        ImageError: it is no folder, or has none.
-    """
-    if not folder.is_dir():
-        raise ImageError("the folder of images is not there", got=str(folder), expected="a folder")
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    if not found:
-        raise ImageError(
-            "the folder has no images",
-            got=str(folder),
-            expected=f"files ending in {' '.join(sorted(IMAGE_SUFFIXES))}",
-        )
-    return found
-
-
-def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> RgbArray:
+def read_image(source: ImageSource, *, max_pixels: int | None = None) -> RgbArray:
     """Read an image.
 
-    Images with an EXIF orientation are turned upright. Transparent images are laid over white,
-    because the color stored under transparent pixels is arbitrary: ``(c * a + 255 * (255 - a) + 127)
-    // 255``. Sixteen-bit values are scaled, not clipped: ``(v + 128) // 257``. Palettes, grays, CMYK,
-    YCbCr, LAB and HSV become RGB as Pillow converts them. Of an animation the first frame is read.
+    Files, and images as `PIL.Image.open` gave them, are turned upright by their EXIF orientation. An image
+    that the caller made of an opened one (``copy``, ``crop``, ``resize``, ``transpose``, ``convert``) is
+    taken as it stands, though Pillow keeps the orientation in it: the result has the height and width that
+    the caller sees.
+
+    Transparent images are laid over white, because the color stored under transparent pixels is arbitrary:
+    ``(c * a + 255 * (255 - a) + 127) // 255``. Sixteen-bit values are scaled, not clipped, before that:
+    ``(v + 128) // 257``; exactly in PNG, TIFF and PPM files of any color and order of bytes, while JPEG 2000
+    and AVIF are rounded by their decoders. (An opened image that the caller loaded has the high bytes only.)
+    Palettes, grays, CMYK, YCbCr, LAB and HSV become RGB as Pillow converts them. Of an animation the first
+    frame is read. A truncated or damaged file is refused whatever ``PIL.ImageFile.LOAD_TRUNCATED_IMAGES``
+    says.
 
     Args:
-        source: a path, a Pillow image, or an array: uint8 or uint16 of [H, W, 3] RGB, [H, W, 4] RGBA
-            or [H, W] gray.
-        max_pixels: larger images are refused, files before they are decoded.
+        source: a path; a file's contents as bytes; a file opened for reading bytes, which is read from its
+            beginning and left open; a Pillow image; or an array: uint8 or uint16 of [H, W, 3] RGB, [H, W, 4]
+            RGBA or [H, W] gray.
+        max_pixels: larger images are refused, files before they are decoded. None for `MAX_PIXELS`, or for
+            twice ``PIL.Image.MAX_IMAGE_PIXELS`` where that is less.
 
     Returns:
         uint8 [H, W, 3], RGB, C-contiguous. It may share memory with an array that is so already.
@@ -97,51 +99,120 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> RgbArray
     Raises:
         ImageError: nothing at the path, not an image, damaged, too large, empty, or of a kind that has
             no meaning as 8-bit color (floating point, signed integers).
+        UsageError: a limit below one pixel.
     """
+    check_limit(max_pixels)
+    # Pillow's limit may be None, for none, which is not asked for here.
+    limit = max_pixels or min(MAX_PIXELS, 2 * (Image.MAX_IMAGE_PIXELS or MAX_PIXELS))
     if isinstance(source, np.ndarray):
-        return _from_array(source, max_pixels)
+        check_array(source)
+        _check_size((source.shape[1], source.shape[0]), limit, "the array")
+        return rgb_of_array(source)
     if isinstance(source, Image.Image):
-        _check_size(source.size, max_pixels, "the image")
-        return _decode(source, "the image")
-    if not isinstance(source, str | os.PathLike):
-        raise ImageError(
-            "this is not something an image can be read from",
-            got=type(source).__name__,
-            expected="a path, a PIL.Image.Image, or a NumPy array",
+        return _guarded(source, limit, "the image")
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        _check_file(path)
+        try:
+            # Opened here, because Pillow maps uncompressed files that it opens by name into memory, and then
+            # garbles TIFFs whose orientation swaps width and height.
+            with path.open("rb") as file:
+                return _guarded(_seekable(file), limit, str(path))
+        except OSError as error:
+            raise _unreadable(str(path), error, None) from error
+    return _guarded(_binary_file(source), limit, f"the image of {type(source).__name__}")
+
+
+def check_limit(max_pixels: int | None) -> int | None:
+    """Give back a limit of pixels, or None.
+
+    Raises:
+        UsageError: a limit below one pixel.
+    """
+    if max_pixels is not None and max_pixels < 1:
+        raise UsageError(
+            "no image has so few pixels",
+            got=f"max_pixels {max_pixels}",
+            expected="a limit of at least 1",
+            fix=f"leave it out for {MAX_PIXELS:,}",
         )
-    path = Path(source)
-    _check_file(path)
+    return max_pixels
+
+
+def _guarded(source: IO[bytes] | Image.Image, limit: int, name: str) -> RgbArray:
     try:
-        # Opened here, because Pillow maps uncompressed files that it opens by name into memory, and then
-        # garbles TIFFs whose orientation swaps width and height.
-        with path.open("rb") as file, Image.open(file, formats=_formats()) as image:
-            _check_size(image.size, max_pixels, str(path))
-            return _decode(image, str(path))
+        if isinstance(source, Image.Image):
+            return np.ascontiguousarray(_from_pillow(source, limit, name))
+        return np.ascontiguousarray(_from_file(source, limit, name))
+    except MemoryError as error:
+        raise ImageError(
+            f"{name} does not fit into the memory",
+            got=f"no memory left to decode it ({limit:,} pixels are allowed)",
+            expected="memory for several times 3 bytes a pixel",
+            fix="shrink the image, or refuse it before it is decoded: a lower max_pixels (--max-pixels)",
+        ) from error
     except _DECODER_ERRORS as error:
-        raise _unreadable(str(path), error) from error
+        raise _unreadable(name, error, None if isinstance(source, Image.Image) else source) from error
 
 
-@cache
-def _formats() -> tuple[str, ...]:
-    """The accepted formats that this build of Pillow can read."""
-    Image.init()
-    return tuple(name for name in _FORMATS if name in Image.OPEN)
+def _binary_file(source: object) -> IO[bytes]:
+    if isinstance(source, bytes | bytearray) or (
+        isinstance(source, memoryview) and source.ndim == 1 and source.itemsize == 1
+    ):
+        if not len(source):
+            raise ImageError(
+                "there is no image in the bytes", got="0 bytes", expected="the contents of an image file"
+            )
+        return io.BytesIO(source)
+    read = getattr(source, "read", None)
+    if isinstance(source, io.TextIOBase):
+        fix = 'open it for reading bytes: open(path, "rb")'
+    elif callable(read):
+        return _seekable(source)  # type: ignore[arg-type]
+    elif (
+        isinstance(source, memoryview)
+        or hasattr(source, "__array__")
+        or hasattr(source, "__array_interface__")
+    ):
+        fix = "numpy.asarray(it), and for channels first .transpose(1, 2, 0)"
+    elif isinstance(source, list | tuple):
+        fix = "give its images one by one, or the pixels as numpy.array(it, numpy.uint8)"
+    else:
+        fix = "give its path, its bytes, or its pixels as numpy.asarray(it)"
+    raise ImageError(
+        "this is not something an image can be read from",
+        got=type(source).__name__,
+        expected="a path, bytes, a file opened for reading bytes, a PIL.Image.Image, or a NumPy array",
+        fix=fix,
+    )
+
+
+def _seekable(file: IO[bytes]) -> IO[bytes]:
+    """The file, or its rest in memory where it is a pipe or the like."""
+    seekable = getattr(file, "seekable", None)
+    if seekable() if callable(seekable) else hasattr(file, "seek"):
+        return file
+    return io.BytesIO(file.read())
 
 
 def _check_file(path: Path) -> None:
     # Looked at beforehand, because Pillow's answer to each of these is about the file's format.
-    if path.is_dir():
-        found, fix = "a directory", "name one image inside it"
-    elif not path.exists():
-        found, fix = "nothing", f"check the path (the working directory is {Path.cwd()})"
-    elif path.is_file() and path.stat().st_size == 0:
-        found, fix = "an empty file", "fetch or write the image again"
-    else:
-        return
+    try:
+        if path.is_dir():
+            found, fix = "a directory", "name one image inside it"
+        elif not path.exists():
+            found, fix = "nothing", f"check the path (the working directory is {Path.cwd()})"
+        elif path.is_file() and path.stat().st_size == 0:
+            found, fix = "an empty file", "fetch or write the image again"
+        else:
+            return
+    except (OSError, ValueError) as error:
+        # Longer than a name may be, or with a null character.
+        found, fix = str(error), "check the path"
     raise ImageError(f"there is no image at {path}", got=found, expected="an image file", fix=fix)
 
 
-def _check_size(size: tuple[int, int], max_pixels: int, name: str) -> None:
+def _check_size(size: tuple[int, int], limit: int, name: str) -> None:
     width, height = size
     if width < 1 or height < 1:
         raise ImageError(
@@ -149,17 +220,18 @@ def _check_size(size: tuple[int, int], max_pixels: int, name: str) -> None:
             got=f"{width} x {height}",
             expected="a width and a height of at least 1",
         )
-    if width * height > max_pixels:
+    if width * height > limit:
         raise ImageError(
             f"{name} is too large",
             got=f"{width} x {height} = {width * height:,} pixels",
-            expected=f"at most {max_pixels:,} pixels",
-            fix="shrink the image, or raise max_pixels if you trust where it comes from",
+            expected=f"at most {limit:,} pixels",
+            fix="shrink the image, or raise max_pixels (on the command line --max-pixels) "
+            "if you trust where it comes from",
         )
 
 
-def _unreadable(name: str, error: BaseException) -> ImageError:
-    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+def _unreadable(name: str, error: BaseException, file: IO[bytes] | None) -> ImageError:
+    if isinstance(error, Image.DecompressionBombError):
         return ImageError(
             f"{name} is too large",
             got=str(error),
@@ -173,31 +245,80 @@ def _unreadable(name: str, error: BaseException) -> ImageError:
             expected="a file this process may read",
             fix="change its permissions",
         )
+    expected = "a whole file in one of " + ", ".join(formats())
+    if file is not None and "HEIF" not in formats() and is_heif(_prefix(file)):
+        return ImageError(
+            f"{name} cannot be read as an image",
+            got="an HEIC photograph (HEIF)",
+            expected=expected,
+            fix="save it as JPEG or PNG, or register a plugin: pillow_heif.register_heif_opener()",
+        )
     return ImageError(
         f"{name} cannot be read as an image",
         got=f"{type(error).__name__}: {error}",
-        expected="a whole file in one of " + ", ".join(_formats()),
+        expected=expected,
         fix="open it in an image viewer; if that fails too it is damaged, otherwise save it as PNG",
     )
 
 
-def _decode(image: Image.Image, name: str) -> RgbArray:
-    if image.mode == "F":
-        raise ImageError(
-            f"{name} holds floating-point pixels",
-            got="mode F",
-            expected="8- or 16-bit pixels; what a float stands for (0-1, 0-255, metres) is not in the file",
-            fix="scale it to 0-255 and save it as an 8-bit image",
-        )
-    try:
-        image.load()
-        orientation = _orientation(image)
-        pixels = _pixels(image, name)
-    except _DECODER_ERRORS as error:
-        raise _unreadable(name, error) from error
-    if orientation in _TRANSPOSE:
-        pixels = np.asarray(Image.fromarray(pixels).transpose(_TRANSPOSE[orientation]))
-    return np.ascontiguousarray(pixels)
+def _prefix(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read(PREFIX_BYTES)
+
+
+def _from_file(file: IO[bytes], limit: int, name: str) -> RgbArray:
+    deep = deep_tiff(file)
+    if deep is not None:
+        _check_size((deep.width, deep.height), limit, name)
+        return _turned(read_tiff(deep, file), deep.orientation)
+    image = open_image(file)
+    _check_size(image.size, limit, name)
+    if isinstance(image, PngImageFile):
+        pixels = read_png(image, file)
+        if pixels is not None:
+            return _turned(pixels, _orientation(image))
+    if isinstance(image, IcoImageFile):
+        icon = _icon(image, file)
+        if icon is not None:
+            return _from_file(icon, limit, name)
+    if isinstance(image, TiffImageFile):
+        reserve_tiff(image)
+    return _opened(image, name)
+
+
+def _from_pillow(image: Image.Image, limit: int, name: str) -> RgbArray:
+    _check_size(image.size, limit, name)
+    if not isinstance(image, ImageFile):
+        return _pixels(image, name)
+    lazy = bool(image.tile) and getattr(image, "fp", None) is not None and image.tell() == 0
+    if lazy and isinstance(image, PngImageFile | TiffImageFile):
+        # From the file itself: loading it would take the high bytes.
+        return _from_file(image.fp, limit, name)  # type: ignore[arg-type]
+    return _opened(image, name)
+
+
+def _opened(image: ImageFile, name: str) -> RgbArray:
+    rawmode = image.tile[0][3] if image.tile else None
+    rawmode = rawmode[0] if isinstance(rawmode, tuple) else rawmode
+    load_whole(image)
+    pixels = _pixels(image, name, _MAXIMA.get(rawmode, 65535) if isinstance(rawmode, str) else 65535)
+    return _turned(pixels, _orientation(image))
+
+
+def _icon(image: IcoImageFile, file: IO[bytes]) -> IO[bytes] | None:
+    """The PNG inside an icon; None for a bitmap, of which all has to be there."""
+    entry = image.ico.entry[image.ico.getentryindex(image.size)]
+    file.seek(entry.offset)
+    data = file.read(entry.size)
+    if len(data) < entry.size:
+        raise OSError("the file ends before the image does")
+    return io.BytesIO(data) if data.startswith(b"\x89PNG") else None
+
+
+def _turned(pixels: RgbArray, orientation: int) -> RgbArray:
+    if orientation not in _TRANSPOSE:
+        return pixels
+    return np.asarray(Image.fromarray(pixels).transpose(_TRANSPOSE[orientation]))
 
 
 def _orientation(image: Image.Image) -> int:
@@ -208,8 +329,16 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _pixels(image: Image.Image, name: str) -> RgbArray:
+def _pixels(image: Image.Image, name: str, maximum: int = 65535) -> RgbArray:
     mode = image.mode
+    if mode == "F":
+        raise ImageError(
+            f"{name} holds floating-point pixels",
+            got="mode F",
+            expected="8- or 16-bit pixels; what a float stands for (0-1, 0-255, metres) is not in the file",
+            fix="scale it to 0-255 and save it as an 8-bit image",
+        )
+    key = image.info.get("transparency")
     if mode == "I" or mode.startswith("I;"):
         values = np.asarray(image)
         low, high = int(values.min()), int(values.max())
@@ -220,49 +349,14 @@ def _pixels(image: Image.Image, name: str) -> RgbArray:
                 expected="0 to 65535",
                 fix="scale it to 8 or 16 bits and save it again",
             )
-        return _gray_to_rgb(_to_eight_bits(values))
+        gray = gray_to_rgb(to_eight_bits(values, maximum))
+        return white_where(values == key, gray) if isinstance(key, int) else gray
+    if mode == "1" and isinstance(key, int):
+        bits = np.asarray(image)
+        return white_where(bits == bool(key), gray_to_rgb(bits.astype(np.uint8) * 255))
+    if mode == "La":
+        image = image.convert("LA")
     # `transparency` is how palette, gray and RGB images name a color, or an alpha for each.
-    if mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        return _over_white(np.asarray(image.convert("RGBA")))
+    if mode in ("RGBA", "LA", "PA", "La", "RGBa") or key is not None:
+        return over_white(np.asarray(image.convert("RGBA")))
     return np.asarray(image if mode == "RGB" else image.convert("RGB"))
-
-
-def _from_array(array: npt.NDArray[np.generic], max_pixels: int) -> RgbArray:
-    if array.dtype not in (np.uint8, np.uint16):
-        fix = "convert it with (array * 255).round().astype(numpy.uint8) if it holds 0 to 1"
-        raise ImageError(
-            "only arrays of unsigned 8- or 16-bit pixels have a known range",
-            got=f"{array.dtype} {list(array.shape)}",
-            expected=f"0-255 or 0-65535: {_ARRAY_SHAPES}",
-            fix=fix if array.dtype.kind == "f" else "convert it with .astype(numpy.uint8) if it holds 0-255",
-        )
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
-        channels_first = array.ndim == 3 and array.shape[0] in (3, 4)
-        raise ImageError(
-            "the array does not have the shape of an image",
-            got=f"{array.dtype} {list(array.shape)}",
-            expected=_ARRAY_SHAPES,
-            fix="move the channels last: array.transpose(1, 2, 0)" if channels_first else None,
-        )
-    _check_size((array.shape[1], array.shape[0]), max_pixels, "the array")
-    pixels = array.astype(np.uint8, copy=False) if array.dtype == np.uint8 else _to_eight_bits(array)
-    if pixels.ndim == 2:
-        return _gray_to_rgb(pixels)
-    if pixels.shape[2] == 4:
-        return _over_white(pixels)
-    return np.ascontiguousarray(pixels)
-
-
-def _to_eight_bits(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
-    """``round(v / 257)`` of 0-65535; 257 is odd, so there is no tie to break."""
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
-def _gray_to_rgb(gray: npt.NDArray[np.uint8]) -> RgbArray:
-    return np.repeat(gray[:, :, None], 3, axis=2)
-
-
-def _over_white(rgba: npt.NDArray[np.uint8]) -> RgbArray:
-    alpha = rgba[:, :, 3:].astype(np.uint16)
-    # At most 255 * 255 + 127, which still fits.
-    return ((rgba[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)

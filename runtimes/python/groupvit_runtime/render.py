@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import IO
 
@@ -47,6 +47,8 @@ _MIN_CONTRAST = 64
 _MIN_SHORT_SIDE = 480
 _MAX_ENLARGED_SIDE = 2048
 _PALETTE_LIMIT = 256
+_LEAST_PALETTE = 17
+_STRIP_PIXELS = 1 << 20
 
 
 @lru_cache(maxsize=16)
@@ -88,6 +90,7 @@ def label_png(
     n: int,
     *,
     background: int | None = None,
+    gray: bool = False,
 ) -> None:
     """Write a label map as a PNG whose pixel values are the labels.
 
@@ -96,20 +99,43 @@ def label_png(
         file: a path or a binary file.
         n: number of classes. Up to 256 the PNG has 8 bits and the palette; beyond, 16 bits and none.
         background: the index that is black, or ``None``.
+        gray: leave the palette out, for readers that would give its colors instead of the labels, as OpenCV
+            does.
 
     Raises:
         LabelError: a label outside 0 to ``n - 1``.
         UsageError: ``n`` below 1.
         OSError: the file cannot be written.
     """
-    colors = palette(min(n, _PALETTE_LIMIT), background=background)
+    if n < 1:
+        raise UsageError("a label map has at least one class", got=n, expected="1 or more")
+    # Pillow packs labels into fewer bits where the palette has 16 colors or less, and not every reader
+    # unpacks.
+    colors = palette(min(max(n, _LEAST_PALETTE), _PALETTE_LIMIT), background=background)
     _check_labels(labels, n)
     if n > _PALETTE_LIMIT:
         image = Image.fromarray(labels.astype(np.uint16))
     else:
         image = Image.fromarray(labels.astype(np.uint8))
-        image.putpalette(colors.tobytes())
+        if not gray:
+            image.putpalette(colors.tobytes())
     image.save(file, format="PNG")
+
+
+def count_labels(labels: LabelMap, n: int) -> npt.NDArray[np.int64]:
+    """Pixels of each class, without the copy in 64 bits that counting all at once takes.
+
+    Args:
+        labels: integers [H, W], 0 to ``n - 1``.
+        n: number of classes.
+
+    Returns:
+        int64 [n].
+    """
+    counts = np.zeros(n, np.int64)
+    for strip in _strips(labels.shape):
+        counts += np.bincount(labels[strip].reshape(-1), minlength=n)
+    return counts
 
 
 def overlay(
@@ -151,11 +177,11 @@ def overlay(
             expected="the same height and width",
         )
     _check_labels(labels, len(names))
-    counts = np.bincount(labels.reshape(-1), minlength=len(names))
+    counts = count_labels(labels, len(names))
     colors = palette(len(names), background=background)
 
     rgb, labels = _enlarged(rgb, labels)
-    image = Image.fromarray(_blended(rgb, labels, colors, opacity, background))
+    image = _painted(rgb, labels, colors, opacity, background)
     entries = [
         LegendEntry(
             index=index,
@@ -211,18 +237,42 @@ def _enlarged(rgb: npt.NDArray[np.uint8], labels: LabelMap) -> tuple[npt.NDArray
     return smooth, labels.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
-def _blended(
+def _strips(shape: tuple[int, ...]) -> Iterator[slice]:
+    rows = max(_STRIP_PIXELS // shape[1], 1)
+    return (slice(top, min(top + rows, shape[0])) for top in range(0, shape[0], rows))
+
+
+def _painted(
     rgb: npt.NDArray[np.uint8],
     labels: LabelMap,
     colors: Colors,
     opacity: float,
     background: int | None,
-) -> npt.NDArray[np.uint8]:
+) -> Image.Image:
+    height, width = labels.shape
+    line = max(min(labels.shape) // 320, 1)
     weight = np.full(len(colors), round(opacity * 256), np.uint16)
     if background is not None:
         weight[background] = 0
+    image = Image.new("RGB", (width, height))
+    for strip in _strips(labels.shape):
+        # Outlines reach a line's width from one strip into the next.
+        first, last = max(strip.start - line, 0), min(strip.stop + line, height)
+        edge = _outline(labels[first:last], line, background)[strip.start - first : strip.stop - first]
+        mixed = _blended(rgb[strip], labels[strip], edge, colors, weight)
+        image.paste(Image.fromarray(mixed), (0, strip.start))
+    return image
+
+
+def _blended(
+    rgb: npt.NDArray[np.uint8],
+    labels: LabelMap,
+    edge: npt.NDArray[np.bool_],
+    colors: Colors,
+    weight: npt.NDArray[np.uint16],
+) -> npt.NDArray[np.uint8]:
     share = weight[labels]
-    share[_outline(labels, background)] = 256
+    share[edge] = 256
     paint = colors[labels]
     # At most 255 * 256, which 16 bits hold.
     mixed = rgb * (256 - share)[:, :, None]
@@ -230,15 +280,14 @@ def _blended(
     return (mixed >> 8).astype(np.uint8)
 
 
-def _outline(labels: LabelMap, background: int | None) -> npt.NDArray[np.bool_]:
+def _outline(labels: LabelMap, width: int, background: int | None) -> npt.NDArray[np.bool_]:
     """Pixels of a class, other than background, that lie within a line's width of another class."""
-    width = max(min(labels.shape) // 320, 1)
     edge = np.zeros(labels.shape, bool)
     for axis in (0, 1):
         a = labels if axis == 0 else labels.T
         out = edge if axis == 0 else edge.T
         differs = a[:-1] != a[1:]
-        for offset in range(width):
+        for offset in range(min(width, len(differs))):
             # Both sides of a border: the pixels above it and those below.
             out[: len(differs) - offset] |= differs[offset:]
             out[1 + offset :] |= differs[: len(differs) - offset]

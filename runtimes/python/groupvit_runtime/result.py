@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from groupvit_runtime.render import label_png, overlay
+from groupvit_runtime.render import count_labels, label_png, overlay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ class Segmentation:
 
     def shares(self) -> dict[str, float]:
         """Share of the image's pixels by name, largest first, names that do not occur left out."""
-        counts = np.bincount(self.labels.ravel(), minlength=len(self.names))
+        counts = count_labels(self.labels, len(self.names))
         order = sorted(range(len(self.names)), key=lambda index: (-counts[index], index))
         return {self.names[i]: float(counts[i] / self.labels.size) for i in order if counts[i]}
 
@@ -70,6 +70,11 @@ class Segmentation:
         """The image with its classes in color and a legend."""
         return overlay(self.image, self.labels, self.names, opacity=opacity, background=self.background)
 
-    def save_labels(self, path: str | Path | IO[bytes]) -> None:
-        """Write the label map as a PNG with a palette (16 bits beyond 256 classes)."""
-        label_png(self.labels, path, len(self.names), background=self.background)
+    def save_labels(self, path: str | Path | IO[bytes], *, gray: bool = False) -> None:
+        """Write the label map as a PNG of 8 bits with a palette (16 bits and none beyond 256 classes).
+
+        Args:
+            path: a path or a binary file.
+            gray: leave the palette out: OpenCV and scikit-image then read the labels, and not colors.
+        """
+        label_png(self.labels, path, len(self.names), background=self.background, gray=gray)

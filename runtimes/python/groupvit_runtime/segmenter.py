@@ -26,7 +26,7 @@ from groupvit_runtime.manifest import DecodeName, EngineInfo, Manifest, check_de
 from groupvit_runtime.open_bundle import OpenBundle, open_bundle
 from groupvit_runtime.paper import paper_decode
 from groupvit_runtime.process import OwningProcess
-from groupvit_runtime.read_image import ImageSource, read_image
+from groupvit_runtime.read_image import ImageSource, check_limit, read_image
 from groupvit_runtime.result import Segmentation
 from groupvit_runtime.vocabularies import Labels as Labels
 from groupvit_runtime.vocabularies import Vocabularies
@@ -61,7 +61,9 @@ class Segmenter:
         decode: DecodeName | None,
         batch_size: int | None,
         observe: Observer | None = None,
+        max_pixels: int | None = None,
     ) -> None:
+        self._max_pixels = check_limit(max_pixels)
         self._process = OwningProcess()
         self._observe = observe or _unobserved
         self._bundle = bundle
@@ -86,6 +88,7 @@ class Segmenter:
         cuda_graphs: bool = True,
         streams: int | None = None,
         observe: Observer | None = None,
+        max_pixels: int | None = None,
     ) -> Segmenter:
         """Open a bundle, verify its image engine's hash and load it.
 
@@ -102,14 +105,17 @@ class Segmenter:
                 programs whose threads all call it. None for one after the other.
             observe: gives the context that a stage of a call runs in, for measuring and tracing; it is asked
                 by the thread that calls, once for every batch.
+            max_pixels: larger images are refused before they are decoded; None for the limit of
+                `groupvit_runtime.read_image.read_image`.
 
         Raises:
             BundleError: the bundle is damaged or of another schema.
             EngineError: the engine cannot run here as asked.
-            UsageError: the engine normalizes images by itself, otherwise than this decode needs them.
+            UsageError: the engine normalizes images by itself, otherwise than this decode needs them; a limit
+                of pixels below 1.
         """
         options = EngineOptions(device=device, threads=threads, cuda_graphs=cuda_graphs, streams=streams)
-        return Segmenter(open_bundle(Path(bundle)), options, decode, batch_size, observe)
+        return Segmenter(open_bundle(Path(bundle)), options, decode, batch_size, observe, max_pixels)
 
     @property
     def manifest(self) -> Manifest:
@@ -178,7 +184,8 @@ class Segmenter:
         """Segment one image, or a list of them.
 
         Args:
-            image: path, PIL image or array (uint8 [H, W, 3] RGB, [H, W, 4] or [H, W]), or a list.
+            image: path, bytes of a file, open file, PIL image or array (uint8 or uint16 [H, W, 3] RGB,
+                [H, W, 4] or [H, W]), or a list of them.
             labels: class names, a `Vocabulary`, or the name of a vocabulary inside the bundle.
             templates: prompt templates for names; None for the bundle's own.
             decode: "hf" or "paper"; None for the one chosen at `load`.
@@ -225,7 +232,7 @@ class Segmenter:
         model, spec = self.manifest.model, self.manifest.preprocessing.hf
         for start in range(0, len(images), self._batch_size):
             with self._observe("read"):
-                rgbs = [read_image(image) for image in images[start : start + self._batch_size]]
+                rgbs = [self._read(image) for image in images[start : start + self._batch_size]]
             with self._observe("preprocess"):
                 batch = self._image.whole(rgbs, model.image_size, spec)
             if self._image.decodes:
@@ -284,7 +291,7 @@ class Segmenter:
         self, image: Image, vocabulary: Vocabulary, background_threshold: float | None
     ) -> Segmentation:
         with self._observe("read"):
-            rgb = read_image(image)
+            rgb = self._read(image)
         size = (rgb.shape[0], rgb.shape[1])
         settings = replace(self._paper_decode(), background_threshold=background_threshold)
         with self._observe("preprocess"):
@@ -315,6 +322,9 @@ class Segmenter:
                 background=0 if result.background else _index_of_background(vocabulary.names),
                 _group_map=partial(window_groups, plan, outputs.masks, size),
             )
+
+    def _read(self, image: Image) -> NDArray[np.uint8]:
+        return read_image(image, max_pixels=self._max_pixels)
 
     def _paper_decode(self) -> PaperDecode:
         paper = self.manifest.decode.paper

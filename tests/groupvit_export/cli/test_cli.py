@@ -90,6 +90,117 @@ def test_a_folder_of_images(bundle: str, scenes, tmp_path: Path) -> None:
     assert len(list((tmp_path / "o").iterdir())) == 4
 
 
+def test_a_folder_says_what_it_leaves_out_and_its_results_are_not_segmented(
+    bundle: str, image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    (folder / "below").mkdir(parents=True)
+    shutil.copy(image, folder / "a.JPE")
+    shutil.copy(image, folder / "below" / "b.png")
+    arguments = ["segment", bundle, str(folder), "--labels", LABELS, "-o", str(folder)]
+    assert main(arguments) == 0
+    assert "1 entry" in capsys.readouterr().err
+    assert main([*arguments, "--force"]) == 0
+    error = capsys.readouterr().err
+    assert "3 entries" in error and "a.labels.png (a result of segment)" in error
+    assert main([*arguments, "--force", "--quiet", "--recursive"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*.labels.png")} == {
+        "a.labels.png",
+        "below/b.labels.png",
+    }
+
+
+def test_a_name_that_leaves_no_room_for_its_results_costs_that_image_only(
+    bundle: str, image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = tmp_path / "in"
+    images.mkdir()
+    for stem in ("a" * 243, "b" * 244, "c" * 251, "d"):
+        shutil.copy(image, images / f"{stem}.png")
+    output = tmp_path / "out"
+    assert main(["segment", bundle, str(images), "--labels", LABELS, "-o", str(output), "--force"]) == 1
+    error = capsys.readouterr().err
+    assert "256 bytes" in error and "263 bytes" in error and "2 of 4" in error and "fix: rename" in error
+    assert sorted(path.name[0] for path in output.iterdir()) == ["a", "a", "d", "d"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8:strict", "cp1252", "ascii"])
+@pytest.mark.parametrize("option", ["--json", "--force"])
+def test_names_that_the_terminal_cannot_print(
+    option: str, encoding: str, bundle: str, image: str, tmp_path: Path
+) -> None:
+    images = tmp_path / "in"
+    images.mkdir()
+    named = [images / os.fsdecode(name) for name in (b"caf\xe9.png", "\U0001f431 \u732b.png".encode())]
+    for path in named:
+        try:
+            shutil.copy(image, path)
+        except OSError:
+            pytest.skip("this file system takes no name that is not UTF-8")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "groupvit_export.cli", "segment", bundle, str(images)),
+            *(option, "--labels", LABELS, "-o", str(tmp_path / "out")),
+        ],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert len(list((tmp_path / "out").iterdir())) == 4
+    if option == "--json":
+        records = [json.loads(line) for line in done.stdout.splitlines()]
+        assert [record["image"] for record in records] == [str(path) for path in sorted(named)]
+    else:
+        assert rb"caf\udce9" in done.stdout
+
+
+def test_an_image_beyond_the_limit_or_the_memory_costs_that_image_only(
+    bundle: str,
+    image: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small = tmp_path / "small.png"
+    Image.new("RGB", (20, 10)).save(small)
+    arguments = [
+        "segment",
+        bundle,
+        image,
+        str(small),
+        "--labels",
+        LABELS,
+        "--force",
+        "-o",
+        str(tmp_path / "o"),
+    ]
+    assert main([*arguments, "--max-pixels", "200"]) == 1
+    error = capsys.readouterr().err
+    assert "224 x 224 = 50,176 pixels" in error and "--max-pixels" in error and "1 of 2" in error
+    assert (tmp_path / "o" / "small.overlay.png").is_file()
+
+    def exhausted(rgb: np.ndarray, *_: object, **__: object) -> Image.Image:
+        if rgb.shape[0] > 10:
+            raise MemoryError
+        return Image.new("RGB", (1, 1))
+
+    monkeypatch.setattr("groupvit_runtime.result.overlay", exhausted)
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert "does not fit into the memory" in error and "1 of 2" in error
+    assert main([*arguments, "--max-pixels", "0"]) == 2
+
+
+def test_gray_label_maps(bundle: str, image: str, tmp_path: Path) -> None:
+    for option, mode in (("--gray-labels", "L"), ("--force", "P")):
+        assert main(["segment", bundle, image, "--labels", LABELS, option, "-o", str(tmp_path / mode)]) == 0
+    gray, colored = (Image.open(tmp_path / mode / "000000.labels.png") for mode in "LP")
+    assert (gray.mode, colored.mode) == ("L", "P")
+    np.testing.assert_array_equal(np.asarray(gray), np.asarray(colored))
+
+
 def test_results_are_not_overwritten_without_force(bundle: str, image: str, tmp_path: Path) -> None:
     arguments = ["segment", bundle, image, "--labels", LABELS, "-o", str(tmp_path)]
     assert main(arguments) == 0

@@ -66,8 +66,10 @@ typedef enum groupvit_status {
 typedef enum groupvit_pixel_format {
   GROUPVIT_RGB = 0,
   GROUPVIT_BGR = 1,
-  GROUPVIT_RGBA = 2, /* alpha is ignored, as an opaque image's */
-  GROUPVIT_BGRA = 3
+  GROUPVIT_RGBA = 2, /* laid over white: (c * a + 255 * (255 - a) + 127) / 255 */
+  GROUPVIT_BGRA = 3,
+  GROUPVIT_RGBX = 4, /* the fourth byte means nothing */
+  GROUPVIT_BGRX = 5
 } groupvit_pixel_format;
 
 typedef enum groupvit_decode {

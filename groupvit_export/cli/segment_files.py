@@ -1,0 +1,122 @@
+"""Which images `groupvit segment` takes, and what their results are called."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from groupvit_runtime.errors import GroupViTError
+from groupvit_runtime.files import write_atomically
+from groupvit_runtime.image_folder import LABELS_SUFFIX, OVERLAY_SUFFIX, image_folder
+from groupvit_runtime.result import Segmentation
+
+
+@dataclass(frozen=True)
+class Job:
+    """An image, and where its results go."""
+
+    image: Path
+    labels: Path
+    overlay: Path
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All images of a run.
+
+    Attributes:
+        jobs: in the order they are done.
+        notes: a line for every folder of which something was left out.
+    """
+
+    jobs: tuple[Job, ...]
+    notes: tuple[str, ...]
+
+
+def plan(images: Sequence[Path], output: Path, *, recursive: bool, force: bool) -> Plan:
+    """Find the images, and names for their results.
+
+    Results have the stem of their image, below a folder the path from it. Equal ones get a number.
+
+    Raises:
+        ImageError: a folder is not there or has no image.
+        GroupViTError: a result exists, and `force` is not set.
+    """
+    jobs: list[Job] = []
+    notes: list[str] = []
+    used: set[str] = set()
+    for image, stem in _stems(images, recursive, notes):
+        name, number = stem, 1
+        # Also where the file system does not tell large letters from small ones.
+        while str(name).casefold() in used:
+            number += 1
+            name = stem.with_name(f"{stem.name}-{number}")
+        used.add(str(name).casefold())
+        results = [output / name.with_name(name.name + suffix) for suffix in (LABELS_SUFFIX, OVERLAY_SUFFIX)]
+        for path in results:
+            # False for a name that cannot be: the image is refused when it is its turn.
+            if os.path.lexists(path) and not force:
+                raise GroupViTError(
+                    "a result exists already",
+                    got=str(path),
+                    expected="a folder without it",
+                    fix="choose another folder with -o, or add --force to overwrite",
+                )
+        jobs.append(Job(image, *results))
+    return Plan(tuple(jobs), tuple(notes))
+
+
+def write_results(result: Segmentation, job: Job, *, gray: bool) -> dict[str, str]:
+    """Write the label map and the overlay; gives their paths by kind.
+
+    Raises:
+        GroupViTError: the folder cannot be made or written, or does not take the names; then there is no
+        result.
+    """
+    # Made for the first result, so that a mistake leaves no empty folder behind.
+    try:
+        job.labels.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GroupViTError(
+            "the output folder cannot be made",
+            got=f"{job.labels.parent}: {error.strerror}",
+            expected="a path that may be written and is no file",
+            fix="choose another with -o",
+        ) from error
+    # The longer one, so that there is never one without the other.
+    _check_name(job.overlay, job.image)
+    labels, overlay = io.BytesIO(), io.BytesIO()
+    result.save_labels(labels, gray=gray)
+    result.overlay().save(overlay, format="PNG")
+    write_atomically(job.labels, labels.getvalue())
+    write_atomically(job.overlay, overlay.getvalue())
+    return {"labels": str(job.labels), "overlay": str(job.overlay)}
+
+
+def _stems(images: Sequence[Path], recursive: bool, notes: list[str]) -> Iterator[tuple[Path, Path]]:
+    for image in images:
+        if not os.path.isdir(image):  # noqa: PTH112 - which is False for a name that cannot be
+            yield image, Path(image.stem)
+            continue
+        found = image_folder(image, recursive=recursive)
+        line = found.left_out_line()
+        if line is not None:
+            notes.append(line)
+        yield from ((path, path.relative_to(image).with_suffix("")) for path in found.images)
+
+
+def _check_name(path: Path, image: Path) -> None:
+    try:
+        path.lstat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise GroupViTError(
+                "the results of an image cannot have its name",
+                got=f"{len(os.fsencode(path.name))} bytes: {path.name}",
+                expected="a name that the file system takes, mostly 255 bytes at most",
+                fix=f"rename {image} to something shorter",
+            ) from error

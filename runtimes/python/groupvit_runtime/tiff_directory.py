@@ -1,0 +1,114 @@
+"""The tags of a TIFF's image, and a small TIFF made of some of its strips or tiles."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Final
+
+from PIL import UnidentifiedImageError
+
+WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 256, 257, 258, 259, 262, 266
+ORIENTATION, SAMPLES, ROWS_PER_STRIP, PLANAR, PREDICTOR = 274, 277, 278, 284, 317
+TILE_WIDTH, TILE_HEIGHT, EXTRA_SAMPLES, SAMPLE_FORMAT = 322, 323, 338, 339
+STRIPS, TILES = (273, 279), (324, 325)
+"""Tags of the offsets, and of the lengths in bytes."""
+
+_BYTE_ORDERS: Final = {b"II": "<", b"MM": ">"}
+_CLASSIC, _BIG = 42, 43
+_LETTERS: Final = {1: "B", 3: "H", 4: "I", 16: "Q"}
+_MOST_ENTRIES, _MOST_VALUES = 1 << 12, 1 << 24
+
+
+@dataclass(frozen=True)
+class TiffDirectory:
+    """The whole numbers among the tags of one image of a TIFF.
+
+    Attributes:
+        order: of the bytes, as `struct` writes it: "<" or ">".
+        tags: values by tag.
+    """
+
+    order: str
+    tags: Mapping[int, tuple[int, ...]]
+
+    def one(self, tag: int, default: int) -> int:
+        """The tag's first value."""
+        return self.tags.get(tag, (default,))[0]
+
+
+def read_directory(file: IO[bytes]) -> TiffDirectory | None:
+    """Read the tags of the first image.
+
+    Returns:
+        None where the file is no TIFF.
+
+    Raises:
+        UnidentifiedImageError: the directory is damaged.
+    """
+    file.seek(0)
+    head = file.read(16)
+    order = _BYTE_ORDERS.get(head[:2])
+    if order is None or len(head) < 16:
+        return None
+    version = struct.unpack_from(f"{order}H", head, 2)[0]
+    if version not in (_CLASSIC, _BIG):
+        return None
+    try:
+        return TiffDirectory(order, _tags(file, order, head, big=version == _BIG))
+    except (struct.error, OverflowError, ValueError) as error:
+        raise UnidentifiedImageError(f"the TIFF's directory is damaged: {error}") from error
+
+
+def _tags(file: IO[bytes], order: str, head: bytes, *, big: bool) -> dict[int, tuple[int, ...]]:
+    counting, offset, first = ("Q", "Q", 8) if big else ("H", "I", 4)
+    file.seek(struct.unpack_from(order + offset, head, first)[0])
+    entries = struct.unpack(order + counting, file.read(struct.calcsize(counting)))[0]
+    if entries > _MOST_ENTRIES:
+        raise ValueError(f"{entries} entries")
+    entry = f"{order}HH{offset}"
+    size, inline = struct.calcsize(entry), struct.calcsize(offset)
+    table = file.read(entries * (size + inline))
+    tags: dict[int, tuple[int, ...]] = {}
+    for at in range(0, entries * (size + inline), size + inline):
+        tag, kind, count = struct.unpack_from(entry, table, at)
+        letter = _LETTERS.get(kind)
+        if letter is None or not 0 < count <= _MOST_VALUES:
+            continue
+        values, place = f"{order}{count}{letter}", at + size
+        if struct.calcsize(values) <= inline:
+            tags[tag] = struct.unpack_from(values, table, place)
+        else:
+            file.seek(struct.unpack_from(order + offset, table, place)[0])
+            tags[tag] = struct.unpack(values, file.read(struct.calcsize(values)))
+    return tags
+
+
+def write_tiff(order: str, tags: Mapping[int, int], places: tuple[int, int], parts: Sequence[bytes]) -> bytes:
+    """A TIFF of one image.
+
+    Args:
+        order: of its bytes, "<" or ">".
+        tags: one value each.
+        places: `STRIPS` or `TILES`.
+        parts: what lies there, compressed or not.
+    """
+    lists = 8 + 2 + 12 * (len(tags) + 2) + 4
+    offsets, at = [], lists + 8 * len(parts)
+    for part in parts:
+        offsets.append(at)
+        at += len(part)
+    columns = {places[0]: offsets, places[1]: [len(part) for part in parts]}
+    head = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HIH", _CLASSIC, 8, len(tags) + 2)
+    tail = b""
+    for tag in sorted({*tags, *columns}):
+        values = columns.get(tag, [tags[tag]] if tag in tags else [])
+        packed = struct.pack(f"{order}{len(values)}I", *values)
+        if len(values) > 1:
+            place = struct.pack(f"{order}I", lists + len(tail))
+            tail += packed
+        else:
+            place = packed
+        head += struct.pack(f"{order}HHI", tag, 4, len(values)) + place
+    return (head + bytes(4) + tail).ljust(lists + 8 * len(parts), b"\0") + b"".join(parts)
