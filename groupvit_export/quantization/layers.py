@@ -123,8 +123,8 @@ class _Assembly:
         brought = new.output[list(maker.output).index(name)]
         if brought not in self._made:
             self._made |= set(new.output)
-            # ONNX Runtime's `session.x64quantprecision` refuses a model in which two layers share a weight, or
-            # its zero point.
+            # ONNX Runtime's `session.x64quantprecision` refuses a model in which layers share a weight or a
+            # zero point.
             mine = own if maker.op_type == "DequantizeLinear" and maker.input[0] in self._weights else ""
             new.input[:] = [
                 self._weight(source, mine) if source in self._weights else self._bring(source, reader)
