@@ -30,6 +30,7 @@ from groupvit_export.graph.half_rounding import emulate_half_rounding
 from groupvit_export.graph.passes import PASSES, apply_passes
 from groupvit_export.graph.precision import HALVES, in_precision
 from groupvit_export.verification.backends import Backend, eager
+from groupvit_export.verification.details import LoadedEngine
 from groupvit_export.verification.examine import Candidate, examine, label_plan
 from groupvit_export.verification.inputs import bundled_scenes, class_words
 from groupvit_export.verification.specification import VerificationSpec
@@ -99,7 +100,7 @@ def _backend(
 
     return Backend(
         name=name,
-        description=name,
+        computation=LoadedEngine(name),
         target=None,
         precision=precision,
         device="cpu",

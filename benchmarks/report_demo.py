@@ -57,7 +57,8 @@ def _evaluation(evaluation: Record) -> list[str]:
     return [table(head, rows), about]
 
 
-def _precisions(precisions: Record) -> list[str]:
+def precision_table(precisions: Record) -> str:
+    """Every precision below float32 beside float32 of the same target."""
     rows = []
     for export in precisions.get("precisions", []):
         if "rows" not in export:
@@ -74,7 +75,11 @@ def _precisions(precisions: Record) -> list[str]:
                 *(_latency(row["latency_ms"]) for row in (full, lower)),
             ]
         )
-    head = ["target", "precision", "verify", "mIoU of fp32", "mIoU", "pixels as in fp32"]
+    head = ["target", "precision", "verify", "mIoU of fp32", "mIoU", "pixels as in fp32", "fp32, ms", "ms"]
+    return table(head, rows)
+
+
+def _precisions(precisions: Record) -> list[str]:
     about = (
         "Every precision below float32 beside float32 of the same target, demo checkpoint, percent, on "
         "the drawn scenes of the package with their masks: those that gave no range for int8, all for "
@@ -83,7 +88,7 @@ def _precisions(precisions: Record) -> list[str]:
         "timed. The demo is a small model, whose image spends little time in products. Where a processor "
         "has no bf16, OpenVINO emulates it."
     )
-    parts = [table([*head, "fp32, ms", "ms"], rows), about]
+    parts = [precision_table(precisions), about]
     if precisions:
         parts.append(measured_with(precisions["machine"], precisions["machine"]["versions"]))
     return parts

@@ -38,7 +38,6 @@ from benchmarks.peers.inputs import INPUT, SIZE, Material, make_material
 from benchmarks.peers.ours import our_side
 from benchmarks.peers.plain import export_plain, in_onnxruntime, in_openvino
 from benchmarks.peers.sides import BUNDLES, OURS, SIDES, Side, chosen
-from benchmarks.peers.targets import evaluate_targets
 from benchmarks.record import circumstances, write_record
 from benchmarks.timing import SETTLE_S, WARM_UP, milliseconds, table
 from groupvit_export.benchmark.bootstrap import CONFIDENCE, RESAMPLES
@@ -99,7 +98,7 @@ def _run(
     engine_times = milliseconds(engines, arguments.rounds)
     _say("fresh processes")
     starts = commands(material, ",".join(VOC))
-    record: dict[str, Any] = {
+    return {
         **circumstances(
             load_before,
             rounds=arguments.rounds,
@@ -126,10 +125,8 @@ def _run(
         "image": table(images, BUNDLES),
         "engine": table(engine_times, BUNDLES),
         "fresh": measure_fresh(starts, arguments.fresh),
+        "cautions": _cautions(load_before, arguments.rounds),
     }
-    record["targets"] = evaluate_targets(record)
-    record["cautions"] = _cautions(load_before, arguments.rounds)
-    return record
 
 
 def _set_up(names: list[str], material: Material, plain: Path, threads: int | None) -> dict[str, Side]:

@@ -9,7 +9,7 @@ from typing import Final
 from groupvit_export.build.clock import Clock, ProgressReport
 from groupvit_export.build.engines import EngineBuilder, Engines
 from groupvit_export.build.graphs import Graphs, capture_graphs
-from groupvit_export.build.int8 import CandidateBuilder, Quantization
+from groupvit_export.build.int8 import CandidateBuilder, Quantization, TextPipeline
 from groupvit_export.build.manifest_parts import model_info
 from groupvit_export.build.options import BuildOptions
 from groupvit_export.build.source import Source
@@ -82,14 +82,7 @@ def build_engines(
     # Before the long steps: a tokenizer of another model is refused here.
     model = model_info(source.model, source.image_size, tokenizer)
     with clock.step("capture the graphs"):
-        graphs = capture_graphs(
-            source,
-            passes=options.passes,
-            precision=options.precision,
-            typed=target.typed,
-            decode_in_graph=options.decode_in_graph,
-            progress=clock.note,
-        )
+        graphs = capture_graphs(source, options, clock.note)
     builder = EngineBuilder(
         target=target,
         options=check_options(options.target, options.target_options),
@@ -109,20 +102,17 @@ def build_engines(
             return Build(engines, model, tokenizer, None, graphs, builder)
     with clock.step("quantize the image engine"):
         trials = CandidateBuilder.of(builder, text, folder, scratch)
-        if trials.substitute is not None:
-            clock.note(f"note: {trials.substitute}")
+        speech = TextPipeline(tokenizer, model, source.templates, trials.text, trials.root)
         quantization = Quantization.make(
             graphs.float32["image"].model,
             source,
-            tokenizer,
-            model,
+            speech,
             trials,
             images,
             scratch / "trials",
             target=target,
             budget=options.quantization.budget,
             note=clock.note,
-            report=report,
         )
         made = quantization.image
         image = builder.engine("image", "int8", made.graph, folder, made.info)

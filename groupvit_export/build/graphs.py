@@ -12,6 +12,7 @@ import onnx
 import torch
 
 from groupvit_export.build.clock import Progress
+from groupvit_export.build.options import BuildOptions
 from groupvit_export.build.source import Source
 from groupvit_export.graph import checks, metadata
 from groupvit_export.graph.capture import capture_image_encoder
@@ -20,6 +21,7 @@ from groupvit_export.graph.encoders import ImageEncoder, TextEncoder
 from groupvit_export.graph.passes import apply_passes
 from groupvit_export.graph.precision import HALVES, TypedGraph, in_precision
 from groupvit_export.graph.text_capture import TextCapture
+from groupvit_export.targets.registry import TARGETS
 from groupvit_runtime.contract import LABELS_OUTPUT, TEXT_OUTPUT
 from groupvit_runtime.manifest import Role
 
@@ -39,23 +41,12 @@ class Graphs:
     typed: Mapping[Role, TypedGraph]
 
 
-def capture_graphs(
-    source: Source,
-    *,
-    passes: tuple[str, ...],
-    precision: str,
-    typed: bool,
-    decode_in_graph: bool,
-    progress: Progress,
-) -> Graphs:
+def capture_graphs(source: Source, options: BuildOptions, progress: Progress) -> Graphs:
     """Capture the encoders.
 
     Args:
         source: the loaded checkpoint.
-        passes: names of the graph passes to apply.
-        precision: of the engines.
-        typed: whether the target takes the precision from the graph.
-        decode_in_graph: whether the image graph makes label maps too.
+        options: what is built of it, checked.
         progress: told what stays in float32.
 
     Raises:
@@ -63,29 +54,30 @@ def capture_graphs(
     """
     image = ImageEncoder(source.model, source.image_size, source.graph_normalization)
     text = TextEncoder(source.model)
-    apply_passes(image, passes)
+    apply_passes(image, options.passes)
     captured: dict[Role, onnx.ModelProto] = {}
     with TextCapture(text, source.model.config) as capture:
         captured["image"] = capture_image_encoder(image)
         captured["text"] = capture.result()
-    if decode_in_graph:
+    if options.decode_in_graph:
         attach_decode(captured["image"], source.image_size, source.model.config.projection_dim)
     properties = {
         "checkpoint": source.checkpoint.source,
         "checkpoint_sha256": source.checkpoint.fingerprint,
         "image_size": "x".join(map(str, image.image_size)),
-        "passes": ",".join(passes) or "none",
-        "precision": precision,
+        "passes": ",".join(options.passes) or "none",
+        "precision": options.precision,
         torch.__name__: torch.__version__,
     }
     for role, graph in captured.items():
         _describe(graph, role, properties)
     # What is not typed here is typed by its builder, and int8 is quantized afterwards.
-    in_graph = precision if typed and precision in HALVES else "fp32"
+    typed = TARGETS[options.target].typed and options.precision in HALVES
+    in_graph = options.precision if typed else "fp32"
     return Graphs(
         modules=MappingProxyType({"image": image, "text": text}),
         float32=MappingProxyType({role: in_precision(graph, "fp32") for role, graph in captured.items()}),
-        typed=_typed(captured, image, in_graph, decode_in_graph, progress),
+        typed=_typed(captured, image, in_graph, options.decode_in_graph, progress),
     )
 
 

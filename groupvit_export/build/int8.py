@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from groupvit_export.build.clock import Progress, ProgressReport
+from groupvit_export.build.clock import Progress
 from groupvit_export.build.engines import EngineBuilder, Engines
 from groupvit_export.build.source import Source
 from groupvit_export.data.images import ImageSet, bundled_images, read_images
@@ -25,7 +25,9 @@ from groupvit_export.metrics.judge import Judge
 from groupvit_export.quantization.image import Precision, QuantizationContext, QuantizedImage, quantize_image
 from groupvit_export.quantization.options import Feed, QuantizationOptions
 from groupvit_export.targets.base import Target
+from groupvit_export.targets.inspection import Substitution
 from groupvit_export.targets.registry import TARGETS
+from groupvit_export.targets.words import substitute_words
 from groupvit_runtime.contract import IMAGE_INPUT, PIXELS_INPUT, TEXT_INPUT, TEXT_OUTPUT, Preprocessing
 from groupvit_runtime.engines import EngineOptions, load_engine
 from groupvit_runtime.manifest import EngineInfo, ModelInfo
@@ -89,13 +91,13 @@ class CandidateBuilder:
         builder: of engines that run here: the target's own, or what stands in for them.
         text: the text engine, which runs here too.
         root: the folder that `text` lies in.
-        substitute: what is run in place of the target's engines, in words; None where those are.
+        substitution: what is run in place of the target's engines; None where those are.
     """
 
     builder: EngineBuilder
     text: EngineInfo
     root: Path
-    substitute: str | None
+    substitution: Substitution | None
 
     @staticmethod
     def of(builder: EngineBuilder, text: EngineInfo, root: Path, scratch: Path) -> CandidateBuilder:
@@ -112,7 +114,7 @@ class CandidateBuilder:
             return CandidateBuilder(builder, text, root, None)
         target = TARGETS[substitute.target]
         instead = replace(builder, target=target, options=target.Options())
-        return CandidateBuilder(instead, substitute.engines["text"], substitute.root, substitute.words)
+        return CandidateBuilder(instead, substitute.engines["text"], substitute.root, substitute.substitution)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,8 +135,7 @@ class Quantization:
     def make(
         model: onnx.ModelProto,
         source: Source,
-        tokenizer: Path,
-        facts: ModelInfo,
+        speech: TextPipeline,
         trials: CandidateBuilder,
         images: ImageSet | None,
         scratch: Path,
@@ -142,27 +143,27 @@ class Quantization:
         target: Target[Any],
         budget: LabelBudget,
         note: Progress,
-        report: ProgressReport,
     ) -> Quantization:
         """Quantize; see `groupvit_export.quantization.image.quantize_image`.
 
         Args:
             model: captured in float32.
             source: what is exported.
-            tokenizer: tokenizer.json of the bundle.
-            facts: how long sentences are, and how they are filled up.
+            speech: names and embeds the classes.
             trials: what is built and run meanwhile.
             images: of which every second one gives the ranges, and the others judge; None for the
                 package's own.
             scratch: a folder to be made, which must outlive what is returned.
             target: that the ranges are for.
             budget: what must hold.
-            note, report: told what goes on.
+            note: told what goes on.
 
         Raises:
             GroupViTError: what `quantize_image` raises.
         """
-        speech = TextPipeline(tokenizer, facts, source.templates, trials.text, trials.root)
+        substitute = None if trials.substitution is None else substitute_words(trials.substitution)
+        if substitute is not None:
+            note(f"note: {substitute}")
         images = images or bundled_images(with_truth=source.is_demo)
         classes = images.classes or speech.names()
         calibration, held_out = (Judge(source.decoding, half, classes) for half in images.halves())
@@ -185,13 +186,13 @@ class Quantization:
             scratch=scratch,
             symmetric=target.symmetric,
             weight_bits=target.weight_bits,
-            on_cpu=trials.substitute is not None or target.devices[0] == "cpu",
-            substitute=trials.substitute,
+            on_cpu=substitute is not None or target.devices[0] == "cpu",
+            substitute=substitute,
             note=note,
-            report=report,
+            report=trials.builder.report,
         )
         image = quantize_image(model, budget, context)
-        if trials.substitute is not None:
+        if substitute is not None:
             return Quantization(image, held_out, None)
         # Beside the image engine in float32, so that the two are a whole model.
         ((folder, info),) = float32.items()

@@ -32,6 +32,7 @@ from groupvit_runtime.files import write_atomically
 
 if TYPE_CHECKING:
     from groupvit_export.benchmark.compare import Comparison
+    from groupvit_export.benchmark.measure import Plan
     from groupvit_export.benchmark.settings import SamplingBudget
     from groupvit_runtime.segmenter import Labels
 
@@ -225,15 +226,41 @@ def _compare_files(arguments: Arguments, files: Sequence[str]) -> int:
 
 def _measure(arguments: Arguments) -> int:
     # Imported here, so that a mistyped number is told at once.
-    from groupvit_export.benchmark.bench_target import open_subjects
     from groupvit_export.benchmark.compare import compare_records
     from groupvit_export.benchmark.html import html_report
-    from groupvit_export.benchmark.machine import load_average
-    from groupvit_export.benchmark.measure import Plan, measure
+    from groupvit_export.benchmark.measure import measure
     from groupvit_export.benchmark.records import write_records
+    from groupvit_export.cli.bench_report import record_blocks
+
+    plan = _plan(arguments)
+    progress = BenchProgress(sys.stderr, quiet=arguments.quiet)
+    try:
+        records = measure(plan, progress)
+    finally:
+        progress.end()
+    compared: tuple[Comparison, ...] = ()
+    if arguments.compare:
+        first, second = (
+            [record for record in records if record.bundle.name == subject.facts.name]
+            for subject in plan.subjects
+        )
+        compared = compare_records(first, second, arguments.max_regression)
+    if arguments.records is not None:
+        write_records(arguments.records, records)
+    if arguments.html is not None:
+        page = html_report(records, compared, origin(arguments.command))
+        write_atomically(arguments.html, page.encode())
+    show([*record_blocks(records), *([""] if compared else [])])
+    return _tell(arguments, compared)
+
+
+def _plan(arguments: Arguments) -> Plan:
+    """What is measured, with its bundles opened."""
+    from groupvit_export.benchmark.bench_target import open_subjects
+    from groupvit_export.benchmark.machine import load_average
+    from groupvit_export.benchmark.measure import Plan
     from groupvit_export.benchmark.settings import RunConfig, sweep
     from groupvit_export.cli.accuracies import read_accuracies, split_accuracy
-    from groupvit_export.cli.bench_report import record_blocks
     from groupvit_export.data.bundled import DEMO_SAMPLE
     from groupvit_runtime.engines import EngineOptions
     from groupvit_runtime.manifest import check_decode
@@ -261,7 +288,7 @@ def _measure(arguments: Arguments) -> int:
     # Before anything is loaded, which is load, too.
     load_before = load_average()
     subjects = open_subjects(arguments.bundles, labels, read_templates(arguments.templates))
-    plan = Plan(
+    return Plan(
         subjects=subjects,
         settings=settings,
         fixed=fixed,
@@ -272,24 +299,6 @@ def _measure(arguments: Arguments) -> int:
         command=arguments.command,
         load_before=load_before,
     )
-    progress = BenchProgress(sys.stderr, quiet=arguments.quiet)
-    try:
-        records = measure(plan, progress)
-    finally:
-        progress.end()
-    compared: tuple[Comparison, ...] = ()
-    if arguments.compare:
-        first, second = (
-            [record for record in records if record.bundle.name == subject.facts.name] for subject in subjects
-        )
-        compared = compare_records(first, second, arguments.max_regression)
-    if arguments.records is not None:
-        write_records(arguments.records, records)
-    if arguments.html is not None:
-        page = html_report(records, compared, origin(arguments.command))
-        write_atomically(arguments.html, page.encode())
-    show([*record_blocks(records), *([""] if compared else [])])
-    return _tell(arguments, compared)
 
 
 def _tell(arguments: Arguments, compared: Sequence[Comparison]) -> int:

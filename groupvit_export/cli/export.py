@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
@@ -26,6 +26,9 @@ from groupvit_export.targets.requirements import EXPORT_PACKAGES, INT8_PACKAGES
 from groupvit_runtime.manifest import check_decode
 from groupvit_runtime.prompts import resolve_templates
 from groupvit_runtime.serialize import to_json
+
+if TYPE_CHECKING:
+    from groupvit_export.pipeline.api import ExportResult
 
 _TARGETS = "; ".join(f"{name}: {kind.summary}" for name, kind in TARGETS.items())
 _PRECISIONS = "; ".join(f"{name}: {', '.join(kind.precisions)}" for name, kind in TARGETS.items())
@@ -152,6 +155,12 @@ def run(arguments: Arguments) -> int:
             }
         )
         return 0
+    _show(result, options.checkpoint is None)
+    return 0
+
+
+def _show(result: ExportResult, demo: bool) -> None:
+    """What was found, and the commands to type next."""
     provenance = result.provenance
     show(
         separated(
@@ -163,7 +172,7 @@ def run(arguments: Arguments) -> int:
         )
     )
     image, labels = ("IMAGE", "a cat,a dog")
-    if options.checkpoint is None:
+    if demo:
         image, labels = str(DEMO_SAMPLE), ",".join(DEMO_LABELS)
     print(
         f"\n{result.path} is ready ({sum(result.seconds.values()):.1f} s). Next:\n"
@@ -171,4 +180,3 @@ def run(arguments: Arguments) -> int:
         f"  groupvit verify {result.path} --html report.html\n"
         f"  groupvit inspect {result.path}"
     )
-    return 0

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from groupvit_export.cli.tables import Table, table
+from groupvit_export.verification.detail_words import computation_words, divergence_words
 from groupvit_export.verification.report import number
-from groupvit_export.verification.words import finding_words, row_title
+from groupvit_export.verification.words import finding_words, report_notes, row_title
 
 if TYPE_CHECKING:
     from groupvit_export.verification.api import Verification
@@ -31,8 +32,8 @@ def matrix(report: Report) -> Table:
 def verdict_lines(found: Verification) -> list[str]:
     """What was compared with what, and where it failed first."""
     report = found.report
-    lines = [f"{column.name}: {column.description}" for column in report.columns]
-    lines += [f"note: {line}" for line in report.notes]
+    lines = [f"{column.name}: {computation_words(column.computation)}" for column in report.columns]
+    lines += [f"note: {line}" for line in report_notes(report)]
     lines.append(
         f"{report.verdict}: bundle {report.bundle} against {report.checkpoint}, "
         f"{len(report.cases)} runs in {report.seconds:.1f} s"
@@ -40,8 +41,7 @@ def verdict_lines(found: Verification) -> list[str]:
     for finding in report.findings:
         verdict = report.column_verdict(finding.column)
         lines.append(f"  {verdict} first in {finding_words(finding)}")
-    for column, divergence in found.divergences.items():
-        lines.append(f"  bisect {column}: {divergence or 'every value of the graph is within its budget'}")
+    lines += [f"  bisect {column}: {divergence_words(node)}" for column, node in found.divergences.items()]
     return lines
 
 

@@ -15,7 +15,7 @@ INPUT_RANKS: Final[Mapping[str, int]] = MappingProxyType({"query": 3, "tokens": 
 _OUTPUT_RANKS: Final[Mapping[str, int]] = MappingProxyType({"means": 3, "soft": 3, "index": 2, "count": 2})
 
 
-def isolate_grouping(model: onnx.ModelProto, stage: int) -> onnx.ModelProto | str:
+def isolate_grouping(model: onnx.ModelProto, stage: int) -> onnx.ModelProto | None:
     """Cut the op out of a graph, with its function body and its opset.
 
     Args:
@@ -23,11 +23,11 @@ def isolate_grouping(model: onnx.ModelProto, stage: int) -> onnx.ModelProto | st
         stage: from 1.
 
     Returns:
-        The small graph, all sizes open, or why there is none.
+        The small graph, all sizes open; None where the graph has no node of the op for this stage.
     """
     nodes = grouping_nodes(model)
     if len(nodes) < stage:
-        return "the file has no node of the grouping attention"
+        return None
     own = onnx.NodeProto()
     own.CopyFrom(nodes[stage - 1])
     own.input[:] = [grouping_value(stage, name) for name in INPUTS]

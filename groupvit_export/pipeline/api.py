@@ -23,6 +23,7 @@ from groupvit_export.provenance import (
     CheckpointInfo,
     EngineProvenance,
     Float32Nodes,
+    ParitySummary,
     PrecisionRow,
     Provenance,
     provenance_text,
@@ -68,10 +69,10 @@ def export_bundle(
     """
     check_build_options(options)
     created, rebuild = creation_date(), rebuild_command(options)
+    target_options = check_options(options.target, options.target_options)
     path = bundle_path(options)
     check_replaceable(path, force=options.force)
     images = read_calibration(options.quantization)
-    target_options = check_options(options.target, options.target_options)
     announced = TARGETS[options.target].announce(target_options)
     if announced is not None:
         progress(f"note: {announced}")
@@ -88,33 +89,9 @@ def export_bundle(
     ):
         scratch = Path(folder)
         built = build_engines(
-            source,
-            options,
-            stage,
-            scratch,
-            images=images,
-            rebuild=rebuild,
-            clock=clock,
-            report=report,
+            source, options, stage, scratch, images=images, rebuild=rebuild, clock=clock, report=report
         )
-        quantization = built.quantization
-
-        with clock.step("compare with the reference"):
-            comparison = Comparison.of(source, built.tokenizer, built.model, scratch)
-            cells = None if quantization is None else _label_cells(quantization, options.quantization.budget)
-            in_int8 = None if quantization is None else quantization.image.record.quantized
-            compared = comparison.compare(built.engines, options.passes, cells, in_int8)
-            parity = compared.summary
-            if parity.verdict == "FAIL" and not options.allow_failed_parity:
-                raise parity_error(parity)
-
-        precisions: tuple[PrecisionRow, ...] = ()
-        if options.precision != "fp32":
-            with clock.step("put the precisions side by side"):
-                judge = comparison.judge() if quantization is None else quantization.held_out
-                beside = comparison.compare(built.float32(scratch / "fp32"))
-                precisions = comparison.rows(judge, beside, compared, options.precision, report)
-
+        parity, precisions = _judge(source, built, options, scratch, clock, report)
         manifest = _manifest(source, built, parity.verdict, path.name)
         provenance = Provenance(
             created=created,
@@ -130,6 +107,30 @@ def export_bundle(
         (stage / MANIFEST_NAME).write_text(manifest.to_text(), encoding="utf-8")
         (stage / PROVENANCE_NAME).write_text(provenance_text(provenance, manifest), encoding="utf-8")
     return ExportResult(path, manifest, provenance, clock.seconds, source.notes)
+
+
+def _judge(
+    source: Source, built: Build, options: ExportOptions, scratch: Path, clock: Clock, report: ProgressReport
+) -> tuple[ParitySummary, tuple[PrecisionRow, ...]]:
+    """The engines beside the reference, and below float32 beside float32.
+
+    Raises:
+        ParityError: they are not the model, and that is not allowed.
+    """
+    quantization = built.quantization
+    with clock.step("compare with the reference"):
+        comparison = Comparison.of(source, built.tokenizer, built.model, scratch)
+        cells = None if quantization is None else _label_cells(quantization, options.quantization.budget)
+        in_int8 = None if quantization is None else quantization.image.record.quantized
+        compared = comparison.compare(built.engines, options.passes, cells, in_int8)
+        if compared.summary.verdict == "FAIL" and not options.allow_failed_parity:
+            raise parity_error(compared.summary)
+    if options.precision == "fp32":
+        return compared.summary, ()
+    with clock.step("put the precisions side by side"):
+        judge = comparison.judge() if quantization is None else quantization.held_out
+        beside = comparison.compare(built.float32(scratch / "fp32"))
+        return compared.summary, comparison.rows(judge, beside, compared, options.precision, report)
 
 
 def _label_cells(quantization: Quantization, budget: LabelBudget) -> dict[RowKey, Cell]:

@@ -15,6 +15,7 @@ from groupvit_export.errors import ParityError
 from groupvit_export.metrics.judge import Judge
 from groupvit_export.metrics.precisions import Side, precision_rows
 from groupvit_export.provenance import ParitySummary, PrecisionRow
+from groupvit_export.targets.words import substitute_words
 from groupvit_export.verification.backends import Backend
 from groupvit_export.verification.budgets import load_budgets
 from groupvit_export.verification.checks.network import network_cells
@@ -149,8 +150,10 @@ class Comparison:
             compared.summary.verdict,
             backend.image,
             lambda names: self.words(names).of(backend),
-            timed=backend.substitute is None,
-            notes=() if backend.substitute is None else (f"{precision}: {backend.substitute}", "not timed"),
+            timed=backend.substitution is None,
+            notes=()
+            if backend.substitution is None
+            else (f"{precision}: {substitute_words(backend.substitution)}", "not timed"),
         )
 
     def _plan(self, engines: Engines) -> Plan:

@@ -103,17 +103,11 @@ def quantize_image(
         ParityError: the budget cannot be met.
         ExportError: a step refused the graph.
     """
-    images = context.calibration.judged.images
-    if len(images) < FEW_IMAGES:
-        context.note(
-            f"note: ranges are taken from {len(images)} images; with {FEW_IMAGES} or more "
-            "they are steadier (as many again are held out)"
-        )
+    _warn_of_few_images(context)
     kept = kept_in_float(model, weight_bits=context.weight_bits)
-    inputs = _inputs(context.calibration)
     graphs = quantize(
         model,
-        inputs,
+        _inputs(context.calibration),
         context.feed,
         kept,
         symmetric=context.symmetric,
@@ -138,16 +132,10 @@ def quantize_image(
         return held_out.compare(held_out.label_maps(run, context.embeddings), truth)
 
     choice = find_fallback_layers(sensitivity, judge, budget, fp32_quality, context.note)
-    chosen = [name for name in graphs.layers if name not in choice.fallback_layers]
-    chosen_graph = graphs.choose(chosen)
-    at_risk = layers_at_risk(chosen_graph)
-    if at_risk and context.weight_bits < 8:
-        raise ExportError(
-            "sums of products would saturate on processors without VNNI",
-            got="; ".join(f"{name}: {why}" for name, why in at_risk.items()),
-            expected=f"weights of at most {LARGEST_WEIGHT}",
-            fix="install the versions of constraints.txt",
-        )
+    chosen = graphs.choose([name for name in graphs.layers if name not in choice.fallback_layers])
+    info = QuantizationInfo(
+        instruction_set=_judged_on(context), never_saturates=_never_saturates(chosen, context.weight_bits)
+    )
     record = QuantizationRecord(
         method=_method(context),
         calibration=_calibration(context),
@@ -157,9 +145,33 @@ def quantize_image(
             for name in graphs.layers
         ),
     )
-    info = QuantizationInfo(instruction_set=_judged_on(context), never_saturates=not at_risk)
-    graph = TypedGraph(chosen_graph, kept)
-    return QuantizedImage(graph, info, record, choice.quality, fp32_quality)
+    return QuantizedImage(TypedGraph(chosen, kept), info, record, choice.quality, fp32_quality)
+
+
+def _warn_of_few_images(context: QuantizationContext) -> None:
+    count = len(context.calibration.judged.images)
+    if count < FEW_IMAGES:
+        context.note(
+            f"note: ranges are taken from {count} images; with {FEW_IMAGES} or more "
+            "they are steadier (as many again are held out)"
+        )
+
+
+def _never_saturates(graph: onnx.ModelProto, weight_bits: int) -> bool:
+    """Whether no sum of two products can leave 16 bits.
+
+    Raises:
+        ExportError: one can although the weights are narrower than a byte, which is to prevent it.
+    """
+    at_risk = layers_at_risk(graph)
+    if at_risk and weight_bits < 8:
+        raise ExportError(
+            "sums of products would saturate on processors without VNNI",
+            got="; ".join(f"{name}: {why}" for name, why in at_risk.items()),
+            expected=f"weights of at most {LARGEST_WEIGHT}",
+            fix="install the versions of constraints.txt",
+        )
+    return not at_risk
 
 
 def kept_in_float(model: onnx.ModelProto, *, weight_bits: int) -> dict[str, str]:

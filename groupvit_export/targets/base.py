@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic
 from numpy.typing import NDArray
 
 from groupvit_export.errors import MissingDependencyError, UsageError
+from groupvit_export.targets.inspection import Missing, ParsedGraphs, Substitution
 from groupvit_export.targets.options import OptionsT
 from groupvit_export.targets.requirements import TargetState, is_there
 from groupvit_runtime.engines import ENGINES, EngineKind, EngineOptions
@@ -75,13 +76,13 @@ class SubstituteEngine:
         target: of these engines.
         engines: by role.
         root: where their files lie.
-        words: what was not run, and why.
+        substitution: what was not run, and why.
     """
 
     target: str
     engines: Mapping[Role, EngineInfo]
     root: Path
-    words: str
+    substitution: Substitution
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ class Target(ABC, Generic[OptionsT]):
         """
 
     @abstractmethod
-    def cut_op(self, info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | str:
+    def cut_op(self, info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | Missing:
         """Cut the grouping attention of one stage out of an image engine, as an engine of its own.
 
         Not built anew from a fresh graph where that can be avoided: what is in the file is what is tested.
@@ -191,6 +192,21 @@ class Target(ABC, Generic[OptionsT]):
         Returns:
             The small engine, or why there is none.
         """
+
+    def parse_graphs(
+        self, engines: Mapping[Role, EngineInfo], root: Path, stages: int
+    ) -> ParsedGraphs | Missing | None:
+        """What the target's own parser makes of the graphs that engines were built from; needs no GPU.
+
+        Args:
+            engines: by role.
+            root: the folder that they lie in.
+            stages: how many grouping blocks there are.
+
+        Returns:
+            None where the target has no such parser.
+        """
+        return None
 
     def mark_values(self, path: Path, feeds: Mapping[str, NDArray[Any]]) -> MarkedEngine:
         """Open an engine whose inner values can be asked for.

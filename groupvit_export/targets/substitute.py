@@ -11,13 +11,18 @@ import onnx
 
 from groupvit_export.graph.half_rounding import emulate_half_rounding
 from groupvit_export.targets.base import SubstituteEngine, lead_engine
+from groupvit_export.targets.inspection import Substitution
 from groupvit_runtime.manifest import EngineInfo, FileInfo, Role
 
 _TARGET: Final = "onnx"
 
 
 def run_graphs(
-    engines: Mapping[Role, EngineInfo], graphs: Mapping[Role, FileInfo], root: Path, scratch: Path, why: str
+    engines: Mapping[Role, EngineInfo],
+    graphs: Mapping[Role, FileInfo],
+    root: Path,
+    scratch: Path,
+    no_gpu: str | None,
 ) -> SubstituteEngine:
     """Engines of ONNX Runtime on the CPU that compute what others would where they are for.
 
@@ -30,7 +35,7 @@ def run_graphs(
         graphs: that they were built from, typed.
         root: the folder that the graphs lie in.
         scratch: where the substitutes are written.
-        why: the engines are not run, in words.
+        no_gpu: see `Substitution`.
     """
     replaced: dict[Role, EngineInfo] = {}
     for role, info in engines.items():
@@ -46,8 +51,5 @@ def run_graphs(
             tensorrt=None,
         )
     lead = lead_engine(engines)
-    words = (
-        f"the {lead.target} engine itself was not run: {why}. In its place ONNX Runtime computed the graph "
-        f"that it was built from" + ("" if lead.precision == "fp32" else f", rounded as {lead.precision}")
-    )
-    return SubstituteEngine(_TARGET, replaced, scratch, words)
+    substitution = Substitution(lead.target, lead.precision, no_gpu)
+    return SubstituteEngine(_TARGET, replaced, scratch, substitution)

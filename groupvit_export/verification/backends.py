@@ -16,6 +16,8 @@ from groupvit_export.errors import EngineError, UsageError
 from groupvit_export.graph.encoders import ImageEncoder
 from groupvit_export.graph.passes import apply_passes
 from groupvit_export.model.groupvit import GroupViTModel
+from groupvit_export.targets.inspection import Missing, Substitution
+from groupvit_export.verification.details import Computation, DeployableEncoder, EagerPyTorch
 from groupvit_export.verification.reference import Arrays, Reference, assignments, image_outputs
 from groupvit_kernels import grouping_attention_torch
 from groupvit_runtime.contract import Preprocessing
@@ -39,14 +41,14 @@ class Backend:
 
     Attributes:
         name: of its column.
-        description: runtime, version, device and precision that are really in use, in words.
+        computation: what really computes.
         target: of the engine that is judged; None for PyTorch itself.
         precision: of the engine that is judged, also where a substitute is run.
         device: "cpu" or "cuda", where it is run.
         image: pixel_values float32 [B, 3, H, W] to the image engine's outputs by name.
         text: input_ids int64 [B, L] to text_embeds float [B, P], not normalized.
         grouping: the grouping attention of every stage by itself, or why there is none.
-        substitute: what was not run, and what in its place; None where the engine itself is run.
+        substitution: what was not run, and why; None where the engine itself is run.
         max_batch: the most images it takes at once; None where there is no limit.
         normalizes: how images must have been normalized, because the engine does it itself; None where any
             values can be run.
@@ -55,14 +57,14 @@ class Backend:
     """
 
     name: str
-    description: str
+    computation: Computation
     target: str | None
     precision: str
     device: str
     image: Callable[[NDArray[np.float32]], Arrays]
     text: Callable[[NDArray[np.int64]], NDArray[Any]]
-    grouping: tuple[Grouping, ...] | str
-    substitute: str | None = None
+    grouping: tuple[Grouping, ...] | Missing
+    substitution: Substitution | None = None
     max_batch: int | None = None
     normalizes: Preprocessing | None = None
     decoded: Decoded | None = None
@@ -103,7 +105,7 @@ def eager(model: GroupViTModel, precision: str) -> Backend:
     grouping = _torch_grouping(dtype, model.config.vision_config.assign_eps)
     return Backend(
         name=f"torch {precision}",
-        description=f"PyTorch {torch.__version__}, eager reference, {precision}",
+        computation=EagerPyTorch(torch.__version__, precision),
         target=None,
         precision=precision,
         device="cpu",
@@ -135,8 +137,7 @@ def encoder_in_float64(model: GroupViTModel, image_size: tuple[int, int], passes
     grouping = _torch_grouping(torch.float64, model.config.vision_config.assign_eps)
     return Backend(
         name="encoder fp64",
-        description=f"PyTorch {torch.__version__}, deployable encoder, fp64, passes: "
-        + (", ".join(passes) or "none"),
+        computation=DeployableEncoder(torch.__version__, tuple(passes)),
         target=None,
         precision="fp64",
         device="cpu",

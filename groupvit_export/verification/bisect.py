@@ -18,7 +18,7 @@ from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from groupvit_export.graph.grouping_attention_function import inlined
-from groupvit_export.targets.onnx.marking import inner_values
+from groupvit_export.graph.inner_values import inner_values
 from groupvit_export.targets.registry import target_of_engine
 from groupvit_export.verification.decisions import Index, output_error
 
@@ -50,13 +50,6 @@ class FirstDivergence:
     error: float
     budget: float
     index: Index
-
-    def __str__(self) -> str:
-        return (
-            f"node {self.position} of {self.nodes}: {self.operator} {self.node!r}, value {self.value!r} is "
-            f"off by {self.error:.3g} (budget {self.budget:.3g}) at {list(self.index)}; "
-            f"it reads {', '.join(self.inputs)}"
-        )
 
 
 def bisect(clean: onnx.ModelProto, target: str, path: Path, feeds: Feeds) -> FirstDivergence | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from groupvit_export.verification.decisions import Index
+from groupvit_export.verification.details import Counted, Detail, Part, Remark
 from groupvit_export.verification.report import Cell, Place
 from groupvit_runtime.manifest import Verdict
 
@@ -29,32 +30,32 @@ class MaxError:
         if ratio > self._ratio:
             self._ratio, self._value, self._budget, self._place = ratio, value, budget, where
 
-    def cell(self, *, too_noisy: bool = False, detail: str = "") -> Cell:
+    def cell(self, *, too_noisy: bool = False, detail: Detail | None = None) -> Cell:
         """FAIL beyond the budget; AMBIGUOUS where the budget itself means nothing."""
         assert self._value is not None and self._budget is not None
         if self._ratio > 1:
             return Cell("FAIL", self._value, self._budget, detail, self._place)
         if too_noisy:
-            reason = "the model amplifies rounding beyond what can be judged"
-            return Cell("AMBIGUOUS", self._value, self._budget, reason, self._place)
+            return Cell("AMBIGUOUS", self._value, self._budget, Remark.TOO_NOISY, self._place)
         return Cell("PASS", self._value, self._budget, detail)
 
 
-def count_cell(count: int, first: Place | None, detail: str = "") -> Cell:
+def count_cell(count: int, first: Place | None, detail: Detail | None = None) -> Cell:
     """A number of faults of which none is allowed."""
     return Cell("FAIL" if count else "PASS", float(count), 0.0, detail, first if count else None)
 
 
-def risk_cell(part: int, whole: int, limit: float | None, what: str) -> Cell:
+def risk_cell(part: int, whole: int, limit: float | None, what: Counted) -> Cell:
     """A share that says how much a verdict proves; without a limit it informs."""
     share = part / whole if whole else 0.0
+    detail = Part(part, whole, what)
     if limit is None:
-        return information(share, f"{part:,} of {whole:,} {what}")
+        return information(share, detail)
     verdict: Verdict = "AMBIGUOUS" if share > limit else "PASS"
-    return Cell(verdict, share, limit, f"{part:,} of {whole:,} {what}")
+    return Cell(verdict, share, limit, detail)
 
 
-def information(value: float, detail: str = "") -> Cell:
+def information(value: float, detail: Detail | None = None) -> Cell:
     """A figure without a verdict."""
     return Cell(None, value, None, detail)
 

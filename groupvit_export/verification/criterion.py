@@ -7,9 +7,11 @@ another class than the reference gives them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from groupvit_export.verification.details import LabelAgreement
 from groupvit_export.verification.report import Cell
+from groupvit_runtime.manifest import Verdict
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,10 @@ class LabelCriterion:
         """
         return max(self.share, self.factor * eager) if eager is not None else self.share
 
-    def cell(self, found: float, eager: float | None, detail: str = "") -> Cell:
+    def cell(self, found: LabelAgreement, eager: float | None) -> Cell:
         """FAIL beyond the limit; AMBIGUOUS where eager PyTorch itself labels too many pixels otherwise."""
         limit = self.limit(eager)
-        if eager is not None:
-            detail = f"{detail}; eager PyTorch differs in {100 * eager:.2f} %"
-        if eager is not None and eager > self.noise_limit:
-            return Cell("AMBIGUOUS", found, limit, f"{detail}, more than can be judged by")
-        return Cell("PASS" if found <= limit else "FAIL", found, limit, detail)
+        too_noisy = eager is not None and eager > self.noise_limit
+        verdict: Verdict = "PASS" if found.unlike <= limit else "FAIL"
+        detail = replace(found, eager=eager, too_noisy=too_noisy)
+        return Cell("AMBIGUOUS" if too_noisy else verdict, found.unlike, limit, detail)

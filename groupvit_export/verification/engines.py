@@ -13,6 +13,7 @@ from groupvit_export.graph.pixel_inputs import pixels_of
 from groupvit_export.targets.base import lead_engine
 from groupvit_export.targets.registry import target_of_engine
 from groupvit_export.verification.backends import Backend
+from groupvit_export.verification.details import LoadedEngine
 from groupvit_export.verification.isolate import isolate
 from groupvit_export.verification.specification import VerificationSpec
 from groupvit_runtime.contract import TEXT_INPUT, TEXT_OUTPUT
@@ -62,11 +63,11 @@ def load_backend(
 
     return Backend(
         name=name if substitute is None else f"{name} (stand-in)",
-        description=image.description,
+        computation=LoadedEngine(image.description),
         target=lead.target,
         precision=lead.precision,
         device=image.device,
-        substitute=None if substitute is None else substitute.words,
+        substitution=None if substitute is None else substitute.substitution,
         image=lambda pixel_values: image.run(images(pixel_values)),
         text=lambda ids: _encoded(text, ids, infos["text"].max_batch),
         grouping=isolate(infos["image"], root, subject.stages, scratch, options),

@@ -14,7 +14,13 @@ from groupvit_export.verification.backends import Backend, checked, eager
 from groupvit_export.verification.budgets import load_budgets
 from groupvit_export.verification.cases import Case, edge_cases, image_cases, synthetic_cases, text_cases
 from groupvit_export.verification.checks.graph_labels import graph_label_cells
-from groupvit_export.verification.checks.labels import LabeledImage, hf_cells, label_noise, paper_cells
+from groupvit_export.verification.checks.labels import (
+    LabeledImage,
+    LabelNoise,
+    hf_cells,
+    label_noise,
+    paper_cells,
+)
 from groupvit_export.verification.checks.operator import operator_cells
 from groupvit_export.verification.checks.outputs import image_cells, run_cases
 from groupvit_export.verification.checks.passes import pass_cells
@@ -164,23 +170,11 @@ def examine(
     columns: dict[str, dict[RowKey, Cell]] = {}
     shown: dict[str, tuple[LabeledImage, ...]] = {}
     for candidate in candidates:
-        backend = checked(candidate.backend, reference)
-        progress(f"{backend.name} ...")
-        runs = run_cases(backend, plan.image)
-        cells = {**candidate.cells, **pass_cells(truth, candidate.passes, plan.image[0])}
-        cells |= image_cells(truth, runs)
-        cells |= operator_cells(backend, truth, yardstick)
-        cells |= text_cells(backend, truth, plan.text)
-        cells |= graph_label_cells(backend, truth, plan.batch, plan.words)
-        cells |= stability_cells(backend, truth, plan.batch, runs[plan.batch])
-        if plan.words is not None and scores is not None:
-            found, images = hf_cells(backend, truth, scores, plan.words, plan.images, candidate.shown)
-            if candidate.shown:
-                shown[backend.name] = tuple(images)
-            cells |= found
-            if plan.shapes:
-                cells |= paper_cells(backend, truth, scores, plan.words, plan.shapes)
-        columns[backend.name] = {row: settled(row, cell, precision) for row, cell in cells.items()}
+        progress(f"{candidate.backend.name} ...")
+        cells, images = _column_cells(candidate, plan, truth, yardstick, scores)
+        columns[candidate.backend.name] = {row: settled(row, cell, precision) for row, cell in cells.items()}
+        if candidate.shown:
+            shown[candidate.backend.name] = tuple(images)
     rows = tuple(
         Row(key, MappingProxyType({c: cells[key] for c, cells in columns.items() if key in cells}))
         for key in in_order(dict.fromkeys(key for cells in columns.values() for key in cells))
@@ -188,20 +182,42 @@ def examine(
     report = Report(
         bundle=bundle,
         checkpoint=checkpoint,
-        columns=tuple(
-            Column(
-                name=c.backend.name,
-                description=c.backend.description,
-                target=c.backend.target,
-                precision=c.backend.precision,
-                device=c.backend.device,
-                substitute=c.backend.substitute,
-            )
-            for c in candidates
-        ),
+        columns=tuple(_column(candidate.backend) for candidate in candidates),
         rows=rows,
         cases=tuple(case.name for case in (*plan.image, *plan.text)),
-        notes=(*notes, *(c.backend.substitute for c in candidates if c.backend.substitute is not None)),
+        notes=tuple(notes),
         seconds=time.perf_counter() - start,
     )
     return Examination(report, MappingProxyType(shown))
+
+
+def _column_cells(
+    candidate: Candidate, plan: Plan, truth: ReferenceContext, yardstick: Backend, scores: LabelNoise | None
+) -> tuple[dict[RowKey, Cell], list[LabeledImage]]:
+    """Every section on one backend, and the label maps that are kept for people."""
+    backend = checked(candidate.backend, truth.reference)
+    runs = run_cases(backend, plan.image)
+    cells = {**candidate.cells, **pass_cells(truth, candidate.passes, plan.image[0])}
+    cells |= image_cells(truth, runs)
+    cells |= operator_cells(backend, truth, yardstick)
+    cells |= text_cells(backend, truth, plan.text)
+    cells |= graph_label_cells(backend, truth, plan.batch, plan.words)
+    cells |= stability_cells(backend, truth, plan.batch, runs[plan.batch])
+    if plan.words is None or scores is None:
+        return cells, []
+    found, images = hf_cells(backend, truth, scores, plan.words, plan.images, candidate.shown)
+    cells |= found
+    if plan.shapes:
+        cells |= paper_cells(backend, truth, scores, plan.words, plan.shapes)
+    return cells, images
+
+
+def _column(backend: Backend) -> Column:
+    return Column(
+        name=backend.name,
+        computation=backend.computation,
+        target=backend.target,
+        precision=backend.precision,
+        device=backend.device,
+        substitution=backend.substitution,
+    )

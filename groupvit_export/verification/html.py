@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from groupvit_export.html.page import Figure, Headline, Origin, data_uri, render
+from groupvit_export.verification.bisect import FirstDivergence
 from groupvit_export.verification.checks.labels import LabeledImage
+from groupvit_export.verification.detail_words import computation_words, detail_words, divergence_words
 from groupvit_export.verification.report import Cell, Report, Row, number
-from groupvit_export.verification.words import finding_words, place_words, row_about, row_title
+from groupvit_export.verification.words import finding_words, place_words, report_notes, row_about, row_title
 from groupvit_runtime.manifest import Verdict
 from groupvit_runtime.render import palette
 
@@ -29,7 +31,7 @@ _TONES: Final[Mapping[Verdict, str]] = {"PASS": "good", "AMBIGUOUS": "doubtful",
 def html_report(
     report: Report,
     shown: Mapping[str, Sequence[LabeledImage]],
-    divergences: Mapping[str, object | None],
+    divergences: Mapping[str, FirstDivergence | None],
     origin: Origin,
 ) -> str:
     """The whole page.
@@ -51,11 +53,10 @@ def html_report(
         Headline(report.bundle, report.verdict, _TONES[report.verdict], _sentence(report)),
         origin,
         report=report,
+        notes=report_notes(report),
+        columns=[(column.name, computation_words(column.computation)) for column in report.columns],
         findings=[finding_words(finding) for finding in report.findings],
-        bisected=[
-            f"bisect {column}: {divergence or 'every value of the graph is within its budget'}"
-            for column, divergence in divergences.items()
-        ],
+        bisected=[f"bisect {column}: {divergence_words(found)}" for column, found in divergences.items()],
         rows=[_row(row, report) for row in report.rows],
         label_maps=[_label_maps(column, images) for column, images in shown.items() if images],
     )
@@ -85,7 +86,8 @@ def _row(row: Row, report: Report) -> dict[str, Any]:
 def _cell(cell: Cell | None) -> dict[str, Any]:
     if cell is None:
         return {"title": "", "style": "", "text": "", "percent": None}
-    title = " ".join(part for part in (cell.detail, place_words(cell.place) if cell.place else "") if part)
+    parts = (detail_words(cell.detail), place_words(cell.place) if cell.place else "")
+    title = " ".join(part for part in parts if part)
     if cell.value is None:
         text = "not run" if cell.verdict is None else cell.verdict
         return {"title": title, "style": f"none is-{cell.verdict}", "text": text, "percent": None}

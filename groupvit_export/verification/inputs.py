@@ -59,7 +59,8 @@ def class_words(
     """
     own = Tokenizer(path, max_length=model.text_max_length, pad_id=model.text_pad_id)
     chosen = tuple(names) if names is not None else default_names(own, path, templates)
-    return ClassPrompts(chosen, own.encode(sentences(chosen, templates)))
+    prompts = sentences(chosen, templates)
+    return ClassPrompts(chosen, own.encode(prompts))
 
 
 def sentences(names: Sequence[str], templates: Sequence[str]) -> list[str]:

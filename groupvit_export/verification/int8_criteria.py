@@ -14,6 +14,7 @@ from typing import Final
 
 from groupvit_export.metrics.budget import LabelBudget
 from groupvit_export.metrics.judge import Quality
+from groupvit_export.verification.details import MeanIoUs, PixelsAsFp32
 from groupvit_export.verification.report import Cell, Report, Row, settled
 from groupvit_export.verification.rows import RowKey, RowKind
 
@@ -26,14 +27,14 @@ def reference_precision(precision: str) -> str:
     return "fp32" if precision == "int8" else precision
 
 
-def label_cells(found: Quality, fp32: Quality, budget: LabelBudget, words: str) -> dict[RowKey, Cell]:
+def label_cells(found: Quality, fp32: Quality, budget: LabelBudget, images: str) -> dict[RowKey, Cell]:
     """The two rows that the budget decides; shares as everywhere in the matrix.
 
     Args:
         found: of the int8 engine's label maps.
         fp32: of those it is held against.
         budget: what may be lost.
-        words: on what this was measured.
+        images: on what this was measured.
     """
     drop, pixels = (fp32.miou - found.miou) / 100, 1 - found.agreement / 100
     return {
@@ -41,13 +42,13 @@ def label_cells(found: Quality, fp32: Quality, budget: LabelBudget, words: str) 
             "PASS" if found.agreement >= budget.min_agreement else "FAIL",
             pixels,
             1 - budget.min_agreement / 100,
-            f"{found.agreement:.3f} % as in fp32; {words}",
+            PixelsAsFp32(found.agreement, images),
         ),
         MIOU: Cell(
             "PASS" if fp32.miou - found.miou <= budget.max_miou_drop else "FAIL",
             drop,
             budget.max_miou_drop / 100,
-            f"{found.miou:.2f} % against {fp32.miou:.2f} %",
+            MeanIoUs(found.miou, fp32.miou),
         ),
     }
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groupvit_export.graph.naming import grouping_value
+from groupvit_export.targets.inspection import Missing
 from groupvit_export.targets.registry import target_of_engine
 from groupvit_export.verification.backends import Grouping
 from groupvit_export.verification.reference import Arrays
@@ -22,7 +23,7 @@ from groupvit_runtime.manifest import EngineInfo
 
 def isolate(
     info: EngineInfo, root: Path, stages: int, folder: Path, options: EngineOptions
-) -> tuple[Grouping, ...] | str:
+) -> tuple[Grouping, ...] | Missing:
     """Cut the op of every stage out of the image engine.
 
     Args:
@@ -39,7 +40,7 @@ def isolate(
     groupings = []
     for stage in range(1, stages + 1):
         own = target.cut_op(info, root, stage, folder)
-        if isinstance(own, str):
+        if isinstance(own, Missing):
             return own
         groupings.append(_grouping(load_engine(own, folder, options), stage))
     return tuple(groupings)

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from groupvit_export.targets.inspection import Substitution
+from groupvit_export.verification.details import Computation, Detail, Refusal
 from groupvit_export.verification.rows import RowKey
 from groupvit_runtime.manifest import Verdict
 
@@ -43,14 +45,14 @@ class Cell:
         verdict: None where it was not run, or only informs.
         value: what was measured; None where it was not run.
         budget: what it may be at most; None where the row only informs.
-        detail: the rest, in words.
+        detail: what is known beside the figure; None for nothing.
         place: where it is worst, for a verdict other than PASS.
     """
 
     verdict: Verdict | None
     value: float | None
     budget: float | None
-    detail: str = ""
+    detail: Detail | None = None
     place: Place | None = None
 
 
@@ -71,12 +73,12 @@ def number(value: float) -> str:
     return str(int(value)) if value == int(value) and abs(value) < 1e9 else f"{value:.1e}"
 
 
-def not_run(why: str) -> Cell:
+def not_run(why: Detail) -> Cell:
     """A cell that could not be measured; it says why."""
     return Cell(None, None, None, why)
 
 
-def broken(why: str) -> Cell:
+def broken(why: Refusal) -> Cell:
     """A cell whose backend refused to compute it."""
     return Cell("FAIL", None, None, why)
 
@@ -100,19 +102,19 @@ class Column:
 
     Attributes:
         name: of the column.
-        description: what really computed, in words.
+        computation: what really computed.
         target: of the engine that is judged; None for PyTorch itself.
         precision: of the engine that is judged.
         device: "cpu" or "cuda", where it was run.
-        substitute: what was run in place of the engine, in words; None where that itself ran.
+        substitution: what was run in place of the engine; None where that itself ran.
     """
 
     name: str
-    description: str
+    computation: Computation
     target: str | None
     precision: str
     device: str
-    substitute: str | None = None
+    substitution: Substitution | None = None
 
 
 @dataclass(frozen=True)

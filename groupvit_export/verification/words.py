@@ -11,9 +11,10 @@ from types import MappingProxyType
 from typing import Final
 
 from groupvit_export.provenance import ParityRow, ParitySummary
-from groupvit_export.verification.report import Finding, Place, Report
+from groupvit_export.targets.words import substitute_words
+from groupvit_export.verification.detail_words import computation_words, detail_words
+from groupvit_export.verification.report import Column, Finding, Place, Report
 from groupvit_export.verification.rows import RowKey, RowKind
-from groupvit_runtime.serialize import to_json
 
 
 @dataclass(frozen=True)
@@ -156,8 +157,14 @@ def place_words(place: Place) -> str:
 def finding_words(finding: Finding) -> str:
     """Where a column first left its budget, in a line."""
     where = f" at {place_words(finding.cell.place)}" if finding.cell.place else ""
-    detail = f" ({finding.cell.detail})" if finding.cell.detail else ""
-    return f"{finding.column}: {row_title(finding.row)}{where}{detail}"
+    detail = detail_words(finding.cell.detail)
+    return f"{finding.column}: {row_title(finding.row)}{where}{f' ({detail})' if detail else ''}"
+
+
+def report_notes(report: Report) -> list[str]:
+    """What a reader must know, and which engines were not run."""
+    substitutions = (column.substitution for column in report.columns)
+    return [*report.notes, *(substitute_words(item) for item in substitutions if item is not None)]
 
 
 def parity_summary(report: Report, column: str) -> ParitySummary:
@@ -167,13 +174,17 @@ def parity_summary(report: Report, column: str) -> ParitySummary:
         verdict=report.column_verdict(column),
         cases=report.cases,
         rows=tuple(
-            ParityRow(row.key.slug, cell.verdict, cell.value, cell.budget, cell.detail)
+            ParityRow(row.key.slug, cell.verdict, cell.value, cell.budget, detail_words(cell.detail))
             for row in report.rows
             if (cell := row.cells.get(column)) is not None
         ),
         first=first,
-        substitute=next(c.substitute for c in report.columns if c.name == column),
+        substitute=_substitute(next(c for c in report.columns if c.name == column)),
     )
+
+
+def _substitute(column: Column) -> str | None:
+    return None if column.substitution is None else substitute_words(column.substitution)
 
 
 def report_json(report: Report) -> dict[str, object]:
@@ -181,7 +192,17 @@ def report_json(report: Report) -> dict[str, object]:
     return {
         "bundle": report.bundle,
         "checkpoint": report.checkpoint,
-        "columns": [to_json(column) for column in report.columns],
+        "columns": [
+            {
+                "name": column.name,
+                "description": computation_words(column.computation),
+                "target": column.target,
+                "precision": column.precision,
+                "device": column.device,
+                "substitute": _substitute(column),
+            }
+            for column in report.columns
+        ],
         "rows": [
             {
                 "name": row.key.slug,
@@ -193,7 +214,7 @@ def report_json(report: Report) -> dict[str, object]:
                         "verdict": cell.verdict,
                         "value": cell.value,
                         "budget": cell.budget,
-                        "detail": cell.detail,
+                        "detail": detail_words(cell.detail),
                         "place": None
                         if cell.place is None
                         else {
@@ -209,6 +230,6 @@ def report_json(report: Report) -> dict[str, object]:
             for row in report.rows
         ],
         "cases": list(report.cases),
-        "notes": list(report.notes),
+        "notes": report_notes(report),
         "seconds": report.seconds,
     }

@@ -17,7 +17,7 @@ from bad_bundles import (
     OLDER_SCHEMAS,
     OTHER_MANIFESTS,
     OTHER_SCHEMAS,
-    edit,
+    edit_manifest,
     flip_a_bit,
     link_outside,
     make_older,
@@ -42,7 +42,7 @@ def refusal(library: Library, bundle: Path) -> str:
 
 @pytest.mark.parametrize("version", OTHER_SCHEMAS)
 def test_another_schema_version_is_refused(cpp_library: Library, copy: Path, version: object) -> None:
-    edit(copy, lambda value: value.update(schema_version=version))
+    edit_manifest(copy, lambda value: value.update(schema_version=version))
     assert "schema version" in refusal(cpp_library, copy)
 
 
@@ -50,7 +50,7 @@ def test_another_schema_version_is_refused(cpp_library: Library, copy: Path, ver
 def test_an_older_bundle_is_refused_with_the_command_that_makes_it_anew(
     cpp_library: Library, copy: Path, version: int
 ) -> None:
-    edit(copy, lambda value: make_older(value, version))
+    edit_manifest(copy, lambda value: make_older(value, version))
     assert OLD_COMMAND in refusal(cpp_library, copy)
 
 
@@ -62,13 +62,13 @@ def test_the_manifest_of_something_else_is_refused(cpp_library: Library, copy: P
 
 @pytest.mark.parametrize("broken", BROKEN_SCHEMA)
 def test_a_manifest_that_breaks_the_schema_is_refused(cpp_library: Library, copy: Path, broken: str) -> None:
-    edit(copy, BROKEN_SCHEMA[broken])
+    edit_manifest(copy, BROKEN_SCHEMA[broken])
     assert refusal(cpp_library, copy)
 
 
 @pytest.mark.parametrize("path", LEAVING_PATHS)
 def test_a_path_that_leaves_the_bundle_is_refused(cpp_library: Library, copy: Path, path: str) -> None:
-    edit(copy, lambda value: value["engines"][0]["files"][0].update(path=path))
+    edit_manifest(copy, lambda value: value["engines"][0]["files"][0].update(path=path))
     assert "outside the bundle" in refusal(cpp_library, copy)
 
 

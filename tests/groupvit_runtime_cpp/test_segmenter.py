@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bad_bundles import edit
+from bad_bundles import edit_manifest
 from cpp_runtime import POISON, CppError, CppSegmenter, CppVocabulary, Library, Status
 from fresh_process import in_fresh_process
 from hypothesis import given, settings
@@ -201,7 +201,7 @@ def test_a_bundle_that_failed_its_comparison_says_so(
     cpp_library: Library, bundle: Path, tmp_path: Path
 ) -> None:
     copy = Path(shutil.copytree(bundle, tmp_path / "bundle"))
-    edit(copy, lambda value: value.update(verdict="FAIL"))
+    edit_manifest(copy, lambda value: value.update(verdict="FAIL"))
     assert "does not equal the reference. Look into it" in CppSegmenter(cpp_library, copy).warning
 
 
@@ -284,7 +284,7 @@ def test_an_engine_that_is_not_what_the_manifest_says_is_refused(
     cpp_library: Library, bundle: Path, image: np.ndarray, tmp_path: Path, change: Any, message: str
 ) -> None:
     copy = Path(shutil.copytree(bundle, tmp_path / "bundle"))
-    edit(copy, lambda value: [change(e) for e in value["engines"] if e["role"] == "image"])
+    edit_manifest(copy, lambda value: [change(e) for e in value["engines"] if e["role"] == "image"])
     with pytest.raises(CppError, match=message) as caught:
         segmenter = CppSegmenter(cpp_library, copy)
         segmenter.segment(image, segmenter.encode(["house"]))
@@ -298,7 +298,9 @@ def test_a_file_that_is_no_engine_is_refused(cpp_library: Library, bundle: Path,
     copy = Path(shutil.copytree(bundle, tmp_path / "bundle"))
     (copy / "image.xml").write_text("garbage")
     described = to_json(FileInfo.of(copy, "image.xml"))
-    edit(copy, lambda value: [e.update(files=[described]) for e in value["engines"] if e["role"] == "image"])
+    edit_manifest(
+        copy, lambda value: [e.update(files=[described]) for e in value["engines"] if e["role"] == "image"]
+    )
     with pytest.raises(CppError, match="refused the engine") as caught:
         CppSegmenter(cpp_library, copy)
     assert caught.value.status == Status.ENGINE

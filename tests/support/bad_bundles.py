@@ -88,7 +88,7 @@ OTHER_MANIFESTS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
 )
 
 
-def edit(bundle: Path, change: Change) -> None:
+def edit_manifest(bundle: Path, change: Change) -> None:
     """Change the manifest of a bundle."""
     path = bundle / MANIFEST_NAME
     value = json.loads(path.read_text())

@@ -16,7 +16,7 @@ from bad_bundles import (
     OTHER_MANIFESTS,
     OTHER_SCHEMAS,
     Change,
-    edit,
+    edit_manifest,
     link_outside,
     make_older,
     truncate,
@@ -41,7 +41,7 @@ Damage = Callable[[Path], object]
 
 
 def edited(change: Change) -> Damage:
-    return lambda bundle: edit(bundle, change)
+    return lambda bundle: edit_manifest(bundle, change)
 
 
 def _path(path: str) -> Damage:

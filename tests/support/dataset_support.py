@@ -7,14 +7,22 @@ size for each, and returns what `--root` would be.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import refusals
 from PIL import Image
 
+from groupvit_export.data.dataset import Dataset
+from groupvit_export.data.datasets import DatasetError, DatasetOptions, load_dataset
+from groupvit_export.data.truth import read_truth
+from groupvit_export.errors import GroupViTError
+
 Masks = Mapping[str, np.ndarray]
+MASK = np.array([[0, 1, 1], [2, 255, 0]])
+NONE = DatasetOptions()
 
 SHAPES_VOCABULARY: Mapping[str, Any] = {
     "classes": ["background", "red circle", "blue square"],
@@ -23,6 +31,24 @@ SHAPES_VOCABULARY: Mapping[str, Any] = {
     "background": True,
     "background_threshold": 0.5,
     "subsets": {"held-out": ["blue square"]},
+}
+
+# The things of panoptic_coco_categories.json (cocodataset/panopticapi), in runs of consecutive ids.
+COCO_RUNS: dict[int, str] = {
+    1: "person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire hydrant",
+    13: "stop sign,parking meter,bench,bird,cat,dog,horse,sheep,cow,elephant,bear,zebra,giraffe",
+    27: "backpack,umbrella",
+    31: "handbag,tie,suitcase,frisbee,skis,snowboard,sports ball,kite,baseball bat,baseball glove",
+    41: "skateboard,surfboard,tennis racket,bottle",
+    46: "wine glass,cup,fork,knife,spoon,bowl,banana,apple,sandwich,orange,broccoli,carrot,hot dog",
+    59: "pizza,donut,cake,chair,couch,potted plant,bed",
+    67: "dining table",
+    70: "toilet",
+    72: "tv,laptop,mouse,remote,keyboard,cell phone,microwave,oven,toaster,sink,refrigerator",
+    84: "book,clock,vase,scissors,teddy bear,hair drier,toothbrush",
+}
+COCO_CATEGORIES = {
+    first + offset: name for first, names in COCO_RUNS.items() for offset, name in enumerate(names.split(","))
 }
 
 
@@ -121,3 +147,30 @@ def _write_devkit(root: Path, masks: Masks, folder: str, mask_folder: str, split
     split.parent.mkdir(parents=True, exist_ok=True)
     split.write_text("\n".join(masks) + "\n")
     return root
+
+
+LAYOUTS: dict[str, Callable[[Path], Path]] = {
+    "shapes": lambda root: write_shapes(root, {"a": MASK}),
+    "voc2012": lambda root: write_voc2012(root, {"a": MASK}),
+    "context59": lambda root: write_context(root, {"a": MASK}),
+    "context60": lambda root: write_context(root, {"a": MASK}),
+    "coco-object": lambda root: write_coco(root, {"a": MASK}),
+    "folder": lambda root: write_folder(root, {"a": MASK}, ["background", "x", "y"]),
+}
+
+
+def refused(
+    name: str,
+    root: Path,
+    options: DatasetOptions = NONE,
+    *,
+    kind: type[GroupViTError] = DatasetError,
+    says: str | Path = "",
+) -> GroupViTError:
+    """The error of loading; every one names what it is about and how to mend it."""
+    return refusals.refused(kind, lambda: load_dataset(name, root, options), says)
+
+
+def truth(dataset: Dataset, index: int, size: tuple[int, int]) -> list[list[int]]:
+    """The class of every pixel of a sample, of an image of this size."""
+    return read_truth(dataset.samples[index], dataset, size).tolist()

@@ -123,62 +123,52 @@ def load_cases() -> list[Case]:
     return cases
 
 
-def _cases() -> list[Case]:
-    def spec(name: str, antialias: bool, order: str = "RGB", resize: str = "whole") -> Case:
-        mean, std = (CLIP_MEAN, CLIP_STD) if resize == "whole" else (IMAGENET_MEAN, IMAGENET_STD)
-        return {
-            "resize": resize, "filter": name, "antialias": antialias, "color_order": order,
-            "mean": list(mean), "std": list(std), "rescale": 1 / 255,
-        }  # fmt: skip
+def _spec(name: str, antialias: bool, order: str = "RGB", resize: str = "whole") -> Case:
+    mean, std = (CLIP_MEAN, CLIP_STD) if resize == "whole" else (IMAGENET_MEAN, IMAGENET_STD)
+    return {
+        "resize": resize, "filter": name, "antialias": antialias, "color_order": order,
+        "mean": list(mean), "std": list(std), "rescale": 1 / 255,
+    }  # fmt: skip
 
+
+_WINDOWS = (
+    {"size": 448, "stride": 224, "long_side_max": 2048},
+    {"size": 64, "stride": 24, "long_side_max": 150},
+)
+
+
+def _preprocessing_cases() -> list[Case]:
     sizes = [([480, 640], [224, 224]), ([97, 61], [224, 112]), ([2000, 60], [64, 50])]
     cases: list[Case] = []
     for name in ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"):
+        options = {"nearest": [False], "bilinear": [True, False]}.get(name, [True])
         for image, size in sizes:
-            options = {"nearest": [False], "bilinear": [True, False]}.get(name, [True])
-            cases += [
-                {
-                    "function": "resize_image",
-                    "image": image,
-                    "size": size,
-                    "preprocessing": spec(name, antialias),
-                }
-                for antialias in options
-            ]
-    cases += [
-        {
-            "function": "prepare_whole",
-            "image": [333, 500],
-            "size": [224, 320],
-            "preprocessing": spec("bilinear", True, order),
-        }
-        for order in ("RGB", "BGR")
-    ]
-    windows = [
-        {"size": 448, "stride": 224, "long_side_max": 2048},
-        {"size": 64, "stride": 24, "long_side_max": 150},
-    ]
-    for image, window in (([480, 640], windows[0]), ([90, 400], windows[1]), ([1, 70], windows[1])):
-        bilinear = spec("bilinear", False, resize="short_side")
+            shared = {"function": "resize_image", "image": image, "size": size}
+            cases += [{**shared, "preprocessing": _spec(name, antialias)} for antialias in options]
+    whole = {"function": "prepare_whole", "image": [333, 500], "size": [224, 320]}
+    cases += [{**whole, "preprocessing": _spec("bilinear", True, order)} for order in ("RGB", "BGR")]
+    bilinear = _spec("bilinear", False, resize="short_side")
+    for image, window in (([480, 640], _WINDOWS[0]), ([90, 400], _WINDOWS[1]), ([1, 70], _WINDOWS[1])):
         cases.append(
-            {
-                "function": "prepare_windows",
-                "image": image,
-                "window": window,
-                "preprocessing": bilinear,
-            }
+            {"function": "prepare_windows", "image": image, "window": window, "preprocessing": bilinear}
         )
+    return cases
+
+
+def _decoding_cases() -> list[Case]:
     outputs = {"groups": 8, "grid": [14, 14], "width": 32, "classes": 21}
-    for size in ([480, 640], [100, 37], [1, 1]):
-        for function in ("hf_decode", "hf_groups"):
-            cases.append({"function": function, **outputs, "pixels": [224, 224], "size": size})
+    cases: list[Case] = [
+        {"function": function, **outputs, "pixels": [224, 224], "size": size}
+        for size in ([480, 640], [100, 37], [1, 1])
+        for function in ("hf_decode", "hf_groups")
+    ]
     cases.append(
         {"function": "hf_decode", **outputs, "classes": 300, "pixels": [224, 224], "size": [375, 500]}
     )
     for window, grid, size in (
-        (windows[0], [28, 28], [480, 640]),
-        (windows[1], [4, 4], [90, 200]),
-        (windows[1], [4, 4], [60, 7]),
+        (_WINDOWS[0], [28, 28], [480, 640]),
+        (_WINDOWS[1], [4, 4], [90, 200]),
+        (_WINDOWS[1], [4, 4], [60, 7]),
     ):
         shared = {**outputs, "grid": grid, "window": window, "size": size}
         cases.append({"function": "window_groups", **shared})
@@ -189,6 +179,11 @@ def _cases() -> list[Case]:
             }
             for threshold, top in ((None, 5), (0.35, 5), (0.95, 2))
         ]  # fmt: skip
+    return cases
+
+
+def _cases() -> list[Case]:
+    cases = [*_preprocessing_cases(), *_decoding_cases()]
     return [{"seed": seed, **case} for seed, case in enumerate(cases)]
 
 

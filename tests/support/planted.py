@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import onnx
+from bad_bundles import edit_manifest
 from onnx import TensorProto, helper, numpy_helper
 
 from groupvit_export.graph.naming import grouping_nodes
 from groupvit_export.graph.precision import in_precision
-from groupvit_runtime.manifest import MANIFEST_NAME, FileInfo
+from groupvit_runtime.manifest import FileInfo
 
 Change = Callable[[onnx.ModelProto], None]
 
@@ -34,13 +34,6 @@ def plant(bundle: Path, folder: Path, change: Change) -> Path:
 
     edit_manifest(copy, record)
     return copy
-
-
-def edit_manifest(bundle: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    path = bundle / MANIFEST_NAME
-    value = json.loads(path.read_text())
-    change(value)
-    path.write_text(json.dumps(value))
 
 
 def body(model: onnx.ModelProto) -> onnx.FunctionProto:

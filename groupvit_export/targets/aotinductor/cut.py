@@ -9,16 +9,17 @@ from groupvit_export.graph.naming import grouping_value
 from groupvit_export.targets.aotinductor.package import build_package
 from groupvit_export.targets.aotinductor.program import Grouping
 from groupvit_export.targets.cut import cut_info
+from groupvit_export.targets.inspection import Missing, MissingPart
 from groupvit_kernels.grouping_attention_contract import INPUTS
 from groupvit_runtime.engines.torch import package_facts
 from groupvit_runtime.manifest import EngineInfo, TensorInfo
 
 
-def cut_op(info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | str:
+def cut_op(info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | Missing:
     """See `Target.cut_op`. A package cannot be cut; the op is compiled in the sizes that it has there."""
     facts = package_facts(info, root / info.files[0].path)
     if len(facts.grouping) < stage:
-        return "the package has no grouping attention"
+        return Missing(MissingPart.GROUPING_RECORD)
     sizes = facts.grouping[stage - 1]
     shapes = {
         "query": (-1, sizes.groups, sizes.channels),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from groupvit_export.targets.aotinductor.options import TorchOptions
 from groupvit_export.targets.aotinductor.toolchain import check_toolchain, compiler_name, has_compiler
 from groupvit_export.targets.base import BuildRequest, BuiltEngine, Target
+from groupvit_export.targets.inspection import Missing
 from groupvit_export.targets.options import one_of
 from groupvit_export.targets.requirements import TargetState, state_on_cpu, state_on_gpu
 from groupvit_runtime.manifest import EngineInfo
@@ -35,7 +36,7 @@ class AOTInductorTarget(Target[TorchOptions]):
 
         return build(model, folder, request)
 
-    def cut_op(self, info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | str:
+    def cut_op(self, info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | Missing:
         from groupvit_export.targets.aotinductor.cut import cut_op
 
         return cut_op(info, root, stage, folder)

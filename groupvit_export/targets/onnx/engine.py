@@ -9,6 +9,7 @@ import onnx
 from groupvit_export.graph.isolate import isolate_grouping
 from groupvit_export.targets.base import BuildRequest, BuiltEngine
 from groupvit_export.targets.cut import cut_info
+from groupvit_export.targets.inspection import Missing, MissingPart
 from groupvit_export.targets.options import TargetOptions
 from groupvit_runtime.manifest import EngineInfo
 from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
@@ -22,11 +23,11 @@ def build(model: onnx.ModelProto, folder: Path, request: BuildRequest[TargetOpti
     return BuiltEngine(files=(name,), versions=versions, hardware="any")
 
 
-def cut_op(info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | str:
+def cut_op(info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | Missing:
     """See `Target.cut_op`."""
     small = isolate_grouping(onnx.load(root / info.files[0].path), stage)
-    if isinstance(small, str):
-        return small
+    if small is None:
+        return Missing(MissingPart.GROUPING_NODE)
     name = f"grouping_{stage}.onnx"
     onnx.save_model(small, folder / name)
     return cut_info(info, stage, folder, (name,))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from groupvit_export.targets.base import (
     Target,
     lead_engine,
 )
+from groupvit_export.targets.inspection import Missing
 from groupvit_export.targets.options import TargetOptions
 from groupvit_export.targets.requirements import TargetState, state_on_cpu, state_on_gpu
 from groupvit_runtime.engines import EngineOptions
@@ -26,10 +26,9 @@ from groupvit_runtime.manifest import EngineInfo, Role
 if TYPE_CHECKING:
     import onnx
 
-_ON_CPU: Final[Mapping[str, str]] = MappingProxyType(
-    {"fp16": "computes fp16 in float32", "bf16": "cannot compute in bf16"}
-)
-"""What ONNX Runtime does with half precision where there is no GPU."""
+
+_GPU_ONLY: Final = ("fp16", "bf16")
+"""Precisions that ONNX Runtime does not compute in on a CPU."""
 
 
 class OnnxTarget(Target[TargetOptions]):
@@ -42,7 +41,7 @@ class OnnxTarget(Target[TargetOptions]):
 
         return build(model, folder, request)
 
-    def cut_op(self, info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | str:
+    def cut_op(self, info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | Missing:
         from groupvit_export.targets.onnx.engine import cut_op
 
         return cut_op(info, root, stage, folder)
@@ -57,13 +56,12 @@ class OnnxTarget(Target[TargetOptions]):
     ) -> SubstituteEngine | None:
         lead = lead_engine(engines)
         # Left to itself ONNX Runtime takes the CPU, which has next to no half precision.
-        if options.device is not None or lead.precision not in _ON_CPU:
+        if options.device is not None or lead.precision not in _GPU_ONLY:
             return None
         from groupvit_export.targets.substitute import run_graphs
 
         graphs = {role: info.files[0] for role, info in engines.items()}
-        why = f"it is for CUDA; on a CPU ONNX Runtime {_ON_CPU[lead.precision]}"
-        return run_graphs(engines, graphs, root, scratch, why)
+        return run_graphs(engines, graphs, root, scratch, no_gpu=None)
 
     def requirements(self) -> tuple[TargetState, ...]:
         gpu_package = install_hint("onnxruntime-gpu")

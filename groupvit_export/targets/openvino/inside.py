@@ -13,12 +13,13 @@ from groupvit_export.graph.isolate import INPUT_RANKS
 from groupvit_export.graph.naming import grouping_value
 from groupvit_export.targets.base import MarkedEngine
 from groupvit_export.targets.cut import cut_info
+from groupvit_export.targets.inspection import Missing, MissingPart
 from groupvit_kernels.grouping_attention_contract import INPUTS, OUTPUTS
 from groupvit_runtime.manifest import EngineInfo
 from groupvit_runtime.without_telemetry.openvino import openvino as ov
 
 
-def cut_op(info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | str:
+def cut_op(info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | Missing:
     """See `Target.cut_op`."""
     model = ov.Core().read_model(root / info.files[0].path)
     # A result carries the names of what it is the result of.
@@ -27,7 +28,7 @@ def cut_op(info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo
     wanted = {name: grouping_value(stage, name) for name in (*INPUTS, *OUTPUTS)}
     missing = sorted(value for value in wanted.values() if value not in outputs)
     if missing:
-        return f"the file has no tensors {', '.join(missing)}"
+        return Missing(MissingPart.TENSORS, tuple(missing))
     parameters = []
     for name in INPUTS:
         parameter = ov.opset13.parameter([-1] * INPUT_RANKS[name], np.float32, name=wanted[name])

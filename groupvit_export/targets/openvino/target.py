@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from numpy.typing import NDArray
 
 from groupvit_export.targets.base import BuildRequest, BuiltEngine, MarkedEngine, Target
+from groupvit_export.targets.inspection import Missing
 from groupvit_export.targets.options import TargetOptions
 from groupvit_export.targets.requirements import TargetState, state_on_cpu
 from groupvit_runtime.manifest import EngineInfo
@@ -27,7 +28,7 @@ class OpenVINOTarget(Target[TargetOptions]):
 
         return build(model, folder, request)
 
-    def cut_op(self, info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | str:
+    def cut_op(self, info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | Missing:
         from groupvit_export.targets.openvino.inside import cut_op
 
         return cut_op(info, root, stage, folder)

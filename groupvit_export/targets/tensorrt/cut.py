@@ -10,6 +10,7 @@ import onnx
 from groupvit_export.graph.isolate import isolate_grouping
 from groupvit_export.graph.naming import grouping_value
 from groupvit_export.targets.cut import cut_info
+from groupvit_export.targets.inspection import Missing, MissingPart
 from groupvit_export.targets.tensorrt.choose import choose_flavor
 from groupvit_export.targets.tensorrt.options import TrtOptions
 from groupvit_export.targets.tensorrt.plan import build_plan
@@ -17,15 +18,15 @@ from groupvit_kernels.grouping_attention_contract import INPUTS
 from groupvit_runtime.manifest import EngineInfo, ProfileInfo
 
 
-def cut_op(info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | str:
+def cut_op(info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | Missing:
     """See `Target.cut_op`. A plan cannot be cut; the op is cut out of the graph it was built from."""
     if info.source is None or info.tensorrt is None:
-        return "the bundle lacks the graph that the plan was built from"
+        return Missing(MissingPart.SOURCE_GRAPH)
     facts = info.tensorrt
     model = onnx.load(root / info.source.path)
     small = isolate_grouping(model, stage)
-    if isinstance(small, str):
-        return small
+    if small is None:
+        return Missing(MissingPart.GROUPING_NODE)
     inferred = onnx.shape_inference.infer_shapes(model).graph
     shapes = {
         value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim[1:])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -12,6 +14,9 @@ import onnx
 
 from groupvit_export.errors import ExportError
 from groupvit_export.graph.grouping_attention_function import inlined
+from groupvit_export.targets.inspection import Missing, MissingPart, NetworkFacts, ParsedGraphs
+from groupvit_runtime.engines.tensorrt_flavors import FLAVORS, is_installed, logger_of
+from groupvit_runtime.manifest import EngineInfo, Role, TensorRTInfo
 
 _PASSED_THROUGH: Final = ("CAST", "IDENTITY", "SHUFFLE", "SQUEEZE", "UNSQUEEZE")
 """Layers that only dress a value; behind them stands what made it."""
@@ -34,27 +39,31 @@ class ParsedNetwork:
     builder: Any
 
 
-@dataclass(frozen=True)
-class NetworkFacts:
-    """What the parser made of a graph.
+def parse_graphs(
+    engines: Mapping[Role, EngineInfo], plan: TensorRTInfo, root: Path, stages: int
+) -> ParsedGraphs | Missing:
+    """See `Target.parse_graphs`.
 
-    Attributes:
-        layers: by type, how many.
-        dtypes: by dtype of the first output, how many layers.
-        normalizations: layers that are a LayerNorm, not taken apart.
-        unread_casts: casts whose result nobody reads.
-        round_trips: casts to a narrower type that are cast back at once, which only lose bits.
-        byte_products: products of which both sides were dequantized from int8 just before.
-        decisions: by stage from 1, what is wrong with the way a token's group is chosen; empty where nothing.
+    Args:
+        engines: by role.
+        plan: of the image engine.
+        root: the folder that they lie in.
+        stages: how many grouping blocks there are.
     """
-
-    layers: Mapping[str, int]
-    dtypes: Mapping[str, int]
-    normalizations: int
-    unread_casts: tuple[str, ...]
-    round_trips: tuple[str, ...]
-    byte_products: int
-    decisions: tuple[str, ...]
+    flavor = FLAVORS[plan.flavor]
+    if not is_installed(flavor):
+        return Missing(MissingPart.PARSER, (flavor.title,))
+    trt = importlib.import_module(flavor.module)
+    facts: dict[Role, NetworkFacts] = {}
+    layer_norms = 0
+    for role, info in engines.items():
+        if info.source is None:
+            return Missing(MissingPart.SOURCE_GRAPH)
+        model = onnx.load(info.source.verify(root))
+        layer_norms += sum(node.op_type == "LayerNormalization" for node in model.graph.node)
+        parsed = parse(trt, logger_of(trt), model)
+        facts[role] = network_facts(trt, parsed.network, stages if role == "image" else 0)
+    return ParsedGraphs(facts, layer_norms)
 
 
 def parse(trt: Any, logger: Any, model: onnx.ModelProto) -> ParsedNetwork:

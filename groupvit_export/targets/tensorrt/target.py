@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from groupvit_export.errors import EngineError
 from groupvit_export.targets.base import BuildRequest, BuiltEngine, SubstituteEngine, Target
+from groupvit_export.targets.inspection import Missing, ParsedGraphs
 from groupvit_export.targets.requirements import TargetState, is_there, with_export
 from groupvit_export.targets.tensorrt.choose import choose_flavor
 from groupvit_export.targets.tensorrt.options import TrtOptions, check_values
@@ -36,10 +37,18 @@ class TensorRTTarget(Target[TrtOptions]):
 
         return build(model, folder, request)
 
-    def cut_op(self, info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | str:
+    def cut_op(self, info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | Missing:
         from groupvit_export.targets.tensorrt.cut import cut_op
 
         return cut_op(info, root, stage, folder)
+
+    def parse_graphs(
+        self, engines: Mapping[Role, EngineInfo], root: Path, stages: int
+    ) -> ParsedGraphs | Missing | None:
+        from groupvit_export.targets.tensorrt.network import parse_graphs
+
+        plan = engines["image"].tensorrt
+        return None if plan is None else parse_graphs(engines, plan, root, stages)
 
     def substitute(
         self, engines: Mapping[Role, EngineInfo], root: Path, scratch: Path, options: EngineOptions
@@ -52,7 +61,7 @@ class TensorRTTarget(Target[TrtOptions]):
             return None
         from groupvit_export.targets.substitute import run_graphs
 
-        return run_graphs(engines, graphs, root, scratch, without)
+        return run_graphs(engines, graphs, root, scratch, no_gpu=without)
 
     def requirements(self) -> tuple[TargetState, ...]:
         without = _without_gpu()

@@ -12,6 +12,7 @@ from groupvit_export.errors import CheckpointError
 from groupvit_export.model.groupvit import GroupViTModel
 from groupvit_export.verification.cells import MaxError, count_cell, place
 from groupvit_export.verification.decisions import output_error
+from groupvit_export.verification.details import Difference, Differences
 from groupvit_export.verification.report import Cell
 from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_export.verification.specification import VerificationSpec
@@ -75,10 +76,9 @@ def _constants_cell(subject: VerificationSpec, bundle: OpenBundle) -> Cell:
         ),
         "decode.paper": (decode.paper, subject.paper),
     }
-    wrong = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-    first = place("manifest", next(iter(wrong)), ()) if wrong else None
-    detail = "; ".join(f"{name}: {given}, expected {expected}" for name, (given, expected) in wrong.items())
-    return count_cell(len(wrong), first, detail)
+    wrong = tuple(Difference(name, *pair) for name, pair in pairs.items() if pair[0] != pair[1])
+    first = place("manifest", wrong[0].name, ()) if wrong else None
+    return count_cell(len(wrong), first, Differences(wrong))
 
 
 def _pixel_values_cell(
@@ -86,6 +86,7 @@ def _pixel_values_cell(
 ) -> Cell:
     worst = MaxError()
     expected = subject.contracts
+    differences = _differences(expected, given)
     for name, rgb in images.items():
         pairs = {
             "hf": tuple(
@@ -98,16 +99,16 @@ def _pixel_values_cell(
         for decode, (ours, theirs) in pairs.items():
             error, where = output_error(theirs, ours.astype(np.float64))
             worst.update(error, 0.0, place(f"{name}, {decode}", "pixel_values", where))
-    return worst.cell(detail=_differences(expected, given))
+    return worst.cell(detail=differences)
 
 
-def _differences(expected: Preprocessings, given: Preprocessings) -> str:
-    differences = []
+def _differences(expected: Preprocessings, given: Preprocessings) -> Differences:
+    found = []
     for decode in ("hf", "paper"):
         ours, theirs = getattr(expected, decode), getattr(given, decode)
-        differences += [
-            f"{decode} {field.name}: {getattr(theirs, field.name)}, expected {getattr(ours, field.name)}"
+        found += [
+            Difference(f"{decode} {field.name}", getattr(theirs, field.name), getattr(ours, field.name))
             for field in fields(ours)
             if getattr(ours, field.name) != getattr(theirs, field.name)
         ]
-    return "; ".join(differences)
+    return Differences(tuple(found))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from groupvit_export.verification.cases import Case
 from groupvit_export.verification.cells import MaxError, count_cell, first_of, information, place, risk_cell
 from groupvit_export.verification.decisions import Index, StageFigures, StageView, compare_stage, logit_error
+from groupvit_export.verification.details import Counted, Part
 from groupvit_export.verification.reference import Arrays
 from groupvit_export.verification.report import Cell, Place
 from groupvit_export.verification.rows import RowKey, RowKind
@@ -48,14 +49,14 @@ def stage_cells(
         RowKey(RowKind.STAGE_SELF_CONSISTENCY, stage): count_cell(
             len(inconsistent),
             first_of(inconsistent),
-            f"{tokens - len(inconsistent):,} of {tokens:,} tokens are in the best group of its own soft map",
+            Part(tokens - len(inconsistent), tokens, Counted.CONSISTENT_TOKENS),
         ),
         RowKey(RowKind.STAGE_SAFE_FLIPS, stage): count_cell(
-            len(safe_flips), first_of(safe_flips), f"{flips} of {tokens:,} tokens flipped"
+            len(safe_flips), first_of(safe_flips), Part(flips, tokens, Counted.FLIPPED_TOKENS)
         ),
         RowKey(RowKind.STAGE_FLIPS_AT_RISK, stage): information(float(flips - len(safe_flips))),
         RowKey(RowKind.STAGE_TOKENS_AT_RISK, stage): risk_cell(
-            at_risk, judged, truth.budgets.at_risk_limit, "tokens of images"
+            at_risk, judged, truth.budgets.at_risk_limit, Counted.IMAGE_TOKENS
         ),
         RowKey(RowKind.STAGE_REGRET, stage): regret.cell(),
         RowKey(RowKind.STAGE_GROUP_COUNT_SHIFT, stage): information(float(max(f.shift for f in figures))),

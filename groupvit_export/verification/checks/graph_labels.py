@@ -16,6 +16,7 @@ from groupvit_export.verification.checks.pixels import (
     hf_scores_at,
     hf_view,
 )
+from groupvit_export.verification.details import GraphLabels, Refusal
 from groupvit_export.verification.report import Cell, Place, broken
 from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_export.verification.specification import ClassPrompts, ReferenceContext
@@ -71,9 +72,8 @@ def graph_label_cells(
                 if first is None and found.first is not None:
                     first = place(f"{case.name}, {size[0]}x{size[1]}, image {index}", "labels", found.first)
     except GroupViTError as error:
-        return {_ROW: broken(str(error))}
-    detail = f"{wrong:,} of {pixels:,} pixels otherwise than the runtime, {at_risk:,} at risk"
-    return {_ROW: count_cell(wrong_safe, first, detail)}
+        return {_ROW: broken(Refusal(str(error)))}
+    return {_ROW: count_cell(wrong_safe, first, GraphLabels(wrong, pixels, at_risk))}
 
 
 def _random_classes(truth: ReferenceContext) -> NDArray[np.float32]:

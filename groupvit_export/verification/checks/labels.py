@@ -22,6 +22,7 @@ from groupvit_export.verification.checks.pixels import (
     paper_tables,
     paper_view,
 )
+from groupvit_export.verification.details import Counted, LabelAgreement, Refusal, Remark
 from groupvit_export.verification.reference import Arrays, assignments, decided_alike
 from groupvit_export.verification.report import Cell, Place, broken, not_run
 from groupvit_export.verification.rows import RowKey, RowKind
@@ -114,10 +115,10 @@ class _Tally:
         return self.wrong / self.pixels
 
     @property
-    def agreement(self) -> str:
+    def agreement(self) -> LabelAgreement:
         present = self.union > 0
         miou = (self.intersection[present] / self.union[present]).mean()
-        return f"{_percent(1 - self.share)} of pixels equal, mIoU {_percent(float(miou))}"
+        return LabelAgreement(self.share, float(miou))
 
 
 def label_noise(
@@ -202,11 +203,11 @@ def hf_cells(
     the labels agree with the reference left to itself.
     """
     if not backend.takes(truth.subject.contracts.hf):
-        return _named("hf", not_run("the engine normalizes pixels as the paper decode does")), []
+        return _named("hf", not_run(Remark.NORMALIZES_AS_PAPER)), []
     try:
         found = _compare_hf(backend, truth, noise, words, images, keep)
     except GroupViTError as error:
-        return _named("hf", broken(str(error))), []
+        return _named("hf", broken(Refusal(str(error)))), []
     return _tally_cells("hf", found, truth, noise), found.shown
 
 
@@ -267,13 +268,13 @@ def paper_cells(
 ) -> Cells:
     """The `paper` decode: sliding windows over images of different shapes."""
     if truth.subject.paper is None:
-        return _named("paper", not_run("the engine is not square, the paper's windows are"))
+        return _named("paper", not_run(Remark.NOT_SQUARE))
     if not backend.takes(truth.subject.contracts.paper):
-        return _named("paper", not_run("the engine normalizes pixels as the hf decode does"))
+        return _named("paper", not_run(Remark.NORMALIZES_AS_HF))
     try:
         found = _compare_paper(backend, truth, truth.subject.paper, noise, words, images)
     except GroupViTError as error:
-        return _named("paper", broken(str(error)))
+        return _named("paper", broken(Refusal(str(error))))
     return _tally_cells("paper", found, truth, noise)
 
 
@@ -323,11 +324,11 @@ def _tally_cells(decode: str, found: _Compared, truth: ReferenceContext, noise: 
             replayed.wrong_safe, replayed.first, replayed.agreement
         ),
         RowKey(RowKind.DECODE_PIXELS_AT_RISK, name=decode): risk_cell(
-            replayed.at_risk, replayed.pixels, budgets.at_risk_limit, "pixels"
+            replayed.at_risk, replayed.pixels, budgets.at_risk_limit, Counted.PIXELS
         ),
         RowKey(RowKind.DECODE_FREE_REFERENCE, name=decode): information(free.share, free.agreement)
         if budgets.labels is None
-        else budgets.labels.cell(free.share, noise.shares.get(decode), free.agreement),
+        else budgets.labels.cell(free.agreement, noise.shares.get(decode)),
     }
 
 
@@ -359,8 +360,3 @@ def _float32(outputs: Arrays) -> Arrays:
         name: value if name.startswith("assignment_") else np.ascontiguousarray(value, np.float32)
         for name, value in outputs.items()
     }
-
-
-def _percent(share: float) -> str:
-    # 100.00 % is said of everything only.
-    return "100 %" if share == 1 else f"{min(100 * share, 99.9999):.4f} %"

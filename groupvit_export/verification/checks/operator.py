@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from groupvit_export.errors import GroupViTError
+from groupvit_export.targets.inspection import Missing
 from groupvit_export.verification.backends import Backend
 from groupvit_export.verification.cells import MaxError, count_cell, first_of, place
 from groupvit_export.verification.checks.grouping_attention import (
@@ -12,6 +13,7 @@ from groupvit_export.verification.checks.grouping_attention import (
     compare_operator,
     operator_cases,
 )
+from groupvit_export.verification.details import Counted, Part, Refusal
 from groupvit_export.verification.report import Cell, Place, broken, not_run
 from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_export.verification.specification import ReferenceContext
@@ -40,8 +42,9 @@ def operator_cells(backend: Backend, truth: ReferenceContext, eager: Backend) ->
     eps = float(truth.subject.model.config.vision_config.assign_eps)
     for stage, shape in enumerate(truth.subject.stage_shapes, 1):
         rows = [RowKey(kind, stage) for kind in _KINDS]
-        if isinstance(backend.grouping, str) or isinstance(eager.grouping, str):
-            cells |= dict.fromkeys(rows, not_run(str(backend.grouping)))
+        if isinstance(backend.grouping, Missing) or isinstance(eager.grouping, Missing):
+            assert isinstance(backend.grouping, Missing)  # PyTorch always has the op
+            cells |= dict.fromkeys(rows, not_run(backend.grouping))
             continue
         tally = _OperatorTally([], 0, 0, MaxError(), MaxError())
         try:
@@ -55,9 +58,9 @@ def operator_cells(backend: Backend, truth: ReferenceContext, eager: Backend) ->
                     tally, case.name, compare_operator(case, outputs, eps, budget), yardstick, truth
                 )
         except GroupViTError as error:
-            cells |= dict.fromkeys(rows, broken(str(error)))
+            cells |= dict.fromkeys(rows, broken(Refusal(str(error))))
             continue
-        detail = f"{tally.all_flips} of {tally.tokens:,} tokens flipped"
+        detail = Part(tally.all_flips, tally.tokens, Counted.FLIPPED_TOKENS)
         cells[rows[0]] = count_cell(len(tally.flips), first_of(tally.flips), detail)
         cells[rows[1]] = tally.logits.cell()
         cells[rows[2]] = tally.means.cell()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from groupvit_export.errors import GroupViTError
 from groupvit_export.verification.backends import Backend
@@ -10,13 +11,14 @@ from groupvit_export.verification.cases import Case
 from groupvit_export.verification.cells import MaxError, count_cell, place
 from groupvit_export.verification.checks.decisions import stage_cells
 from groupvit_export.verification.decisions import output_error
+from groupvit_export.verification.details import Counted, Refusal, Total
 from groupvit_export.verification.reference import Arrays, assignments
 from groupvit_export.verification.report import Cell, broken
 from groupvit_export.verification.rows import RowKey, RowKind, output_row
 from groupvit_export.verification.specification import ReferenceContext, continuous
 
-Runs = Mapping[Case, Arrays | str]
-"""Outputs by case, or in words why there are none."""
+Runs = Mapping[Case, Arrays | Refusal]
+"""Outputs by case, or why there are none."""
 
 
 def run_cases(backend: Backend, cases: list[Case]) -> Runs:
@@ -27,11 +29,10 @@ def run_cases(backend: Backend, cases: list[Case]) -> Runs:
 def image_cells(truth: ReferenceContext, runs: Runs) -> dict[RowKey, Cell]:
     """Decisions of every stage and errors of every output, replayed."""
     stages = range(1, truth.subject.stages + 1)
-    refusals = [f"{case.name}: {run}" for case, run in runs.items() if isinstance(run, str)]
-    cells: dict[RowKey, Cell] = {
-        RowKey(RowKind.RUNS): broken(refusals[0]) if refusals else count_cell(0, None, f"{len(runs)} inputs")
-    }
-    ran = {case: run for case, run in runs.items() if not isinstance(run, str)}
+    ran = {case: run for case, run in runs.items() if not isinstance(run, Refusal)}
+    refusals = [replace(run, case=case.name) for case, run in runs.items() if isinstance(run, Refusal)]
+    all_ran = count_cell(0, None, Total(len(runs), Counted.INPUTS))
+    cells: dict[RowKey, Cell] = {RowKey(RowKind.RUNS): broken(refusals[0]) if refusals else all_ran}
     if not ran:
         return cells
     replays = {
@@ -48,8 +49,8 @@ def image_cells(truth: ReferenceContext, runs: Runs) -> dict[RowKey, Cell]:
     return cells
 
 
-def _attempt(backend: Backend, case: Case) -> Arrays | str:
+def _attempt(backend: Backend, case: Case) -> Arrays | Refusal:
     try:
         return backend.image(case.value)
     except GroupViTError as error:
-        return " ".join(str(error).split())
+        return Refusal(" ".join(str(error).split()))

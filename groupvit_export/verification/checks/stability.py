@@ -9,6 +9,7 @@ from groupvit_export.verification.backends import Backend
 from groupvit_export.verification.cases import Case
 from groupvit_export.verification.cells import MaxError, count_cell, first_of, place
 from groupvit_export.verification.decisions import StageView, margins, output_error
+from groupvit_export.verification.details import BatchAndAlone, Refusal, Repeats
 from groupvit_export.verification.reference import Arrays, assignments
 from groupvit_export.verification.report import Cell, Place, broken, not_run
 from groupvit_export.verification.rows import RowKey, RowKind
@@ -18,7 +19,7 @@ _REPEATS = 3
 
 
 def stability_cells(
-    backend: Backend, truth: ReferenceContext, case: Case, first: Arrays | str
+    backend: Backend, truth: ReferenceContext, case: Case, first: Arrays | Refusal
 ) -> dict[RowKey, Cell]:
     """The same input again, and every image of a batch alone.
 
@@ -28,7 +29,7 @@ def stability_cells(
         case: a batch of several images.
         first: what it gave before.
     """
-    if isinstance(first, str):
+    if isinstance(first, Refusal):
         return {
             RowKey(RowKind.REPEATED_RUNS): not_run(first),
             RowKey(RowKind.BATCH_AGAINST_SINGLE): not_run(first),
@@ -52,8 +53,8 @@ def _repeat_cell(backend: Backend, truth: ReferenceContext, case: Case, first: A
             budget = truth.budget(case.kind, quantity) if quantity else 0.0
             largest.update(error, budget, place(case.name, name, where))
     if equal:
-        return count_cell(0, None, f"{_REPEATS} runs, equal to the bit")
-    return largest.cell(detail=f"{_REPEATS} runs, not equal to the bit")
+        return count_cell(0, None, Repeats(_REPEATS, equal=True))
+    return largest.cell(detail=Repeats(_REPEATS, equal=False))
 
 
 def _batch_cell(backend: Backend, truth: ReferenceContext, case: Case, batch: Arrays) -> Cell:
@@ -64,7 +65,7 @@ def _batch_cell(backend: Backend, truth: ReferenceContext, case: Case, batch: Ar
         try:
             alone = backend.image(case.value[image : image + 1])
         except GroupViTError as error:
-            return broken(f"batch 1: {error}")
+            return broken(Refusal(str(error), "batch 1"))
         reference = truth.reference.replay(case.value[image : image + 1], assignments(alone))
         clean = True
         for stage in range(1, truth.subject.stages + 1):
@@ -77,7 +78,5 @@ def _batch_cell(backend: Backend, truth: ReferenceContext, case: Case, batch: Ar
             excused += int(differs.sum() - safe.sum())
             changed += [place(case.name, name, (image, int(token))) for token in np.flatnonzero(safe)]
             clean = clean and not differs.any()
-    detail = f"{count} images decided alike in a batch and alone"
-    if changed or excused:
-        detail = f"{len(changed) + excused} tokens decided otherwise alone, {excused} of them at risk"
+    detail = BatchAndAlone(count, len(changed) + excused, excused)
     return count_cell(len(changed), first_of(changed), detail)

@@ -7,6 +7,7 @@ from groupvit_export.verification.backends import Backend
 from groupvit_export.verification.cases import Case
 from groupvit_export.verification.cells import MaxError, place
 from groupvit_export.verification.decisions import output_error
+from groupvit_export.verification.details import Refusal
 from groupvit_export.verification.report import Cell, broken
 from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_export.verification.specification import ReferenceContext
@@ -21,7 +22,7 @@ def text_cells(backend: Backend, truth: ReferenceContext, cases: list[Case]) -> 
         try:
             embeds = backend.text(case.value)
         except GroupViTError as error:
-            return {_ROW: broken(f"{case.name}: {error}")}
+            return {_ROW: broken(Refusal(str(error), case.name))}
         found, where = output_error(embeds, truth.reference.text(case.value))
         largest.update(found, truth.budget(case.kind, "text_embeds"), place(case.name, "text_embeds", where))
     return {_ROW: largest.cell(too_noisy=truth.too_noisy("text_embeds"))}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bad_bundles import edit, flip_a_bit, with_additions
+from bad_bundles import edit_manifest, flip_a_bit, with_additions
 from damaged_bundles import full_manifest
 
 from groupvit_export.provenance import (
@@ -133,7 +133,7 @@ def test_spaces_and_order_are_no_change(bundle: OpenBundle) -> None:
 def test_a_change_of_the_manifest_is_found(
     bundle: OpenBundle, change: Callable[[dict[str, Any]], object]
 ) -> None:
-    edit(bundle.root, change)
+    edit_manifest(bundle.root, change)
     with pytest.raises(BundleError, match="manifest is not the one(.|\n)*groupvit export --target openvino"):
         check_manifest_seal(bundle)
     assert read_provenance(bundle) == full_provenance()

@@ -12,9 +12,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from bad_bundles import edit_manifest
 from made import come_from, use_passes
 from PIL import Image
-from planted import edit_manifest, perturb_one_weight, plant, wrong_mean
+from planted import perturb_one_weight, plant, wrong_mean
 from safetensors.torch import save_file
 
 from groupvit_export.cli import main

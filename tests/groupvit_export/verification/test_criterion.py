@@ -16,6 +16,7 @@ from groupvit_export.verification.cells import risk_cell
 from groupvit_export.verification.checks.labels import LabelNoise, hf_cells, label_noise
 from groupvit_export.verification.checks.pixels import PaperBudgets
 from groupvit_export.verification.criterion import LabelCriterion
+from groupvit_export.verification.details import Counted, LabelAgreement, Part
 from groupvit_export.verification.inputs import bundled_scenes, class_words
 from groupvit_export.verification.reference import Arrays, Reference
 from groupvit_export.verification.rows import RowKey, RowKind
@@ -41,12 +42,17 @@ def test_the_limit_is_one_percent_or_what_eager_excuses(eager_share: float | Non
     ],
 )
 def test_verdicts(found: float, eager_share: float | None, verdict: str) -> None:
-    assert CRITERION.cell(found, eager_share).verdict == verdict
+    assert CRITERION.cell(LabelAgreement(found, 0.9), eager_share).verdict == verdict
 
 
 def test_tokens_at_risk_inform_where_labels_decide() -> None:
-    cell = risk_cell(9, 10, None, "tokens")
-    assert (cell.verdict, cell.value, cell.budget, cell.detail) == (None, 0.9, None, "9 of 10 tokens")
+    cell = risk_cell(9, 10, None, Counted.PIXELS)
+    assert (cell.verdict, cell.value, cell.budget, cell.detail) == (
+        None,
+        0.9,
+        None,
+        Part(9, 10, Counted.PIXELS),
+    )
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
@@ -98,7 +104,7 @@ def test_no_run_is_larger_than_the_backend_takes(limit: int | None) -> None:
         seen.append(len(pixel_values))
         return {"masks": pixel_values * 2}
 
-    backend = Backend("x", "x", None, "fp32", "cpu", image, lambda ids: ids, "none", max_batch=limit)
+    backend = Backend("x", None, None, "fp32", "cpu", image, lambda ids: ids, (), max_batch=limit)
     value = np.arange(5, dtype=np.float32)[:, None]
     np.testing.assert_array_equal(in_batches(backend, value)["masks"], value * 2)
     assert max(seen) <= (limit or 5) and sum(seen) == 5

@@ -8,6 +8,7 @@ import pytest
 
 from groupvit_export.metrics.budget import LabelBudget
 from groupvit_export.metrics.judge import Quality
+from groupvit_export.verification.details import LoadedEngine
 from groupvit_export.verification.int8_criteria import (
     MIOU,
     PIXELS,
@@ -25,7 +26,7 @@ BUDGET = LabelBudget(max_miou_drop=1.5, min_agreement=98.5)
 def _report(cells: dict[str, Cell]) -> Report:
     # The same figures in both columns; only one of them is int8.
     rows = tuple(Row(row_of(name), {"int8": cell, "fp32": cell}) for name, cell in cells.items())
-    columns = tuple(Column(name, "", "onnx", name, "cpu") for name in ("int8", "fp32"))
+    columns = tuple(Column(name, LoadedEngine(""), "onnx", name, "cpu") for name in ("int8", "fp32"))
     return Report("b", "c", columns, rows, (), (), 0.0)
 
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from bad_bundles import edit_manifest
 from planted import (
     GRAPH_FAULTS,
     MANIFEST_FAULTS,
     Change,
-    edit_manifest,
     in_half,
     matrices,
     perturb,
@@ -55,7 +55,7 @@ def test_a_fault_in_the_graph_fails(
 ) -> None:
     bundle = plant(half_bundles[precision], tmp_path / "bundle", FAULTS[fault])
     backend = engine_backend(bundle, tmp_path / "cut")
-    assert backend.substitute is not None and f"rounded as {precision}" in backend.substitute
+    assert backend.substitution is not None and backend.substitution.precision == precision
     report = examine_backends(demo_subject(), backend, precision=precision)
     assert report.verdict == "FAIL"
     (finding,) = report.findings

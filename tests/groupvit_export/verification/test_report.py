@@ -7,6 +7,7 @@ from verifying import demo_subject, examine_backends
 
 from groupvit_export.verification.backends import eager
 from groupvit_export.verification.cells import MaxError, count_cell, information, place, risk_cell
+from groupvit_export.verification.details import Counted, LoadedEngine, Refusal, Remark
 from groupvit_export.verification.report import EXIT_CODES, Cell, Column, Report, Row, broken, not_run
 from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_export.verification.words import finding_words, parity_summary, place_words
@@ -19,7 +20,13 @@ def report(*cells: Cell) -> Report:
         Row(RowKey(RowKind.STAGE_REGRET, stage), {"engine": cell}) for stage, cell in enumerate(cells, 1)
     )
     return Report(
-        "bundle", "checkpoint", (Column("engine", "", None, "fp32", "cpu"),), rows, ("case",), (), 0.0
+        "bundle",
+        "checkpoint",
+        (Column("engine", LoadedEngine(""), None, "fp32", "cpu"),),
+        rows,
+        ("case",),
+        (),
+        0.0,
     )
 
 
@@ -36,20 +43,20 @@ def test_a_place_is_said_in_words() -> None:
 
 def test_verdicts_of_cells() -> None:
     assert worst_of(1.0, 1.0).verdict == "PASS"
-    assert worst_of(1.1, 1.0) == Cell("FAIL", 1.1, 1.0, "", HERE)
+    assert worst_of(1.1, 1.0) == Cell("FAIL", 1.1, 1.0, None, HERE)
     assert worst_of(0.1, 1.0, too_noisy=True).verdict == "AMBIGUOUS"
     assert worst_of(np.inf, 1.0, too_noisy=True).verdict == "FAIL"
     assert worst_of(0.0, 0.0).verdict == "PASS" and worst_of(1e-30, 0.0).verdict == "FAIL"
     assert count_cell(0, HERE).verdict == "PASS" and count_cell(1, HERE).place == HERE
-    assert risk_cell(1, 20, 0.05, "").verdict == "PASS"
-    assert risk_cell(2, 20, 0.05, "").verdict == "AMBIGUOUS"
+    assert risk_cell(1, 20, 0.05, Counted.PIXELS).verdict == "PASS"
+    assert risk_cell(2, 20, 0.05, Counted.PIXELS).verdict == "AMBIGUOUS"
 
 
 def test_the_worst_cell_decides_and_its_first_row_is_named() -> None:
-    unsure, wrong = risk_cell(1, 1, 0.5, ""), count_cell(2, HERE)
-    assert report(information(9.0), not_run("no driver")).verdict == "PASS"
+    unsure, wrong = risk_cell(1, 1, 0.5, Counted.PIXELS), count_cell(2, HERE)
+    assert report(information(9.0), not_run(Remark.NOT_SQUARE)).verdict == "PASS"
     assert report(count_cell(0, None), unsure).verdict == "AMBIGUOUS"
-    found = report(unsure, count_cell(0, None), wrong, broken("later"))
+    found = report(unsure, count_cell(0, None), wrong, broken(Refusal("later")))
     assert found.verdict == "FAIL"
     (finding,) = found.findings
     assert (finding.row.stage, finding.cell.place) == (3, HERE)

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from bad_bundles import edit_manifest
 from fake_gpu import FakeCuda
 from made import provenance_of
 from onnx import numpy_helper
-from planted import edit_manifest
 from verifying import demo_subject, engine_backend, examine_backends
 
 import groupvit_export.targets.tensorrt.target as tensorrt_target
-import groupvit_export.verification.api as verification
+import groupvit_export.verification.prepare as prepare
 from groupvit_export.cli import main
 from groupvit_export.verification.api import VerifyOptions, verify_bundle
 from groupvit_export.verification.cases import edge_cases, image_cases, synthetic_cases
@@ -104,7 +104,7 @@ def test_a_device_that_is_asked_for_is_not_replaced(trt_bundles: Mapping[str, Pa
 
 
 def test_engines_that_run_here_are_not_replaced(demo_bundle: Path, tmp_path: Path) -> None:
-    assert engine_backend(demo_bundle, tmp_path).substitute is None
+    assert engine_backend(demo_bundle, tmp_path).substitution is None
 
 
 def test_a_fault_in_the_graph_of_a_plan_is_found(trt_bundles: Mapping[str, Path], tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_fault_in_the_graph_of_a_plan_is_found(trt_bundles: Mapping[str, Path]
 def test_a_bisection_says_at_once_that_a_plan_cannot_be_marked(
     trt_bundles: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verification, "build_model", lambda checkpoint: pytest.fail("work was begun"))
+    monkeypatch.setattr(prepare, "build_model", lambda checkpoint: pytest.fail("work was begun"))
     with pytest.raises(UsageError, match=r"cannot be marked: a plan(.|\n)*--target onnx"):
         verify_bundle(trt_bundles["fp32"], find_divergence=True)
 
@@ -137,7 +137,7 @@ def test_a_bisection_says_at_once_that_a_plan_cannot_be_marked(
 def test_nor_can_further_targets(
     demo_bundles: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch, target: str
 ) -> None:
-    monkeypatch.setattr(verification, "build_model", lambda checkpoint: pytest.fail("work was begun"))
+    monkeypatch.setattr(prepare, "build_model", lambda checkpoint: pytest.fail("work was begun"))
     with pytest.raises(UsageError, match=f"target {target} cannot be marked"):
         verify_bundle(demo_bundles["onnx"], VerifyOptions(targets=(target,)), find_divergence=True)
 

@@ -18,7 +18,8 @@ from groupvit_export.cli import main
 from groupvit_export.metrics.budget import LabelBudget
 from groupvit_export.pipeline.api import ExportOptions, export_bundle
 from groupvit_export.quantization.options import QuantizationOptions
-from groupvit_export.targets.tensorrt.network import NetworkFacts, network_facts, parse
+from groupvit_export.targets.inspection import NetworkFacts
+from groupvit_export.targets.tensorrt.network import network_facts, parse
 from groupvit_export.targets.tensorrt.options import TrtOptions
 from groupvit_export.verification.checks.network import cells_of
 from groupvit_export.verification.int8_criteria import MIOU, PIXELS

@@ -1,0 +1,182 @@
+"""What a bundle is held against, loaded: its checkpoint, images and words, and what its manifest decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tokenizers import Tokenizer as RawTokenizer
+
+from groupvit_export.checkpoint.load import Checkpoint, build_model, load_checkpoint, load_recorded
+from groupvit_export.checkpoint.preprocessor import paper_constants, read_preprocessing
+from groupvit_export.checkpoint.tokenizer import find_tokenizer
+from groupvit_export.data.bundled import DEMO_CHECKPOINT, DEMO_SOURCE
+from groupvit_export.data.images import LONG_SIDE, ImageSet, read_images
+from groupvit_export.errors import CheckpointError, UsageError
+from groupvit_export.provenance import Provenance, is_manifest_sealed
+from groupvit_export.verification.backends import eager
+from groupvit_export.verification.cells import count_cell, place
+from groupvit_export.verification.checks.contract import check_architecture, manifest_cells
+from groupvit_export.verification.details import Counted, Remark, Total
+from groupvit_export.verification.examine import Plan, label_plan
+from groupvit_export.verification.inputs import bundled_scenes, class_words, sentences
+from groupvit_export.verification.options import VerifyOptions
+from groupvit_export.verification.report import Cell, not_run
+from groupvit_export.verification.rows import RowKey, RowKind
+from groupvit_export.verification.specification import ClassPrompts, VerificationSpec
+from groupvit_export.verification.validation_set import ValidationSet
+from groupvit_runtime.open_bundle import OpenBundle
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A bundle, and what it is held against.
+
+    Attributes:
+        opened, provenance: the bundle.
+        checkpoint: that it is held against.
+        subject: what the checkpoint says.
+        images: that were asked for; None for those that the package ships.
+        labels: class names that were asked for, or None.
+        plan: what is run.
+        recorded: rows that the manifest and the tokenizer decide.
+        notes: what a reader must know.
+    """
+
+    opened: OpenBundle
+    provenance: Provenance
+    checkpoint: Checkpoint
+    subject: VerificationSpec
+    images: ImageSet | None
+    labels: tuple[str, ...] | None
+    plan: Plan
+    recorded: Mapping[RowKey, Cell]
+    notes: tuple[str, ...]
+
+    @property
+    def precision(self) -> str:
+        """Of the image engine."""
+        return self.opened.manifest.engine("image").precision
+
+    def held_out(self) -> ValidationSet:
+        """Of int8: images that it was not calibrated on, and what they are held against."""
+        manifest = self.opened.manifest
+        assert manifest.tokenizer is not None  # a bundle without was refused
+        return ValidationSet.of(
+            manifest,
+            self.provenance,
+            manifest.tokenizer.verify(self.opened.root),
+            self.subject,
+            eager(self.subject.model, "fp32"),
+            self.images,
+            self.labels,
+            demo=self.checkpoint.source == DEMO_SOURCE,
+        )
+
+
+def prepare(opened: OpenBundle, provenance: Provenance, options: VerifyOptions) -> Prepared:
+    """Load what a bundle is held against.
+
+    Raises:
+        GroupViTError: checkpoint or images cannot be used, or are not for this bundle.
+    """
+    manifest = opened.manifest
+    images = None if options.images is None else read_images(options.images, options.limit)
+    checkpoint = _checkpoint(provenance, options)
+    model, size = build_model(checkpoint), manifest.model.image_size
+    preprocessing = read_preprocessing(checkpoint.folder, size)
+    engine = manifest.engine("image")
+    subject = VerificationSpec(model, size, preprocessing.contracts, paper_constants(size), engine.normalizes)
+    check_architecture(model, manifest.model)
+    words, token_ids = _words(opened, checkpoint, options.labels)
+    plan = label_plan(subject, words, bundled_scenes() if images is None else images.images, engine.max_batch)
+    return Prepared(
+        opened=opened,
+        provenance=provenance,
+        checkpoint=checkpoint,
+        subject=subject,
+        images=images,
+        labels=options.labels,
+        plan=plan,
+        recorded={
+            **manifest_cells(subject, opened, {**plan.images, **plan.shapes}),
+            RowKey(RowKind.TOKEN_IDS): token_ids,
+        },
+        notes=(
+            *_seal_notes(opened),
+            *_fingerprint_notes(opened, checkpoint),
+            *preprocessing.notes,
+            *_image_notes(images),
+        ),
+    )
+
+
+def _checkpoint(provenance: Provenance, options: VerifyOptions) -> Checkpoint:
+    recorded = provenance.checkpoint
+    if options.against is None and recorded.source == DEMO_SOURCE:
+        return replace(load_checkpoint(DEMO_CHECKPOINT, config=options.config), source=DEMO_SOURCE)
+    if options.against is not None:
+        return load_checkpoint(options.against, config=options.config)
+    try:
+        return load_recorded(recorded.source, config=options.config)
+    except CheckpointError as error:
+        raise CheckpointError(
+            "the checkpoint that the bundle was exported from cannot be loaded",
+            got=f"{recorded.source}: {error.what}",
+            expected="the same weights, wherever they lie now",
+            fix="groupvit verify BUNDLE --against CHECKPOINT",
+        ) from error
+
+
+def _seal_notes(bundle: OpenBundle) -> list[str]:
+    return [] if is_manifest_sealed(bundle) else ["manifest.json was changed after the export"]
+
+
+def _fingerprint_notes(bundle: OpenBundle, checkpoint: Checkpoint) -> list[str]:
+    recorded = bundle.manifest.fingerprint
+    if checkpoint.fingerprint == recorded:
+        return []
+    return [
+        f"the checkpoint is not the one that the bundle was exported from: fingerprint "
+        f"{checkpoint.fingerprint[:16]}..., recorded {recorded[:16]}..."
+    ]
+
+
+def _words(
+    bundle: OpenBundle, checkpoint: Checkpoint, labels: tuple[str, ...] | None
+) -> tuple[ClassPrompts, Cell]:
+    manifest = bundle.manifest
+    if manifest.tokenizer is None:
+        raise UsageError(
+            "the bundle has no tokenizer, so its text engine cannot be asked for words",
+            expected="a bundle with one",
+            fix="export the bundle with --tokenizer PATH",
+        )
+    path = manifest.tokenizer.verify(bundle.root)
+    words = class_words(path, manifest.model, manifest.prompts, labels)
+    return words, _token_ids_cell(checkpoint, sentences(words.names, manifest.prompts), path)
+
+
+def _token_ids_cell(checkpoint: Checkpoint, sentences: list[str], path: Path) -> Cell:
+    try:
+        theirs = None if checkpoint.folder is None else find_tokenizer(checkpoint.folder)
+    except CheckpointError:
+        theirs = None
+    if theirs is None:
+        return not_run(Remark.NO_TOKENIZER)
+    ours = RawTokenizer.from_file(str(path))
+    differing = [s for s in sentences if ours.encode(s).ids != theirs.encode(s).ids]
+    first = place(repr(differing[0]), "input_ids", ()) if differing else None
+    return count_cell(len(differing), first, Total(len(sentences), Counted.SENTENCES))
+
+
+def _image_notes(images: ImageSet | None) -> list[str]:
+    if images is None:
+        return []
+    taken, notes = len(images.images), []
+    if images.shrunk:
+        notes.append(f"{images.shrunk} images were shrunk to {LONG_SIDE} pixels on their long side")
+    if taken < images.found:
+        notes.append(f"{taken} of {images.found:,} images were taken, spread evenly; --limit N takes more")
+    return notes
