@@ -85,6 +85,11 @@ def run(arguments: Arguments) -> int:
         _named_vocabulary(arguments.vocab or "") if labels is None else labels,
         templates=read_templates(arguments.templates),
     )
+    if len(vocabulary) == 1 and threshold is None:
+        note(
+            "groupvit: note: one name takes the whole picture, whatever it shows, because every pixel gets "
+            "the best of the names: add background or another name"
+        )
     failed: list[Path] = []
     for number, (image, stem) in enumerate(jobs, 1):
         start = time.perf_counter()

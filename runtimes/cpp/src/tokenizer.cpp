@@ -129,7 +129,7 @@ void Tokenizer::Impl::encode_part(std::u32string_view text, const std::u32string
     const auto id = words.find(bytes);
     if (!id) {
       throw Error(GROUPVIT_ERROR_LABEL, "a label has a word that this model's tokenizer does not know",
-                  "'" + shortened(sentence) + "' (" + bytes + ")", known_words(words.words()),
+                  "'" + shortened(sentence) + "' (" + shortened(std::u32string(word)) + ")", known_words(words.words()),
                   "use words of the vocabulary the model was trained with");
     }
     ids.push_back(*id);

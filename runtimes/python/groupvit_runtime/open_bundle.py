@@ -12,6 +12,7 @@ from typing import Final
 from groupvit_runtime.errors import BundleError, LabelError
 from groupvit_runtime.manifest import MANIFEST_NAME, Manifest, read_manifest
 from groupvit_runtime.process import finalize_in_owner
+from groupvit_runtime.prompts import list_of_names, shorten
 from groupvit_runtime.vocabulary import Vocabulary
 
 MAX_UNPACKED_BYTES: Final = 16 << 30
@@ -40,9 +41,10 @@ class OpenBundle:
                 return vocabulary
         raise LabelError(
             "the bundle has no vocabulary of this name",
-            got=repr(name),
+            got=repr(shorten(name)),
             expected=", ".join(info.name for info in self.manifest.vocabularies) or "none is cached in it",
-            fix='give a list of labels, or: groupvit vocab BUNDLE --labels "..." --add ' + name,
+            fix=f"for class names, a list: {list_of_names(name)} (on the command line: --labels); to cache "
+            'them: groupvit vocab BUNDLE --labels "..." --add NAME',
         )
 
     def check_fits(self, vocabulary: Vocabulary) -> None:

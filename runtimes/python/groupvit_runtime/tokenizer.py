@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer as _Tokenizer
 
 from groupvit_runtime.errors import BundleError, LabelError
+from groupvit_runtime.prompts import shorten
 
 
 class Tokenizer:
@@ -69,14 +70,14 @@ class Tokenizer:
         except Exception as error:
             raise LabelError(
                 "a label has a word that this model's tokenizer does not know",
-                got=f"{_shorten(sentence)!r} ({error})",
+                got=f"{shorten(sentence)!r} ({shorten(str(error))})",
                 expected=self._known_words(),
                 fix="use words of the vocabulary the model was trained with",
             ) from error
         if len(ids) > self.max_length:
             raise LabelError(
                 "a label is too long for the text encoder",
-                got=f"{len(ids)} tokens: {_shorten(sentence)!r}",
+                got=f"{len(ids)} tokens: {shorten(sentence)!r}",
                 expected=f"at most {self.max_length} tokens, start and end included",
                 fix="shorten the label; nothing is cut off silently, because the end would be lost",
             )
@@ -85,7 +86,3 @@ class Tokenizer:
     def _known_words(self) -> str:
         words = sorted(word for word in self._tokenizer.get_vocab() if not word.startswith("<"))
         return " ".join(words[:60]) + (" ..." if len(words) > 60 else "")
-
-
-def _shorten(sentence: str) -> str:
-    return sentence if len(sentence) <= 60 else f"{sentence[:57]}..."
