@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +39,32 @@ def test_saving_leaves_nothing_beside_the_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["words.safetensors"]
 
 
-def test_embeddings_cannot_be_changed() -> None:
+@pytest.mark.parametrize(
+    "again", [lambda v: v, copy.copy, copy.deepcopy, lambda v: pickle.loads(pickle.dumps(v))]
+)
+def test_embeddings_cannot_be_changed(again: Callable[[Vocabulary], Vocabulary]) -> None:
+    made = again(vocabulary())
     with pytest.raises(ValueError, match="read-only"):
-        vocabulary().embeddings[0] = 0
+        made.embeddings[0] = 0
+    assert made == vocabulary() and hash(made) == hash(vocabulary())
+
+
+def test_the_array_that_was_given_stays_the_callers() -> None:
+    given = vocabulary().embeddings.copy()
+    made = Vocabulary(("cat", "dog"), given, ("a {}",), "f" * 64)
+    given[0] = 0
+    assert made == vocabulary()
+
+
+def test_vocabularies_that_differ_are_not_equal() -> None:
+    made = vocabulary()
+    changed = (
+        vocabulary(("cat", "cow")),
+        Vocabulary(made.names, made.embeddings[::-1], made.templates, made.fingerprint),
+        Vocabulary(made.names, made.embeddings, ("b {}",), made.fingerprint),
+        Vocabulary(made.names, made.embeddings, made.templates, "0"),
+    )
+    assert all(made != other for other in (*changed, "cat"))
 
 
 @pytest.mark.parametrize(("data", "message"), DAMAGED.values(), ids=DAMAGED)

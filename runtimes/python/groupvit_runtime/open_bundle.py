@@ -23,8 +23,14 @@ class OpenBundle:
     """A bundle on disk: its folder and manifest. Sizes of all files are checked, contents not yet.
 
     A zipped bundle lies in a temporary folder for as long as this object lives in the process that opened it.
+
+    Attributes:
+        source: what was opened, from the root of the file system on.
+        root: the folder that the files lie in.
+        manifest: what it says of itself.
     """
 
+    source: Path
     root: Path
     manifest: Manifest
 
@@ -71,10 +77,10 @@ def open_bundle(path: str | Path) -> OpenBundle:
     """
     path = Path(path)
     if not path.is_file():
-        return _open_folder(path)
+        return _open_folder(path, path)
     scratch = Path(tempfile.mkdtemp(prefix="groupvit-bundle-"))
     try:
-        bundle = _open_folder(_unpack(path, scratch))
+        bundle = _open_folder(path, _unpack(path, scratch))
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
@@ -83,11 +89,11 @@ def open_bundle(path: str | Path) -> OpenBundle:
     return bundle
 
 
-def _open_folder(root: Path) -> OpenBundle:
+def _open_folder(source: Path, root: Path) -> OpenBundle:
     manifest = read_manifest(root)
     for file in manifest.all_files:
         file.locate(root)
-    return OpenBundle(root=root, manifest=manifest)
+    return OpenBundle(source=source.absolute(), root=root, manifest=manifest)
 
 
 def _remove(folder: Path) -> None:
