@@ -42,6 +42,7 @@ class TextPipeline:
         templates: prompts, each with one `{}`.
         engine: of the role text.
         root: the folder that it lies in.
+        cleans_as_nvlabs: whether sentences are cleaned as NVlabs' tokenizer does.
     """
 
     tokenizer: Path
@@ -49,6 +50,7 @@ class TextPipeline:
     templates: tuple[str, ...]
     engine: EngineInfo
     root: Path
+    cleans_as_nvlabs: bool
 
     def names(self) -> tuple[str, ...]:
         """Classes for images that come without."""
@@ -66,7 +68,12 @@ class TextPipeline:
         )
 
     def _tokenizer(self) -> Tokenizer:
-        return Tokenizer(self.tokenizer, max_length=self.model.text_max_length, pad_id=self.model.text_pad_id)
+        return Tokenizer(
+            self.tokenizer,
+            max_length=self.model.text_max_length,
+            pad_id=self.model.text_pad_id,
+            nvlabs_cleaning=self.cleans_as_nvlabs,
+        )
 
 
 def run_image(info: EngineInfo, root: Path, feed: Feed) -> RunImage:
@@ -162,7 +169,9 @@ class Quantization:
         Raises:
             GroupViTError: what `quantize_image` raises.
         """
-        speech = TextPipeline(tokenizer, facts, source.templates, trials.text, trials.root)
+        speech = TextPipeline(
+            tokenizer, facts, source.templates, trials.text, trials.root, source.cleans_as_nvlabs
+        )
         images = images or bundled_images(with_truth=source.is_demo)
         classes = images.classes or speech.names()
         calibration, held_out = (Judge(source.decoding, half, classes) for half in images.halves())
