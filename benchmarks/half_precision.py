@@ -48,7 +48,9 @@ def main() -> None:
     model = build_model(checkpoint)
     subject = VerificationSpec(model, SIZE, preprocessings(checkpoint.folder), paper_constants(SIZE))
     tokenizer = DEMO_CHECKPOINT / "tokenizer.json"
-    words = class_words(tokenizer, model_info(model, SIZE, tokenizer), resolve_templates("simple"))
+    words = class_words(
+        tokenizer, model_info(model, SIZE, tokenizer), resolve_templates("simple"), nvlabs_cleaning=False
+    )
     plan = label_plan(subject, words, bundled_scenes())
     encoder = ImageEncoder(model, SIZE)
     apply_passes(encoder, tuple(PASSES))

@@ -22,6 +22,7 @@ from groupvit_export.benchmark.settings import RuntimeName, Setting
 from groupvit_export.benchmark.stages import StageTime
 from groupvit_export.benchmark.statistics import Summary
 from groupvit_export.benchmark.steadiness import Caution, Steadiness
+from groupvit_export.data.text_lines import text_lines, utf8_text
 from groupvit_export.errors import BundleError, GroupViTError
 from groupvit_runtime.files import write_atomically
 from groupvit_runtime.manifest import DecodeName
@@ -129,8 +130,8 @@ def read_records(path: Path) -> tuple[Record, ...]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise RecordError("the file of measurements is too large to be one", got=path, expected=MAX_BYTES)
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = text_lines(utf8_text(path.read_bytes()))
+    except (OSError, ValueError) as error:
         raise RecordError(
             "the file of measurements cannot be read",
             got=f"{path}: {error}",

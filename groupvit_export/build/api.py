@@ -102,7 +102,9 @@ def build_engines(
             return Build(engines, model, tokenizer, None, graphs, builder)
     with clock.step("quantize the image engine"):
         trials = CandidateBuilder.of(builder, text, folder, scratch)
-        speech = TextPipeline(tokenizer, model, source.templates, trials.text, trials.root)
+        speech = TextPipeline(
+            tokenizer, model, source.templates, trials.text, trials.root, source.cleans_as_nvlabs
+        )
         quantization = Quantization.make(
             graphs.float32["image"].model,
             source,

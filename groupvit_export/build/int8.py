@@ -44,6 +44,7 @@ class TextPipeline:
         templates: prompts, each with one `{}`.
         engine: of the role text.
         root: the folder that it lies in.
+        cleans_as_nvlabs: whether sentences are cleaned as NVlabs' tokenizer does.
     """
 
     tokenizer: Path
@@ -51,6 +52,7 @@ class TextPipeline:
     templates: tuple[str, ...]
     engine: EngineInfo
     root: Path
+    cleans_as_nvlabs: bool
 
     def names(self) -> tuple[str, ...]:
         """Classes for images that come without."""
@@ -68,7 +70,12 @@ class TextPipeline:
         )
 
     def _tokenizer(self) -> Tokenizer:
-        return Tokenizer(self.tokenizer, max_length=self.model.text_max_length, pad_id=self.model.text_pad_id)
+        return Tokenizer(
+            self.tokenizer,
+            max_length=self.model.text_max_length,
+            pad_id=self.model.text_pad_id,
+            nvlabs_cleaning=self.cleans_as_nvlabs,
+        )
 
 
 def run_image(info: EngineInfo, root: Path, feed: Feed) -> RunImage:

@@ -52,6 +52,11 @@ class Source:
         return self.checkpoint.source == DEMO_SOURCE
 
     @property
+    def cleans_as_nvlabs(self) -> bool:
+        """Whether sentences are read as NVlabs' tokenizer does, not as the tokenizer's file alone says."""
+        return self.checkpoint.format == "nvlabs"
+
+    @property
     def graph_normalization(self) -> Preprocessing | None:
         """The normalization that is in the image graph; None where images come normalized."""
         spec: Preprocessing | None = (

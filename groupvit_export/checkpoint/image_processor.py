@@ -121,7 +121,7 @@ def _about_the_other(winner: ImageProcessorSettings, flat: Path) -> tuple[str, .
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise _refused(path, f"{type(error).__name__}: {error}", "a JSON file") from error
     if not isinstance(values, Mapping):

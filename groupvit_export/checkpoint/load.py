@@ -11,7 +11,7 @@ from torch import Tensor
 from groupvit_export.checkpoint import nvlabs
 from groupvit_export.checkpoint.canonical import canonical, fingerprint
 from groupvit_export.checkpoint.locate import HUB_ID, locate
-from groupvit_export.checkpoint.weight_files import listing, read_weights, weights_in
+from groupvit_export.checkpoint.weight_files import listing, read_weights, weights_in, without_prefix
 from groupvit_export.errors import CheckpointError
 from groupvit_export.model import GroupViTModel
 from groupvit_export.model.config import GroupViTConfig
@@ -80,14 +80,16 @@ def load_checkpoint(
 
     # The configuration first: another model is refused before gigabytes are read.
     known = None if config_path is None else GroupViTConfig.from_json_file(config_path)
-    raw = read_weights(weights)
+    raw, prefix = without_prefix(read_weights(weights))
     notes: tuple[str, ...] = ()
+    if prefix:
+        notes = (f'The names of the weights begin with "{prefix}", which was left out.',)
     from_nvlabs = nvlabs.is_nvlabs(raw)
     if from_nvlabs:
         raw = nvlabs.to_canonical(raw)
         if known is None:
             known = nvlabs.infer_config(raw)
-            notes = (_inferred(known),)
+            notes = (*notes, _inferred(known))
     if known is None:
         raise _no_config(str(weights))
     state_dict = canonical(raw, known, description)
@@ -140,13 +142,17 @@ def _no_config(got: str) -> CheckpointError:
         "The weights come without a configuration.",
         got=got,
         expected="config.json beside the weights",
-        fix="put the model's config.json into the same folder, or pass its path (`config=`)",
+        fix="put the model's config.json into the same folder, or give --config PATH (in Python config=)",
     )
 
 
 def _inferred(config: GroupViTConfig) -> str:
+    vision = config.vision_config
+    (height, width), (rows, columns) = vision.image_shape, vision.patch_grid
     return (
-        "The configuration was inferred from the shapes of the weights, with heads of width "
-        f"{nvlabs.HEAD_DIM} as published ({config.vision_config.num_attention_heads} in the vision tower, "
-        f"{config.text_config.num_attention_heads} in the text tower): pass a config.json if that is not so."
+        f"The configuration was inferred from the shapes of the weights, with images of {height}x{width}, "
+        f"because {vision.num_patches} positions can be {rows}x{columns} patches (and no more is known), "
+        f"and with heads of width {nvlabs.HEAD_DIM} as published ({vision.num_attention_heads} in the vision "
+        f"tower, {config.text_config.num_attention_heads} in the text tower): if that is not so, give the "
+        "model's config.json with --config (in Python config=)."
     )

@@ -300,7 +300,7 @@ def _cannot_infer(got: str, expected: str) -> CheckpointError:
         "The weights come without a configuration, and their shapes do not tell it.",
         got=got,
         expected=expected,
-        fix="pass the config.json of this model (`config=`)",
+        fix="pass the config.json of this model: --config PATH (in Python config=)",
     )
 
 

@@ -29,14 +29,14 @@ def find_tokenizer(source: Path) -> Tokenizer:
     try:
         if source.is_dir():
             if (source / "tokenizer.json").is_file():
-                return Tokenizer.from_file(str(source / "tokenizer.json"))
+                return _from_file(source / "tokenizer.json")
             if (source / "vocab.json").is_file() and (source / "merges.txt").is_file():
-                vocab = json.loads((source / "vocab.json").read_text(encoding="utf-8"))
+                vocab = json.loads((source / "vocab.json").read_text(encoding="utf-8-sig"))
                 return clip_tokenizer(vocab, _read_merges(source / "merges.txt"))
         elif source.name.endswith(".txt.gz"):
             return from_clip_table(source)
         elif source.is_file():
-            return Tokenizer.from_file(str(source))
+            return _from_file(source)
     except Exception as error:
         raise CheckpointError(
             "the tokenizer cannot be read", got=f"{source}: {error}", fix="--tokenizer PATH"
@@ -88,6 +88,11 @@ def from_clip_table(path: Path) -> Tokenizer:
     return clip_tokenizer({token: index for index, token in enumerate(tokens)}, merges)
 
 
+def _from_file(path: Path) -> Tokenizer:
+    # The library refuses a byte order mark, which some editors write.
+    return Tokenizer.from_str(path.read_text(encoding="utf-8-sig"))
+
+
 def _byte_letters() -> list[str]:
     printable = [
         *range(ord("!"), ord("~") + 1),
@@ -99,7 +104,7 @@ def _byte_letters() -> list[str]:
 
 
 def _read_merges(path: Path) -> list[tuple[str, str]]:
-    lines = path.read_text(encoding="utf-8").split("\n")
+    lines = path.read_text(encoding="utf-8-sig").split("\n")
     return [_pair(line) for line in lines if line and not line.startswith("#version")]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,9 @@ from groupvit_export.errors import CheckpointError
 SAFETENSORS: Final = ("model.safetensors", "model.safetensors.index.json")
 PICKLES: Final = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 WEIGHT_ENDINGS: Final = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
+OF_A_TOWER: Final = re.compile(r"(?:img_encoder|text_encoder|vision_model|text_model)\.")
+"""In the names of a GroupViT's weights, NVlabs' and transformers'."""
+
 _LISTED: Final = 8
 
 
@@ -60,7 +64,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def _read_shards(index: Path) -> dict[str, Tensor]:
     try:
-        shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        shards = sorted(set(json.loads(index.read_text(encoding="utf-8-sig"))["weight_map"].values()))
         # A name with a folder in it would let an index read files outside its own.
         sound = bool(shards) and all(Path(name).name == name for name in shards)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -102,14 +106,23 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
             "The file holds Python objects besides weights, and loading those could run any code.",
             got=f"{path}: {_reason(error)}",
             expected="a file with tensors only (torch.load(..., weights_only=True))",
-            fix="on a machine where you trust the file, save its weights alone:\n"
-            "    import torch\n"
-            f'    c = torch.load("{path.name}", map_location="cpu", weights_only=False)\n'
-            f'    torch.save({{"model": c["model"]}}, "{path.stem}-weights.pth")',
+            fix="on a machine where you trust the file, save its weights alone, in Python:\n" + _recipe(path),
         ) from error
     except (OSError, EOFError, RuntimeError, ValueError, KeyError, IndexError, AttributeError) as error:
         raise _unreadable(path, error) from error
     return _state_dict_of(loaded, path)
+
+
+def _recipe(path: Path) -> str:
+    """Python that runs wherever it is pasted: whole paths, no indentation."""
+    source = path.expanduser().resolve()
+    return (
+        "import torch\n"
+        f'c = torch.load({str(source)!r}, map_location="cpu", weights_only=False)\n'
+        'w = c.get("model") or c.get("state_dict") or c\n'
+        "w = {k: v for k, v in w.items() if isinstance(v, torch.Tensor)}\n"
+        f'torch.save({{"model": w}}, {str(source.with_name(f"{source.stem}-weights.pth"))!r})'
+    )
 
 
 def _state_dict_of(loaded: Any, path: Path) -> dict[str, Tensor]:
@@ -117,12 +130,16 @@ def _state_dict_of(loaded: Any, path: Path) -> dict[str, Tensor]:
     if isinstance(loaded, Mapping):
         candidates = [loaded.get("model"), loaded.get("state_dict"), loaded]
     for candidate in candidates:
-        if (
-            isinstance(candidate, Mapping)
-            and candidate
-            and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in candidate.items())
-        ):
-            return {key: value.detach() for key, value in candidate.items()}
+        if not isinstance(candidate, Mapping):
+            continue
+        tensors = {
+            key: value.detach()
+            for key, value in candidate.items()
+            if isinstance(key, str) and isinstance(value, Tensor)
+        }
+        # A step or a date between the weights is none of them; whether all are there is asked later.
+        if tensors and (len(tensors) == len(candidate) or any(map(OF_A_TOWER.search, tensors))):
+            return tensors
     got = some_names([str(key) for key in loaded]) if isinstance(loaded, Mapping) else type(loaded).__name__
     raise CheckpointError(
         "The file holds no weights.",
@@ -165,6 +182,27 @@ def _refuse_lfs_pointer(path: Path) -> None:
                 expected="the file that the pointer stands for",
                 fix="run `git lfs pull` in that folder",
             )
+
+
+def without_prefix(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
+    """Leave out what wrappers put before every name: `module.` by DataParallel, `model.` by Lightning.
+
+    Returns:
+        The weights, and what was left out; empty where nothing was.
+
+    Raises:
+        CheckpointError: there are weights of several models.
+    """
+    found = {match.string[: match.start()] for match in map(OF_A_TOWER.search, weights) if match}
+    if len(found) > 1:
+        raise CheckpointError(
+            "The file has the weights of several models, which differ in what their names begin with.",
+            got=", ".join(repr(prefix) for prefix in sorted(found)),
+            expected="those of one",
+            fix="save one of them: torch.save({'model': {...}}, 'weights.pth') with the names of that one",
+        )
+    prefix = found.pop() if found else ""
+    return {name.removeprefix(prefix): value for name, value in weights.items()}, prefix
 
 
 def listing(folder: Path) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Protocol
 
 from typer import Argument, Option
 
+from groupvit_export.data.text_lines import text_lines, utf8_text
 from groupvit_export.errors import LabelError, UsageError
 
 MAX_LABELS_FILE_BYTES = 1 << 20
@@ -91,7 +92,7 @@ def read_labels(arguments: HasLabels) -> list[str] | None:
     """
     if arguments.labels is not None:
         text = arguments.labels
-        return [label.strip() for label in text.split(",")] if text.strip() else []
+        return text.split(",") if text.strip() else []
     if arguments.labels_file is None:
         return None
     path = arguments.labels_file
@@ -102,14 +103,14 @@ def read_labels(arguments: HasLabels) -> list[str] | None:
                 got=f"{path}: {path.stat().st_size} bytes",
                 expected=f"at most {MAX_LABELS_FILE_BYTES}",
             )
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = text_lines(utf8_text(path.read_bytes()))
+    except (OSError, ValueError) as error:
         raise LabelError(
             "the file of labels cannot be read",
-            got=f"{path}: {error}",
+            got=f"{path}: {(isinstance(error, OSError) and error.strerror) or error}",
             expected="a UTF-8 text file with a class name a line",
         ) from error
-    return [line.strip() for line in lines if line.strip()]
+    return [line for line in lines if line.strip()]
 
 
 def read_templates(given: list[str] | None) -> str | tuple[str, ...] | None:

@@ -101,6 +101,11 @@ def run(arguments: Arguments) -> int:
         _named_vocabulary(arguments.vocab or "") if labels is None else labels,
         templates=read_templates(arguments.templates),
     )
+    if len(vocabulary) == 1 and threshold is None:
+        note(
+            "groupvit: note: one name takes the whole image, whatever it shows, because every pixel gets "
+            "the best of the names: add background or another name"
+        )
     failed = 0
     for number, job in enumerate(planned.jobs, 1):
         try:

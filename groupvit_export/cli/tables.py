@@ -80,7 +80,7 @@ def plain(blocks: Iterable[Block]) -> str:
         if isinstance(block, Table):
             block.box = _PLAIN
         console.print(block, soft_wrap=isinstance(block, str))
-    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
+    return "\n".join(line.rstrip() for line in stream.getvalue().rstrip("\n").split("\n"))
 
 
 def separated(parts: Iterable[Sequence[Block]]) -> list[Block]:

@@ -220,17 +220,12 @@ class GroupViTVisionConfig(_TowerConfig):
                     self.num_output_groups,
                     f"at least 1 at stage {stage}, which has {tokens} group tokens",
                 )
-            if self.has_group_projector(stage) and (
-                self.num_group_tokens[stage - 1] != self.num_output_groups[stage - 1]
-            ):
-                # The projector's weights are sized by the groups that went out, and are fed the tokens
-                # that went in: only equal numbers can run.
+            if self.has_group_projector(stage) and not self.num_group_tokens[stage - 1]:
                 raise refuse(
                     self,
                     "num_output_groups",
                     self.num_output_groups,
-                    f"{self.num_group_tokens[stage - 1]} at stage {stage - 1}, the number of its group "
-                    "tokens, because the next stage projects them",
+                    f"0 at stage {stage - 1}, which has no group tokens for the next stage to project",
                 )
 
     @property
@@ -352,7 +347,7 @@ class GroupViTConfig:
         """
         path = Path(path)
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = json.loads(path.read_text(encoding="utf-8-sig"))
         except OSError as error:
             raise CheckpointError(
                 "The configuration cannot be read.",

@@ -110,7 +110,9 @@ class VisionStage(nn.Module):
         self.group_projector = (
             nn.Sequential(
                 nn.LayerNorm(width, eps=config.layer_norm_eps),
-                MixerMLP(config, config.num_output_groups[stage - 1], width // 2, count),
+                # Sized as NVlabs does, by the tokens that it is fed; transformers sizes it by the groups, and
+                # runs where both are equal.
+                MixerMLP(config, config.num_group_tokens[stage - 1], width // 2, count),
             )
             if config.has_group_projector(stage)
             else None

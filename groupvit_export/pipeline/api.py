@@ -33,7 +33,7 @@ from groupvit_export.verification.int8_criteria import label_cells
 from groupvit_export.verification.report import Cell
 from groupvit_export.verification.rows import RowKey
 from groupvit_runtime.files import check_replaceable, staged_folder
-from groupvit_runtime.manifest import MANIFEST_NAME, FileInfo, Manifest, Verdict
+from groupvit_runtime.manifest import MANIFEST_NAME, NVLABS_TEXT_CLEANING, FileInfo, Manifest, Verdict
 
 __all__ = ["ExportOptions", "ExportResult", "bundle_path", "export_bundle"]
 
@@ -146,6 +146,7 @@ def _manifest(source: Source, built: Build, verdict: Verdict, name: str) -> Mani
         verdict=verdict,
         model=built.model,
         engines=built.engines.both,
+        requires=(NVLABS_TEXT_CLEANING,) if source.cleans_as_nvlabs else (),
         tokenizer=FileInfo.of(built.engines.root, TOKENIZER_NAME),
         prompts=source.templates,
         preprocessing=source.contracts,

@@ -74,7 +74,8 @@ class Comparison:
 
     def words(self, names: tuple[str, ...] | None = None) -> ClassPrompts:
         """These classes, or words that the tokenizer knows."""
-        return class_words(self.tokenizer, self.model, self.source.templates, names)
+        cleans = self.source.cleans_as_nvlabs
+        return class_words(self.tokenizer, self.model, self.source.templates, names, nvlabs_cleaning=cleans)
 
     def judge(self) -> Judge:
         """Of label maps on the drawn scenes of the package, by the default decode."""

@@ -47,7 +47,12 @@ def images_for_windows(side: int) -> dict[str, NDArray[np.uint8]]:
 
 
 def class_words(
-    path: Path, model: ModelInfo, templates: Sequence[str], names: Sequence[str] | None = None
+    path: Path,
+    model: ModelInfo,
+    templates: Sequence[str],
+    names: Sequence[str] | None = None,
+    *,
+    nvlabs_cleaning: bool,
 ) -> ClassPrompts:
     """The classes of the label maps.
 
@@ -56,8 +61,14 @@ def class_words(
         model: how long sentences are, and how they are filled up.
         templates: prompts, each with one `{}`.
         names: of the classes; None for words that the tokenizer knows.
+        nvlabs_cleaning: whether sentences are cleaned as NVlabs' tokenizer does.
     """
-    own = Tokenizer(path, max_length=model.text_max_length, pad_id=model.text_pad_id)
+    own = Tokenizer(
+        path,
+        max_length=model.text_max_length,
+        pad_id=model.text_pad_id,
+        nvlabs_cleaning=nvlabs_cleaning,
+    )
     chosen = tuple(names) if names is not None else default_names(own, path, templates)
     prompts = sentences(chosen, templates)
     return ClassPrompts(chosen, own.encode(prompts))

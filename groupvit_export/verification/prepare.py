@@ -154,7 +154,9 @@ def _words(
             fix="export the bundle with --tokenizer PATH",
         )
     path = manifest.tokenizer.verify(bundle.root)
-    words = class_words(path, manifest.model, manifest.prompts, labels)
+    words = class_words(
+        path, manifest.model, manifest.prompts, labels, nvlabs_cleaning=manifest.cleans_as_nvlabs
+    )
     return words, _token_ids_cell(checkpoint, sentences(words.names, manifest.prompts), path)
 
 

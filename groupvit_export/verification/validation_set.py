@@ -74,7 +74,17 @@ class ValidationSet:
             subject.paper,
             subject.logit_scale,
         )
-        chosen = images.classes or class_words(tokenizer, manifest.model, manifest.prompts, names).names
+
+        def prompts(classes: tuple[str, ...] | None) -> ClassPrompts:
+            return class_words(
+                tokenizer,
+                manifest.model,
+                manifest.prompts,
+                classes,
+                nvlabs_cleaning=manifest.cleans_as_nvlabs,
+            )
+
+        chosen = images.classes or prompts(names).names
         judge = Judge(decoding, images, chosen)
         record = provenance.engine("image").quantization
         calibration = None if record is None else record.calibration
@@ -85,8 +95,7 @@ class ValidationSet:
             if calibration is not None and calibration.has_masks == judge.has_masks:
                 decides.add(MIOU)
         budget = LabelBudget() if record is None else LabelBudget.recorded(record.budget)
-        words = class_words(tokenizer, manifest.model, manifest.prompts, judge.words)
-        return ValidationSet(judge, words, eager, budget, frozenset(decides))
+        return ValidationSet(judge, prompts(judge.words), eager, budget, frozenset(decides))
 
     @property
     def notes(self) -> tuple[str, ...]:

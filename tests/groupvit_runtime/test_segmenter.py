@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from transformers import GroupViTModel as HFGroupViTModel
 
 from groupvit_export.cli import main
 from groupvit_export.data.bundled import DEMO_CHECKPOINT
-from groupvit_runtime import LabelError, Segmentation, Segmenter, UsageError, Vocabulary
+from groupvit_runtime import BundleError, LabelError, Segmentation, Segmenter, UsageError, Vocabulary
 from groupvit_runtime.errors import ImageError
 from groupvit_runtime.preprocess import prepare_whole
 from groupvit_runtime.read_image import read_image
@@ -222,3 +224,35 @@ def test_tiny_and_thin_images_work(
 ) -> None:
     image = np.full((*shape, 3), 128, np.uint8)
     assert segmenter(image, demo_labels, decode=decode).labels.shape == shape
+
+
+def test_a_segmenter_goes_to_other_processes_and_its_results_come_back(
+    segmenter: Segmenter, scenes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = segmenter(scenes.image(1), ["water", "sky"])
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        result = pool.submit(segmenter, scenes.image(1), ["water", "sky"]).result()
+    assert result == expected and expected != segmenter(scenes.image(2), ["water", "sky"])
+    np.testing.assert_array_equal(result.groups, expected.groups)
+
+
+def test_a_segmenter_is_opened_again_from_any_folder_as_it_was(
+    demo_bundles: Mapping[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = shutil.make_archive(str(tmp_path / "bundle"), "zip", demo_bundles["onnx"])
+    monkeypatch.chdir(tmp_path)
+    first = Segmenter.load("bundle.zip", decode="paper", batch_size=3, threads=1)
+    data = pickle.dumps(first)
+    monkeypatch.chdir("/")
+    again = pickle.loads(data)
+    assert (again._decode, again._batch_size, again._options) == ("paper", 3, first._options)
+    assert again.manifest == first.manifest
+    Path(archive).unlink()
+    with pytest.raises(BundleError, match="bundle"):
+        pickle.loads(data)
+
+
+def test_words_in_one_string_are_answered_with_a_list(segmenter: Segmenter, scenes: Any) -> None:
+    with pytest.raises(LabelError) as caught:
+        segmenter(scenes.image(1), "sky,tree")
+    assert '["sky", "tree"]' in caught.value.fix

@@ -79,9 +79,23 @@ def test_a_folder_with_vocab_and_merges_is_the_same_tokenizer(
     merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
     (tmp_path / "vocab.json").write_text(json.dumps(model["vocab"]))
     (tmp_path / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n")
-    again = find_tokenizer(tmp_path)
-    for sentence in SENTENCES:
-        assert again.encode(sentence).ids == ours.encode([sentence])[0].tolist()
+    for again in (
+        find_tokenizer(tmp_path),
+        find_tokenizer(_with_mark(clip_file, tmp_path / "tokenizer.json")),
+    ):
+        for sentence in SENTENCES:
+            assert again.encode(sentence).ids == ours.encode([sentence])[0].tolist()
+    for name in ("tokenizer.json", "vocab.json", "merges.txt"):
+        _with_mark(tmp_path / name, tmp_path / name)
+    assert find_tokenizer(tmp_path).encode("a cat").ids == ours.encode(["a cat"])[0].tolist()
+    (tmp_path / "tokenizer.json").unlink()
+    assert find_tokenizer(tmp_path).encode("a cat").ids == ours.encode(["a cat"])[0].tolist()
+
+
+def _with_mark(source: Path, path: Path) -> Path:
+    """The same text after a byte order mark."""
+    path.write_text(source.read_text(encoding="utf-8-sig"), encoding="utf-8-sig")
+    return path
 
 
 def test_500_words_are_an_error_not_a_cut(ours: Tokenizer) -> None:

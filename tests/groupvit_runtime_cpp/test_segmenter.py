@@ -221,6 +221,21 @@ def test_labels_that_cannot_be_used_are_refused(cpp: CppSegmenter, labels: list[
     assert caught.value.status == Status.LABEL
 
 
+def test_a_bundle_says_that_words_are_cleaned(
+    cpp_library: Library, cpp: CppSegmenter, bundle: Path, image: np.ndarray, tmp_path: Path
+) -> None:
+    with pytest.raises(CppError, match="does not know"):
+        cpp.encode(["red&#x20;house", "water"])
+    copy = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    edit_manifest(copy, lambda value: value.update(requires=["nvlabs_text_cleaning"]))
+    cleaning = CppSegmenter(cpp_library, copy)
+    words = cleaning.encode(["red&#x20;ＨＯＵＳＥ", "water"])
+    expected = cpp.segment(image, cpp.encode(["red house", "water"]))
+    np.testing.assert_array_equal(cleaning.segment(image, words).labels, expected.labels)
+    with pytest.raises(CppError, match="two labels are the same to the tokenizer"):
+        cleaning.encode(["red house", "water", "red&nbsp;house"])
+
+
 @pytest.mark.parametrize("templates", [[], ["no place"], ["{} and {}"], ["{name}"], ["{}{"], ["{}}"]])
 def test_templates_that_cannot_be_used_are_refused(cpp: CppSegmenter, templates: list[str]) -> None:
     with pytest.raises(CppError, match="template") as caught:

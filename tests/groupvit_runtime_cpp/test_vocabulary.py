@@ -8,7 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from damaged_vocabularies import BAD_LABELS, BAD_TEMPLATES, DAMAGED, file_bytes, vocabulary, with_header
+from damaged_vocabularies import (
+    BAD_LABELS,
+    BAD_TEMPLATES,
+    DAMAGED,
+    GOOD_LABELS,
+    file_bytes,
+    vocabulary,
+    with_header,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from text_probe import TextProbe
@@ -88,8 +96,8 @@ def test_any_change_of_the_header_has_the_same_outcome(
                     [None, True, "", "F32", "F16", [2, 8], [8, 2], [16], [0, 64], [64, 64], [0, 0], {}]
                 ),
                 st.lists(st.integers(-1, 2**63 - 1), max_size=3),
-                st.text(max_size=3),
-                st.lists(st.text(max_size=2), min_size=2, max_size=2).map(json.dumps),
+                st.text(CHARACTERS, max_size=3),
+                st.lists(st.text(CHARACTERS, max_size=2), min_size=2, max_size=2).map(json.dumps),
             )
         )
     path = folder / "changed"
@@ -148,7 +156,17 @@ def test_labels_that_cannot_name_classes_are_refused(
         text_probe.check_labels(labels)
 
 
-@given(st.lists(st.text(CHARACTERS, max_size=6), min_size=1))
+@pytest.mark.parametrize(("labels", "names"), GOOD_LABELS)
+def test_labels_that_can(text_probe: TextProbe, labels: list[str], names: tuple[str, ...]) -> None:
+    assert text_probe.check_labels(labels) == names
+
+
+@given(
+    st.one_of(
+        st.lists(st.text(CHARACTERS, max_size=6), min_size=1),
+        st.lists(st.text("ab\u0301á\u200b\u200d\ufe0f\u00ad\U0001f469\u2764ن\x01", max_size=4), min_size=2),
+    )
+)
 def test_labels_are_those_of_python(text_probe: TextProbe, labels: list[str]) -> None:
     try:
         expected = check_labels(labels)

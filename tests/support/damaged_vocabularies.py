@@ -128,6 +128,40 @@ BAD_LABELS: Final[list[tuple[list[str], str]]] = [
     (["a  cat", "a cat"], "given twice"),
     (["straße", "STRASSE"], "given twice"),
     (["ΑΣ", "ας"], "given twice"),
+    (["caf\u00e9", "cafe\u0301"], "given twice"),
+    (["cafe\u0301", "CAFÉ"], "given twice"),
+    (["\u212b", "\u00e5"], "given twice"),
+    (["sky", "sk\u200by"], "given twice"),
+    (["sky", "s\u00adk\u2060y\ufeff"], "given twice"),
+    (["sky", "\u200esky\u200f"], "given twice"),
+    (["sky", "sk\u200dy"], "given twice"),
+    (["sky", "sky\ufe0f"], "given twice"),
+    (["sky", "sky\u3164"], "given twice"),
+    (["sky", "\ufeffsky"], "given twice"),
+    (["sky", "sky\U000e0061"], "given twice"),
+    (["sky", "\u200b\u00ad"], "label 2 of 2"),
+    (["sky", "\ufeff"], "label 2 of 2"),
+    (["sky", "tr\x08ee"], "control character"),
+    (["sky", "tree\x7f"], "control character"),
+    (["sky", "\x80"], "control character"),
+    (["x" * 3000, "x" * 3000], "given twice"),
+]
+
+GOOD_LABELS: Final[list[tuple[list[str], tuple[str, ...]]]] = [
+    ([" a  cat ", "dog"], ("a cat", "dog")),
+    (["red\u2028house", "blue\u0085boat", "a\x0bb\x1cc\x0cd"], ("red house", "blue boat", "a b c d")),
+    (["\ufeffsky", "tree"], ("sky", "tree")),
+    # An astronaut, and a woman and a rocket; two Persian words; a heart as an emoji and as text; two flags.
+    *(
+        ([one, other], (one, other))
+        for one, other in (
+            ("\U0001f469\u200d\U0001f680 tent", "\U0001f469\U0001f680 tent"),
+            ("\u0646\u0627\u0645\u0647\u200c\u0627\u06cc", "\u0646\u0627\u0645\u0647\u0627\u06cc"),
+            ("\u2764\ufe0f", "\u2764"),
+            ("\u2764\ufe0f\u200d\U0001f525", "\u2764\ufe0f\U0001f525"),
+            ("\U0001f3f4\U000e0067\U000e007f", "\U0001f3f4"),
+        )
+    ),
 ]
 
 BAD_TEMPLATES: Final = [

@@ -100,9 +100,13 @@ class TextProbe:
         data = text.encode()
         return self._call("probe_unicode", what, data, ctypes.c_size_t(len(data)))
 
-    def tokenizer(self, path: Path) -> ProbedTokenizer:
+    def clean_as_nvlabs(self, text: str) -> str:
+        data = text.encode()
+        return self._call("probe_clean_as_nvlabs", data, ctypes.c_size_t(len(data))).decode()
+
+    def tokenizer(self, path: Path, *, nvlabs_cleaning: bool = False) -> ProbedTokenizer:
         handle = ctypes.c_void_p()
-        self._call("probe_open_tokenizer", str(path).encode(), ctypes.byref(handle))
+        self._call("probe_open_tokenizer", str(path).encode(), int(nvlabs_cleaning), ctypes.byref(handle))
         return ProbedTokenizer(self, handle)
 
 
@@ -130,6 +134,11 @@ class ProbedTokenizer:
         text = sentence.encode() if isinstance(sentence, str) else sentence
         raw = self._probe._call("probe_encode_one", self._handle, text, ctypes.c_size_t(len(text)))
         return np.frombuffer(raw, np.int64).tolist()
+
+    def special_token_in(self, sentence: str) -> str | None:
+        text = sentence.encode()
+        found = self._probe._call("probe_special_token_in", self._handle, text, ctypes.c_size_t(len(text)))
+        return found.decode() or None
 
     def encode_all(self, sentences: Sequence[str]) -> list[list[int]]:
         """The same for many sentences without zeros."""

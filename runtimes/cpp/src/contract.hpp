@@ -20,6 +20,8 @@ struct Size {
 
 enum class ColorOrder { kRgb, kBgr };
 enum class ResizeMode { kWhole, kShortSide };
+// What becomes of a sentence before it is split: nothing, or what NVlabs' tokenizer does.
+enum class TextCleaning { kNone, kNvlabs };
 enum class ResizeFilter { kNearest, kBilinear, kBicubic, kLanczos, kBox, kHamming };
 
 struct Preprocessing {

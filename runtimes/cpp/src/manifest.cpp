@@ -22,6 +22,8 @@ constexpr char kExportAgain[] = "export the bundle again";
 constexpr char kExport[] = "groupvit export --target openvino -o my-bundle";
 // Up to this version the schema was one number, and the file had no `format`.
 constexpr std::int64_t kLastUnmarked = 4;
+// What may be in `requires`, since 5.1: sentences are cleaned as NVlabs' tokenizer does.
+constexpr char kNvlabsTextCleaning[] = "nvlabs_text_cleaning";
 
 void check_engines(const std::vector<EngineInfo>& engines) {
   std::vector<std::string> roles;
@@ -45,6 +47,7 @@ Manifest to_manifest(ManifestRecord&& record) {
   manifest.model = std::move(record.model);
   manifest.engines = std::move(record.engines);
   manifest.tokenizer = std::move(record.tokenizer);
+  if (!record.requirements.empty()) manifest.text_cleaning = TextCleaning::kNvlabs;
   manifest.prompts = std::move(record.prompts);
   manifest.hf = record.preprocessing.hf;
   manifest.paper = record.preprocessing.paper;
@@ -89,12 +92,18 @@ void check_schema(const json::Value& value, const std::string& where) {
   }
 }
 
-// Whatever a later minor version adds that must not be ignored is named in `requires`; this one knows of nothing.
+// Whatever a later minor version adds that must not be ignored is named in `requires`.
 void check_requirements(const json::Value& value) {
   const auto* names = member<json::Array>(&value, "requires");
-  if (names == nullptr || names->empty()) return;
+  if (names == nullptr) return;
+  const auto is_unknown = [](const json::Value& name) {
+    const auto* text = name.get<std::string>();
+    return text == nullptr || *text != kNvlabsTextCleaning;
+  };
+  const auto unknown = std::find_if(names->begin(), names->end(), is_unknown);
+  if (unknown == names->end()) return;
   const SchemaVersion schema;
-  throw Error(GROUPVIT_ERROR_BUNDLE, "the bundle requires what this runtime does not have", names->front().shown(),
+  throw Error(GROUPVIT_ERROR_BUNDLE, "the bundle requires what this runtime does not have", unknown->shown(),
               "what schema " + std::to_string(schema.major) + "." + std::to_string(schema.minor) + " describes",
               "install a newer version of this library, or export the bundle again with this toolkit");
 }

@@ -18,7 +18,7 @@ inline constexpr std::uint64_t kMaxManifestBytes = 4u << 20;
 
 // Another major version is refused; a larger minor one has fields more, which are ignored.
 struct SchemaVersion {
-  std::int64_t major = 5, minor = 0;
+  std::int64_t major = 5, minor = 1;
 };
 
 struct FileInfo {
@@ -106,6 +106,7 @@ struct Manifest {
   ModelInfo model;
   std::vector<EngineInfo> engines;
   std::optional<FileInfo> tokenizer;
+  TextCleaning text_cleaning = TextCleaning::kNone;
   std::vector<std::string> prompts;
   Preprocessing hf, paper;
   std::string default_decode;  // "hf" or "paper"

@@ -1,6 +1,8 @@
 #include "text_encoder.hpp"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <utility>
 
 #include "engines/support.hpp"
@@ -33,6 +35,28 @@ std::string shortened(const std::string& sentence) {
   return sentence.substr(0, end) + "...";
 }
 
+// Refuses two names whose sentences are the same to the model; `encoded` has those of a name together.
+void check_distinct(const std::vector<std::string>& names, const std::vector<std::vector<std::int64_t>>& encoded) {
+  const std::size_t templates = encoded.size() / names.size();
+  std::map<std::vector<std::vector<std::int64_t>>, std::size_t> seen;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto first = encoded.begin() + static_cast<std::ptrdiff_t>(i * templates);
+    const auto [other, is_new] = seen.emplace(
+        std::vector<std::vector<std::int64_t>>(first, first + static_cast<std::ptrdiff_t>(templates)), i);
+    if (is_new) continue;
+    throw Error(GROUPVIT_ERROR_LABEL, "two labels are the same to the tokenizer; a pixel could not say which of the two it is",
+                "'" + shortened(names[other->second]) + "' and '" + shortened(names[i]) + "'",
+                "names that the model reads differently", "remove one of them");
+  }
+}
+
+void check_words(const Tokenizer& tokenizer, const std::string& sentence) {
+  const std::optional<std::string> special = tokenizer.special_token_in(sentence);
+  if (!special) return;
+  throw Error(GROUPVIT_ERROR_LABEL, "a label has a token that is no word: the model would not see what comes after it",
+              *special + " in '" + shortened(sentence) + "'", "words", "write the label without it");
+}
+
 }  // namespace
 
 void check_templates(const std::vector<std::string>& templates) {
@@ -58,7 +82,7 @@ TextEncoder::TextEncoder(const Bundle& bundle, const EngineOptions& options, con
       pad_id_(bundle.manifest.model.text_pad_id),
       width_(bundle.manifest.model.projection_dim),
       batch_(std::min(kBatch, bundle.manifest.engine("text").max_batch().value_or(kBatch))),
-      tokenizer_(tokenizer_of(bundle.manifest).verify(bundle.root)) {
+      tokenizer_(tokenizer_of(bundle.manifest).verify(bundle.root), bundle.manifest.text_cleaning) {
   const EngineInfo& info = bundle.manifest.engine("text");
   output_info(info, kOutput);
   engine_ = loader(info, bundle.root, options);
@@ -103,6 +127,7 @@ Tensor TextEncoder::token_ids(const std::vector<std::string>& names,
   for (const std::string& name : names) {
     for (const std::string& prompt : templates) {
       const std::string sentence = fill_prompt(prompt, name);
+      check_words(tokenizer_, sentence);
       encoded.push_back(tokenizer_.encode(sentence));
       const std::size_t length = encoded.back().size();
       if (static_cast<std::int64_t>(length) > max_length_) {
@@ -114,6 +139,7 @@ Tensor TextEncoder::token_ids(const std::vector<std::string>& names,
       longest = std::max(longest, length);
     }
   }
+  check_distinct(names, encoded);
   const Shape shape = {static_cast<std::int64_t>(encoded.size()), static_cast<std::int64_t>(longest)};
   std::vector<std::int64_t> ids(element_count(shape), pad_id_);
   auto row = ids.begin();

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "bpe.hpp"
 #include "error.hpp"
 #include "pre_tokenize.hpp"
+#include "text_cleaning.hpp"
 #include "tokenizer_config.hpp"
 #include "utf8.hpp"
 
@@ -76,8 +78,9 @@ class WordLevel {
 }  // namespace
 
 struct Tokenizer::Impl {
-  explicit Impl(const TokenizerConfig& config);
+  Impl(const TokenizerConfig& config, TextCleaning cleaning);
 
+  std::vector<std::int64_t> encode_words(std::string_view sentence) const;
   void encode_part(std::u32string_view text, const std::u32string& sentence, std::vector<std::int64_t>& ids) const;
 
   std::vector<NormalizerStep> normalizers;
@@ -85,16 +88,20 @@ struct Tokenizer::Impl {
   std::variant<Bpe, WordLevel> model;
   std::vector<std::uint32_t> prefix, suffix;
   TokenFinder raw_tokens, normalized_tokens;
+  std::map<std::int64_t, std::string> specials;
+  TextCleaning cleaning;
 };
 
-Tokenizer::Impl::Impl(const TokenizerConfig& config)
-    : normalizers(config.normalizers),
+Tokenizer::Impl::Impl(const TokenizerConfig& config, TextCleaning text_cleaning)
+    // Text that was cleaned is normal already.
+    : normalizers(text_cleaning == TextCleaning::kNone ? config.normalizers : std::vector<NormalizerStep>()),
       split(config.split),
       model(std::holds_alternative<BpeConfig>(config.model)
                 ? std::variant<Bpe, WordLevel>(Bpe(std::get<BpeConfig>(config.model)))
                 : std::variant<Bpe, WordLevel>(WordLevel(std::get<WordLevelConfig>(config.model)))),
       prefix(config.prefix),
-      suffix(config.suffix) {
+      suffix(config.suffix),
+      cleaning(text_cleaning) {
   const TokenIds& vocabulary =
       std::visit([](const auto& each) -> const TokenIds& { return each.vocabulary; }, config.model);
   // The library numbers tokens that its model lacks by itself: behind all others.
@@ -108,11 +115,19 @@ Tokenizer::Impl::Impl(const TokenizerConfig& config)
                                  ", where the library takes " + std::to_string(expected));
     }
     next = std::max<std::size_t>(next, token.id + std::size_t{1});
+    if (token.special) specials.emplace(token.id, token.content);
     std::u32string content = decode_utf8(token.content).value();  // JSON is UTF-8
     if (token.normalized) content = normalize_text(content, normalizers);
     if (content.empty()) throw TokenizerConfigError("nothing is left of its added token " + token.content);
     if (!(token.normalized ? normalized_tokens : raw_tokens).add(std::move(content), token.id)) {
       throw TokenizerConfigError("its added token " + token.content + " is there twice");
+    }
+  }
+  for (const auto* ids : {&prefix, &suffix}) {
+    for (const std::uint32_t id : *ids) {
+      const auto known =
+          std::find_if(vocabulary.begin(), vocabulary.end(), [&](const auto& each) { return each.second == id; });
+      specials.emplace(id, known != vocabulary.end() ? known->first : "token " + std::to_string(id));
     }
   }
 }
@@ -129,7 +144,7 @@ void Tokenizer::Impl::encode_part(std::u32string_view text, const std::u32string
     const auto id = words.find(bytes);
     if (!id) {
       throw Error(GROUPVIT_ERROR_LABEL, "a label has a word that this model's tokenizer does not know",
-                  "'" + shortened(sentence) + "' (" + bytes + ")", known_words(words.words()),
+                  "'" + shortened(sentence) + "' (" + shortened(std::u32string(word)) + ")", known_words(words.words()),
                   "use words of the vocabulary the model was trained with");
     }
     ids.push_back(*id);
@@ -137,9 +152,9 @@ void Tokenizer::Impl::encode_part(std::u32string_view text, const std::u32string
   std::visit([&](const auto& kind) { split_words(text, kind, add); }, split);
 }
 
-Tokenizer::Tokenizer(const std::filesystem::path& path) {
+Tokenizer::Tokenizer(const std::filesystem::path& path, TextCleaning cleaning) {
   try {
-    impl_ = std::make_unique<const Impl>(parse_tokenizer_config(read_text(path)));
+    impl_ = std::make_unique<const Impl>(parse_tokenizer_config(read_text(path)), cleaning);
   } catch (const TokenizerConfigError& error) {
     throw Error(GROUPVIT_ERROR_BUNDLE, "the tokenizer cannot be read", path.u8string() + ": " + error.what(),
                 "a tokenizer.json of the tokenizers library, CLIP's or a word-level one", "export the bundle again");
@@ -150,23 +165,39 @@ Tokenizer::~Tokenizer() = default;
 Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 
-std::vector<std::int64_t> Tokenizer::encode(std::string_view sentence) const {
-  const std::optional<std::u32string> text = decode_utf8(sentence);
+std::vector<std::int64_t> Tokenizer::Impl::encode_words(std::string_view sentence) const {
+  std::optional<std::u32string> text = decode_utf8(sentence);
   if (!text) {
     throw Error(GROUPVIT_ERROR_LABEL, "a label is not text", std::to_string(sentence.size()) + " bytes", "UTF-8");
   }
-  std::vector<std::int64_t> ids(impl_->prefix.begin(), impl_->prefix.end());
+  if (cleaning == TextCleaning::kNvlabs) text = clean_as_nvlabs(*text);
+  std::vector<std::int64_t> ids;
   const auto add = [&](std::uint32_t id) { ids.push_back(id); };
-  impl_->raw_tokens.split(
+  raw_tokens.split(
       *text,
       [&](std::u32string_view part) {
-        const std::u32string normalized = normalize_text(part, impl_->normalizers);
-        impl_->normalized_tokens.split(
-            normalized, [&](std::u32string_view piece) { impl_->encode_part(piece, *text, ids); }, add);
+        const std::u32string normalized = normalize_text(part, normalizers);
+        normalized_tokens.split(
+            normalized, [&](std::u32string_view piece) { encode_part(piece, *text, ids); }, add);
       },
       add);
+  return ids;
+}
+
+std::vector<std::int64_t> Tokenizer::encode(std::string_view sentence) const {
+  std::vector<std::int64_t> ids(impl_->prefix.begin(), impl_->prefix.end());
+  const std::vector<std::int64_t> words = impl_->encode_words(sentence);
+  ids.insert(ids.end(), words.begin(), words.end());
   ids.insert(ids.end(), impl_->suffix.begin(), impl_->suffix.end());
   return ids;
+}
+
+std::optional<std::string> Tokenizer::special_token_in(std::string_view sentence) const {
+  for (const std::int64_t id : impl_->encode_words(sentence)) {
+    const auto special = impl_->specials.find(id);
+    if (special != impl_->specials.end()) return special->second;
+  }
+  return std::nullopt;
 }
 
 }  // namespace groupvit::detail

@@ -102,7 +102,7 @@ std::vector<AddedToken> read_added_tokens(const json::Array& array) {
     if (token.content.empty()) refuse(part.at("content"), "empty", "a token");
     for (const char* flag : {"single_word", "lstrip", "rstrip"}) part.expect(flag, false);
     token.normalized = part.boolean("normalized");
-    part.boolean("special");  // found in the text either way
+    token.special = part.boolean("special");  // found in the text either way
     part.done();
     tokens.push_back(std::move(token));
   }

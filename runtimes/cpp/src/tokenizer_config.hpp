@@ -20,6 +20,7 @@ struct AddedToken {
   std::string content;
   std::uint32_t id = 0;
   bool normalized = false;  // looked for in the normalized text, by its own normalized content
+  bool special = false;     // not of a sentence's words
 };
 
 enum class NormalizerStep { kNfc, kCollapseSpaces, kLowercase };

@@ -17,6 +17,7 @@
 #include "json.hpp"
 #include "manifest.hpp"
 #include "sha256.hpp"
+#include "text_cleaning.hpp"
 #include "tokenizer.hpp"
 #include "unicode.hpp"
 #include "utf8.hpp"
@@ -242,9 +243,10 @@ PROBE int probe_unicode(int what, const char* text, std::size_t size) {
   });
 }
 
-PROBE int probe_open_tokenizer(const char* path, void** tokenizer) {
+PROBE int probe_open_tokenizer(const char* path, int cleans, void** tokenizer) {
   return guarded([&] {
-    *tokenizer = new Tokenizer(std::filesystem::u8path(path));
+    *tokenizer = new Tokenizer(std::filesystem::u8path(path),
+                               cleans != 0 ? TextCleaning::kNvlabs : TextCleaning::kNone);
     return std::string();
   });
 }
@@ -262,6 +264,14 @@ PROBE int probe_encode(void* tokenizer, const char* text, std::size_t size, std:
     }
     return raw_bytes(all);
   });
+}
+
+PROBE int probe_clean_as_nvlabs(const char* text, std::size_t size) {
+  return guarded([&] { return encode_utf8(clean_as_nvlabs(decode_utf8({text, size}).value())); });
+}
+
+PROBE int probe_special_token_in(void* tokenizer, const char* text, std::size_t size) {
+  return guarded([&] { return static_cast<Tokenizer*>(tokenizer)->special_token_in({text, size}).value_or(""); });
 }
 
 // One sentence, which may hold zeros.

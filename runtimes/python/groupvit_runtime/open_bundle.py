@@ -12,6 +12,7 @@ from typing import Final
 from groupvit_runtime.errors import BundleError, LabelError
 from groupvit_runtime.manifest import MANIFEST_NAME, Manifest, read_manifest
 from groupvit_runtime.process import finalize_in_owner
+from groupvit_runtime.prompts import list_of_names, shorten
 from groupvit_runtime.vocabulary import Vocabulary
 
 MAX_UNPACKED_BYTES: Final = 16 << 30
@@ -22,8 +23,14 @@ class OpenBundle:
     """A bundle on disk: its folder and manifest. Sizes of all files are checked, contents not yet.
 
     A zipped bundle lies in a temporary folder for as long as this object lives in the process that opened it.
+
+    Attributes:
+        source: what was opened, from the root of the file system on.
+        root: the folder that the files lie in.
+        manifest: what it says of itself.
     """
 
+    source: Path
     root: Path
     manifest: Manifest
 
@@ -40,9 +47,10 @@ class OpenBundle:
                 return vocabulary
         raise LabelError(
             "the bundle has no vocabulary of this name",
-            got=repr(name),
+            got=repr(shorten(name)),
             expected=", ".join(info.name for info in self.manifest.vocabularies) or "none is cached in it",
-            fix='give a list of labels, or: groupvit vocab BUNDLE --labels "..." --add ' + name,
+            fix=f"for class names, a list: {list_of_names(name)} (on the command line: --labels); to cache "
+            'them: groupvit vocab BUNDLE --labels "..." --add NAME',
         )
 
     def check_fits(self, vocabulary: Vocabulary) -> None:
@@ -69,10 +77,10 @@ def open_bundle(path: str | Path) -> OpenBundle:
     """
     path = Path(path)
     if not path.is_file():
-        return _open_folder(path)
+        return _open_folder(path, path)
     scratch = Path(tempfile.mkdtemp(prefix="groupvit-bundle-"))
     try:
-        bundle = _open_folder(_unpack(path, scratch))
+        bundle = _open_folder(path, _unpack(path, scratch))
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
@@ -81,11 +89,11 @@ def open_bundle(path: str | Path) -> OpenBundle:
     return bundle
 
 
-def _open_folder(root: Path) -> OpenBundle:
+def _open_folder(source: Path, root: Path) -> OpenBundle:
     manifest = read_manifest(root)
     for file in manifest.all_files:
         file.locate(root)
-    return OpenBundle(root=root, manifest=manifest)
+    return OpenBundle(source=source.absolute(), root=root, manifest=manifest)
 
 
 def _remove(folder: Path) -> None:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Segmentation:
-    """The label map of one image, at the image's own size.
+    """The label map of one image, at the image's own size; equal where labels, image and scores are.
 
     Attributes:
         labels: uint16 [H, W], an index into `names` for every pixel.
@@ -39,6 +39,17 @@ class Segmentation:
     decode: str
     background: int | None
     _group_map: Callable[[], NDArray[np.uint16]] = field(repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Segmentation):
+            return NotImplemented
+        plain = ("names", "scores", "decode", "background")
+        return all(getattr(self, name) == getattr(other, name) for name in plain) and all(
+            np.array_equal(getattr(self, name), getattr(other, name)) for name in ("labels", "image")
+        )
+
+    # Its arrays can be written, so it has no lasting hash.
+    __hash__ = None  # type: ignore[assignment]
 
     @cached_property
     def groups(self) -> NDArray[np.uint16]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Final, Literal, overload
+from typing import Any, Final, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from groupvit_runtime.contract import PaperDecode
 from groupvit_runtime.decode import hf_decode, hf_groups
 from groupvit_runtime.decode_checks import check_output, check_text
 from groupvit_runtime.engines import EngineOptions, load_engine
-from groupvit_runtime.errors import LabelError, ParityWarning, PrecisionWarning, UsageError
+from groupvit_runtime.errors import BundleError, LabelError, ParityWarning, PrecisionWarning, UsageError
 from groupvit_runtime.image_engine import ImageEngine, Prepared
 from groupvit_runtime.image_outputs import ImageOutputs
 from groupvit_runtime.manifest import DecodeName, EngineInfo, Manifest, check_decode
@@ -48,7 +48,9 @@ _UNOBSERVED: Final = nullcontext()
 class Segmenter:
     """Segments images with a bundle. One object may be used by many threads at once.
 
-    It belongs to the process that loaded it: in a forked child every call is an `EngineError`.
+    It belongs to the process that loaded it: in a forked child every call is an `EngineError`. Pickled, it is
+    the bundle's path and the options: where it is unpickled the bundle is opened again, so that process pools
+    can carry it.
 
     The image engine is loaded by `load`; the text engine and tokenizer only when words come that are
     not in a cached vocabulary.
@@ -116,6 +118,19 @@ class Segmenter:
         """
         options = EngineOptions(device=device, threads=threads, cuda_graphs=cuda_graphs, streams=streams)
         return Segmenter(open_bundle(Path(bundle)), options, decode, batch_size, observe, max_pixels)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        options = self._options
+        arguments = {
+            "device": options.device,
+            "threads": options.threads,
+            "decode": self._decode,
+            "batch_size": self._batch_size,
+            "cuda_graphs": options.cuda_graphs,
+            "streams": options.streams,
+            "observe": None if self._observe is _unobserved else self._observe,
+        }
+        return _reopened, (self._bundle.source, self.manifest.fingerprint, arguments)
 
     @property
     def manifest(self) -> Manifest:
@@ -352,6 +367,18 @@ class Segmenter:
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
         shares = (exponentials / exponentials.sum(axis=1, keepdims=True)).mean(axis=0)
         return dict(zip(vocabulary.names, shares.tolist(), strict=True))
+
+
+def _reopened(source: Path, fingerprint: str, arguments: dict[str, Any]) -> Segmenter:
+    segmenter = Segmenter.load(source, **arguments)
+    if segmenter.manifest.fingerprint != fingerprint:
+        raise BundleError(
+            "another model's bundle lies where the one was that this segmenter was pickled with",
+            got=f"fingerprint {segmenter.manifest.fingerprint[:16]}... in {source}",
+            expected=f"{fingerprint[:16]}...",
+            fix="put that bundle there, or load the segmenter where it is used",
+        )
+    return segmenter
 
 
 def _batch_size(wanted: int | None, engine: EngineInfo) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from groupvit_runtime.contract import TEXT_INPUT, TEXT_OUTPUT
 from groupvit_runtime.engines import EngineOptions, load_engine
-from groupvit_runtime.errors import BundleError
+from groupvit_runtime.errors import BundleError, LabelError
 from groupvit_runtime.open_bundle import OpenBundle
+from groupvit_runtime.prompts import shorten
 from groupvit_runtime.tokenizer import Tokenizer
 from groupvit_runtime.vocabulary import Vocabulary, average_templates
 
@@ -31,6 +33,7 @@ class TextEncoder:
             manifest.tokenizer.verify(bundle.root),
             max_length=manifest.model.text_max_length,
             pad_id=manifest.model.text_pad_id,
+            nvlabs_cleaning=manifest.cleans_as_nvlabs,
         )
         engine = manifest.engine("text")
         self._batch = min(_BATCH, engine.max_batch or _BATCH)
@@ -40,10 +43,15 @@ class TextEncoder:
         """Put every name into every template, encode, average and normalize.
 
         Raises:
-            LabelError: a sentence is too long or has a word the tokenizer does not know.
+            LabelError: a sentence is too long, has a word the tokenizer does not know or a token that is no
+                word, or two names are the same to the tokenizer.
             EngineError: the text engine failed.
         """
-        ids = self._tokenizer.encode([template.format(name) for name in names for template in templates])
+        sentences = [template.format(name) for name in names for template in templates]
+        for sentence in sentences:
+            self._check_words(sentence)
+        ids = self._tokenizer.encode(sentences)
+        _check_distinct(names, ids.reshape(len(names), -1))
         parts = [
             self._engine.run({TEXT_INPUT: np.ascontiguousarray(ids[start : start + self._batch])})[
                 TEXT_OUTPUT
@@ -52,3 +60,26 @@ class TextEncoder:
         ]
         embeddings = np.concatenate(parts).astype(np.float32, copy=False)
         return Vocabulary(names, average_templates(embeddings, len(names)), templates, self._fingerprint)
+
+    def _check_words(self, sentence: str) -> None:
+        special = self._tokenizer.special_token_in(sentence)
+        if special is not None:
+            raise LabelError(
+                "a label has a token that is no word: the model would not see what comes after it",
+                got=f"{special} in {shorten(sentence)!r}",
+                expected="words",
+                fix="write the label without it",
+            )
+
+
+def _check_distinct(names: tuple[str, ...], ids: NDArray[np.int64]) -> None:
+    seen: dict[bytes, str] = {}
+    for name, row in zip(names, ids, strict=True):
+        other = seen.setdefault(row.tobytes(), name)
+        if other != name:
+            raise LabelError(
+                "two labels are the same to the tokenizer; a pixel could not say which of the two it is",
+                got=f"{shorten(other)!r} and {shorten(name)!r}",
+                expected="names that the model reads differently",
+                fix="remove one of them",
+            )

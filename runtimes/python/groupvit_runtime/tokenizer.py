@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer as _Tokenizer
+from tokenizers import normalizers
 
 from groupvit_runtime.errors import BundleError, LabelError
+from groupvit_runtime.prompts import shorten
 
 
 class Tokenizer:
@@ -21,12 +23,14 @@ class Tokenizer:
         pad_id: fills up shorter sequences. Causal attention and pooling at the end-of-text token
             make what follows it invisible, so the value matters only in that it must not be
             pooled at: the end-of-text token itself is always right (the first one is taken).
+        nvlabs_cleaning: whether sentences are cleaned as NVlabs' tokenizer does (`text_cleaning`), which
+            takes the place of the file's normalizer.
 
     Raises:
         BundleError: the file is no tokenizer.
     """
 
-    def __init__(self, path: Path, *, max_length: int, pad_id: int) -> None:
+    def __init__(self, path: Path, *, max_length: int, pad_id: int, nvlabs_cleaning: bool = False) -> None:
         try:
             self._tokenizer = _Tokenizer.from_file(str(path))
         except Exception as error:
@@ -39,6 +43,13 @@ class Tokenizer:
         # Truncation would silently drop the end of a label, and with it the end-of-text token.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        self._clean: Callable[[str], str] | None = None
+        if nvlabs_cleaning:
+            # Imported here: other bundles need no ftfy.
+            from groupvit_runtime.text_cleaning import clean_as_nvlabs
+
+            self._clean = clean_as_nvlabs
+            self._tokenizer.normalizer = normalizers.Sequence([])
         self.max_length = max_length
         self.pad_id = pad_id
 
@@ -63,29 +74,43 @@ class Tokenizer:
             row[: len(encoding)] = encoding
         return ids
 
+    def special_token_in(self, sentence: str) -> str | None:
+        """A token in the words of `sentence` that is none of words: the model would read it as their end.
+
+        Raises:
+            LabelError: as `encode`.
+        """
+        added = self._tokenizer.get_added_tokens_decoder()
+        around = set(self._tokenizer.encode("").ids)
+        for token_id in self._ids(sentence, around=False):
+            if token_id in around or (token_id in added and added[token_id].special):
+                return str(self._tokenizer.id_to_token(token_id))
+        return None
+
     def _encode_one(self, sentence: str) -> list[int]:
-        try:
-            ids: list[int] = self._tokenizer.encode(sentence).ids
-        except Exception as error:
-            raise LabelError(
-                "a label has a word that this model's tokenizer does not know",
-                got=f"{_shorten(sentence)!r} ({error})",
-                expected=self._known_words(),
-                fix="use words of the vocabulary the model was trained with",
-            ) from error
+        ids = self._ids(sentence, around=True)
         if len(ids) > self.max_length:
             raise LabelError(
                 "a label is too long for the text encoder",
-                got=f"{len(ids)} tokens: {_shorten(sentence)!r}",
+                got=f"{len(ids)} tokens: {shorten(sentence)!r}",
                 expected=f"at most {self.max_length} tokens, start and end included",
                 fix="shorten the label; nothing is cut off silently, because the end would be lost",
             )
         return ids
 
+    def _ids(self, sentence: str, *, around: bool) -> list[int]:
+        text = sentence if self._clean is None else self._clean(sentence)
+        try:
+            ids: list[int] = self._tokenizer.encode(text, add_special_tokens=around).ids
+        except Exception as error:
+            raise LabelError(
+                "a label has a word that this model's tokenizer does not know",
+                got=f"{shorten(sentence)!r} ({shorten(str(error))})",
+                expected=self._known_words(),
+                fix="use words of the vocabulary the model was trained with",
+            ) from error
+        return ids
+
     def _known_words(self) -> str:
         words = sorted(word for word in self._tokenizer.get_vocab() if not word.startswith("<"))
         return " ".join(words[:60]) + (" ..." if len(words) > 60 else "")
-
-
-def _shorten(sentence: str) -> str:
-    return sentence if len(sentence) <= 60 else f"{sentence[:57]}..."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +17,7 @@ from groupvit_runtime.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from groupvit_runtime.text_encoder import TextEncoder
 
-Labels = Sequence[str] | Vocabulary
+Labels = Iterable[str] | Vocabulary
 _Key = str | tuple[tuple[str, ...], tuple[str, ...]]
 
 _REMEMBERED: Final = 16

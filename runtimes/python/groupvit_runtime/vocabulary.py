@@ -20,13 +20,13 @@ from groupvit_runtime.serialize import from_json
 _FORMAT = "groupvit-vocabulary-1"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """Class names and one embedding each.
+    """Class names and one embedding each; equal where all of it is.
 
     Attributes:
         names: K class names.
-        embeddings: float32 [K, P], L2-normalized, read-only.
+        embeddings: float32 [K, P], L2-normalized, a read-only copy of what was given.
         templates: the prompt templates that were averaged (before the normalization, as NVlabs does).
         fingerprint: sha256 of the weights that made the embeddings; another model's do not fit.
     """
@@ -39,10 +39,28 @@ class Vocabulary:
     def __post_init__(self) -> None:
         if self.embeddings.ndim != 2 or len(self.embeddings) != len(self.names) or not self.names:
             raise _unfitting(len(self.names), self.embeddings.shape)
-        self.embeddings.setflags(write=False)
+        own = np.array(self.embeddings)
+        own.setflags(write=False)
+        object.__setattr__(self, "embeddings", own)
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Vocabulary):
+            return NotImplemented
+        return self._words == other._words and np.array_equal(self.embeddings, other.embeddings)
+
+    def __hash__(self) -> int:
+        return hash(self._words)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # By its constructor: NumPy's own pickles make arrays that can be written.
+        return Vocabulary, (self.names, self.embeddings, self.templates, self.fingerprint)
+
+    @property
+    def _words(self) -> tuple[object, ...]:
+        return self.names, self.templates, self.fingerprint
 
     def save(self, path: Path) -> None:
         """Write the file, whole or not at all."""

@@ -40,6 +40,15 @@ def test_what_is_written_is_read(records: tuple[Record, ...], tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("end", ["\u2028", "\u0085", "\x0b", "\x1c"])
+def test_a_name_with_what_others_take_for_the_end_of_a_line(
+    records: tuple[Record, ...], end: str, tmp_path: Path
+) -> None:
+    facts = replace(records[0].bundle, path=f"one{end}bundle")
+    write_records(tmp_path / "bench.jsonl", [replace(records[0], bundle=facts)])
+    assert read_records(tmp_path / "bench.jsonl")[0].bundle == facts
+
+
 def change(path: Path, **changes: Any) -> None:
     value = json.loads(path.read_text().splitlines()[0])
     path.write_text("\n" + json.dumps({**value, **changes}) + "\n")

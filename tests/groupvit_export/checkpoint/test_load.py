@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from importlib.resources import files
@@ -14,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from groupvit_export.checkpoint import nvlabs
 from groupvit_export.checkpoint.load import build_model, load_checkpoint, load_recorded
+from groupvit_export.model import GroupViTModel
 from groupvit_export.model.config import GroupViTTextConfig
 
 DEMO = Path(str(files("groupvit_export") / "data" / "demo"))
@@ -90,7 +92,61 @@ def test_nvlabs_file(wrap, config, weights, tmp_path):
     assert checkpoint.config == config
     assert checkpoint.format == "nvlabs"
     assert checkpoint.folder is None
-    assert "heads of width 64" in checkpoint.notes[0]
+    assert "heads of width 64" in checkpoint.notes[0] and "images of 16x16" in checkpoint.notes[0]
+
+
+@pytest.mark.parametrize("prefix", ["module.", "model.", "model.module.", "_orig_mod."])
+def test_what_a_wrapper_put_before_every_name_is_left_out(prefix, weights, folder, tmp_path):
+    expected = load_checkpoint(folder).fingerprint
+    published = {f"{prefix}{name}": value for name, value in nvlabs.from_canonical(weights).items()}
+    torch.save({"model": published}, tmp_path / "groupvit.pth")
+    checkpoint = load_checkpoint(tmp_path / "groupvit.pth")
+    assert checkpoint.fingerprint == expected
+    assert f'"{prefix}"' in checkpoint.notes[0]
+    rewrite(folder, {f"{prefix}{name}": value for name, value in weights.items()})
+    assert load_checkpoint(folder).fingerprint == expected
+
+
+def test_entries_between_the_weights_that_are_no_tensors(weights, folder, tmp_path):
+    published = {**nvlabs.from_canonical(weights), "epoch": 3, "name": "run", 7: torch.zeros(1)}
+    for number, content in enumerate((published, {"state_dict": published})):
+        torch.save(content, tmp_path / f"{number}.pth")
+        assert load_checkpoint(tmp_path / f"{number}.pth").fingerprint == load_checkpoint(folder).fingerprint
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors.index.json"])
+def test_a_byte_order_mark_before_json(name, folder, weights):
+    expected = load_checkpoint(folder).fingerprint
+    if name != "config.json":
+        (folder / "model.safetensors").rename(folder / "model-1.safetensors")
+        table = {"weight_map": dict.fromkeys(weights, "model-1.safetensors")}
+        (folder / name).write_text(json.dumps(table))
+    (folder / name).write_bytes(b"\xef\xbb\xbf" + (folder / name).read_bytes())
+    assert load_checkpoint(folder).fingerprint == expected
+
+
+def test_groups_that_are_not_as_many_as_group_tokens(config, tmp_path):
+    """As NVlabs' code runs them: the projector is fed the tokens of the stage before, not its groups."""
+    vision = dataclasses.replace(
+        config.vision_config, num_group_tokens=(6, 3), num_output_groups=(5, 2), depths=(1, 1)
+    )
+    weights = GroupViTModel(config.replace(vision_config=vision)).state_dict()
+    published = nvlabs.from_canonical(weights)
+    assert published["img_encoder.layers.1.group_projector.1.fc1.weight"].shape[1] == 6
+    torch.save({"model": published}, tmp_path / "groupvit.pth")
+    checkpoint = load_checkpoint(tmp_path / "groupvit.pth")
+    assert checkpoint.config.vision_config == vision
+    assert_holds(checkpoint, weights)
+
+
+def test_images_that_are_not_square_need_a_configuration(config, tmp_path):
+    """64x16 pixels have as many patches as 32x32."""
+    tall = config.replace(vision_config=dataclasses.replace(config.vision_config, image_size=(64, 16)))
+    torch.save({"model": nvlabs.from_canonical(GroupViTModel(tall).state_dict())}, tmp_path / "groupvit.pth")
+    tall.to_json_file(tmp_path / "tall.json")
+    assert load_checkpoint(tmp_path / "groupvit.pth", config=tmp_path / "tall.json").config == tall
+    (note,) = load_checkpoint(tmp_path / "groupvit.pth").notes
+    assert "images of 32x32" in note and "--config" in note
 
 
 def test_nvlabs_file_with_a_configuration(config, weights, tmp_path):

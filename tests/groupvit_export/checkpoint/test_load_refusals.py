@@ -79,6 +79,24 @@ def test_pickle_with_objects_is_refused_and_not_run(weights, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("key", ["model", "state_dict"])
+def test_the_recipe_for_objects_runs_wherever_it_is_pasted(key, weights, tmp_path, monkeypatch):
+    home = tmp_path / 'it\'s a "folder"'
+    home.mkdir()
+    torch.save({key: {**weights, "epoch": 1}, "config": Payload(tmp_path / "ran")}, home / "groupvit.pth")
+    error = assert_refused(home / "groupvit.pth", "GLOBAL getattr")
+    monkeypatch.chdir(tmp_path)
+    exec(error.fix.partition(":\n")[2], {})
+    written = torch.load(home / "groupvit-weights.pth", weights_only=True)["model"]
+    assert written.keys() == weights.keys()
+
+
+def test_weights_of_several_models(weights, tmp_path):
+    twice = {f"{prefix}{name}": value for prefix in ("model.", "ema.") for name, value in weights.items()}
+    torch.save({"state_dict": twice}, tmp_path / "groupvit.pth")
+    assert_refused(tmp_path / "groupvit.pth", "several models", "'ema.', 'model.'")
+
+
 @pytest.mark.parametrize("content", [{}, {"model": {}}, {"model": {"a": 1}}, [1, 2], {"epoch": 3}])
 def test_pickle_without_weights(content, tmp_path):
     torch.save(content, tmp_path / "groupvit.pth")

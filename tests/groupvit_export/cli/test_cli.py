@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -230,6 +231,43 @@ def test_vocab_to_a_file_then_segment_with_it(bundle: str, image: str, tmp_path:
     words = str(tmp_path / "w.safetensors")
     assert main(["vocab", bundle, "--labels-file", str(file), "-o", words]) == 0
     assert main(["segment", bundle, image, "--vocab", words, "-o", str(tmp_path / "o")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "names"),
+    [
+        (b"\xef\xbb\xbfred house\r\n\r\nbackground", ["red house", "background"]),
+        ("red\u2028house\rblue\x0bhouse\nwater\u0085".encode(), ["red house", "blue house", "water"]),
+        ("red house\nwater".encode("utf-16"), "UTF-16.*UTF-8"),
+        ("red house\nwater".encode("utf-16-le"), "zeros.*UTF-8"),
+        ("red house\nwater".encode("utf-32"), "UTF-32.*UTF-8"),
+        (b"red house\ncaf\xe9", "UTF-8"),
+        (b"red house\nblue \x1bhouse", "control character"),
+        (b"red house " * 299, "too long"),
+    ],
+)
+def test_files_of_labels(
+    bundle: str, data: bytes, names: list[str] | str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "names.txt").write_bytes(data)
+    command = ["vocab", bundle, "--labels-file", str(tmp_path / "names.txt"), "--json"]
+    code = main([*command, "-o", str(tmp_path / "w.safetensors")])
+    captured = capsys.readouterr()
+    if isinstance(names, list):
+        assert (code, json.loads(captured.out)["names"]) == (0, names)
+    else:
+        assert code == 1 and re.search(names, captured.err, re.DOTALL) and len(captured.err) < 1000
+
+
+def test_one_name_alone_is_remarked_on(
+    bundle: str, image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["segment", bundle, image, "-o", str(tmp_path), "--force"]
+    assert main([*command, "--labels", "water"]) == 0
+    assert "one name takes the whole picture" in capsys.readouterr().err
+    assert main([*command, "--labels", "water,sky"]) == 0
+    assert main([*command, "--labels", "water", "--decode", "paper", "--background-threshold", "0.5"]) == 0
+    assert "one name" not in capsys.readouterr().err
 
 
 def test_inspect_shows_and_checks(bundle: str, capsys: pytest.CaptureFixture[str]) -> None:

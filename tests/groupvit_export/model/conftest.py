@@ -12,6 +12,7 @@ from groupvit_export.model import GroupViTModel
 from groupvit_export.model.config import GroupViTConfig, GroupViTTextConfig, GroupViTVisionConfig
 
 transformers = pytest.importorskip("transformers")
+modeling_groupvit = pytest.importorskip("transformers.models.groupvit.modeling_groupvit")
 
 
 def _tiny(
@@ -62,6 +63,15 @@ def make_pair() -> Callable[..., tuple[Any, GroupViTModel]]:
     def make(config: GroupViTConfig, dtype: torch.dtype = torch.float32, seed: int = 0) -> tuple[Any, Any]:
         torch.manual_seed(seed)
         theirs = transformers.GroupViTModel(transformers.GroupViTConfig(**config.to_dict()))
+        vision = config.vision_config
+        for stage in filter(vision.has_group_projector, range(len(vision.depths))):
+            # transformers sizes it by the groups, which cannot run where the tokens are not as many.
+            theirs.vision_model.encoder.stages[stage].group_projector[1] = modeling_groupvit.GroupViTMixerMLP(
+                theirs.config.vision_config,
+                vision.num_group_tokens[stage - 1],
+                vision.hidden_size // 2,
+                vision.num_group_tokens[stage],
+            )
         with torch.no_grad():
             # transformers starts these at zero, where every group is the same group.
             for name, parameter in theirs.named_parameters():

@@ -200,7 +200,6 @@ def test_other_model_is_named():
         ({"num_group_tokens": [64, -1, 0]}, "num_group_tokens"),
         ({"num_group_tokens": [0, 0, 0]}, "num_group_tokens"),
         ({"num_output_groups": [64, 8]}, "num_output_groups"),
-        ({"num_output_groups": [32, 8, 8]}, "num_output_groups"),
         ({"num_output_groups": [64, 0, 8]}, "num_output_groups"),
         ({"num_group_tokens": [0, 8, 0]}, "num_output_groups"),
     ],

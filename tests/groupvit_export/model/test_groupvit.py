@@ -81,6 +81,7 @@ def test_other_weights_and_an_odd_batch(seed, tiny, make_pair, make_inputs, diff
     [
         {"num_group_tokens": (6, 0, 4), "num_output_groups": (6, 0, 3)},
         {"num_group_tokens": (0, 6, 5), "num_output_groups": (0, 6, 2)},
+        {"num_group_tokens": (9, 4, 0), "num_output_groups": (7, 5, 0)},
         {"depths": (1,), "num_group_tokens": (4,), "num_output_groups": (7,)},
         {"hidden_act": "quick_gelu", "assign_eps": 0.25, "assign_mlp_ratio": (1, 2)},
         {"hidden_act": "gelu_new", "layer_norm_eps": 1e-3, "num_channels": 1},

@@ -271,6 +271,7 @@ def test_an_nvlabs_file_gives_the_same_masks_as_the_folder(
         )
     )
     assert result.manifest.decode.default == "paper"
+    assert result.manifest.cleans_as_nvlabs and not read_manifest(demo_bundles["onnx"]).cleans_as_nvlabs
     assert result.provenance.checkpoint.format == "nvlabs"
     assert result.manifest.fingerprint == read_manifest(demo_bundles["onnx"]).fingerprint
     ours = Segmenter.load(result.path)(scenes.image(0), demo_labels, decode="hf")

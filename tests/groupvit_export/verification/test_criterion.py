@@ -67,7 +67,8 @@ def test_label_maps_can_fail_alone() -> None:
     """Two of the classes change places: no logit, margin or mask is off, and only the labels show it."""
     subject = demo_subject()
     path = DEMO_CHECKPOINT / "tokenizer.json"
-    words = class_words(path, model_info(subject.model, subject.image_size, path), ("a photo of a {}.",))
+    model = model_info(subject.model, subject.image_size, path)
+    words = class_words(path, model, ("a photo of a {}.",), nvlabs_cleaning=False)
     truth = ReferenceContext(subject, Reference(subject.model), load_budgets("fp16"), {})
     images = dict(list(bundled_scenes().items())[:3])
     sound = eager(subject.model, "fp16")
@@ -88,7 +89,8 @@ def test_float32_is_judged_as_before() -> None:
     subject = demo_subject()
     truth = ReferenceContext(subject, Reference(subject.model), load_budgets("fp32"), {})
     path = DEMO_CHECKPOINT / "tokenizer.json"
-    words = class_words(path, model_info(subject.model, subject.image_size, path), ("a photo of a {}.",))
+    model = model_info(subject.model, subject.image_size, path)
+    words = class_words(path, model, ("a photo of a {}.",), nvlabs_cleaning=False)
     images = dict(list(bundled_scenes().items())[:1])
     noise = LabelNoise(1e-6, PaperBudgets(0.0, 0.0, 0.0))
     cells, _ = hf_cells(eager(subject.model, "fp32"), truth, noise, words, images, keep=0)

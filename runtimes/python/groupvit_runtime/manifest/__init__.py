@@ -28,6 +28,7 @@ from groupvit_runtime.manifest.reading import (
 )
 from groupvit_runtime.manifest.records import (
     FORMAT,
+    NVLABS_TEXT_CLEANING,
     SCHEMA_VERSION,
     DecodeInfo,
     Manifest,
@@ -42,6 +43,7 @@ __all__ = [
     "FORMAT",
     "MANIFEST_NAME",
     "MAX_MANIFEST_BYTES",
+    "NVLABS_TEXT_CLEANING",
     "SCHEMA_VERSION",
     "DecodeInfo",
     "DecodeName",

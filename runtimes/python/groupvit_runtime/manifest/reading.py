@@ -10,7 +10,13 @@ from typing import Any, Final, cast, get_args
 from groupvit_runtime import strict_json
 from groupvit_runtime.errors import BundleError, UsageError
 from groupvit_runtime.manifest.engine_info import DecodeName
-from groupvit_runtime.manifest.records import FORMAT, SCHEMA_VERSION, Manifest, VocabularyInfo
+from groupvit_runtime.manifest.records import (
+    FORMAT,
+    KNOWN_REQUIREMENTS,
+    SCHEMA_VERSION,
+    Manifest,
+    VocabularyInfo,
+)
 from groupvit_runtime.serialize import from_json, to_json
 
 MANIFEST_NAME: Final = "manifest.json"
@@ -161,12 +167,15 @@ def _check_schema(value: Any, where: str) -> None:
 
 
 def _check_requirements(value: dict[str, Any]) -> None:
-    # Whatever a later minor version adds that must not be ignored is named here; this one knows of nothing.
+    # Whatever a minor version adds that must not be ignored is named here.
     requires = value.get("requires")
-    if isinstance(requires, list) and requires:
+    unknown = (
+        [name for name in requires if name not in KNOWN_REQUIREMENTS] if isinstance(requires, list) else []
+    )
+    if unknown:
         raise BundleError(
             "the bundle requires what this runtime does not have",
-            got=", ".join(map(str, requires)),
+            got=", ".join(map(str, unknown)),
             expected=f"what schema {SCHEMA_VERSION} describes",
             fix="install a newer groupvit-runtime, or export the bundle again with this toolkit",
         )

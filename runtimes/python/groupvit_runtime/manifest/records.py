@@ -29,7 +29,12 @@ class SchemaVersion:
         return f"{self.major}.{self.minor}"
 
 
-SCHEMA_VERSION: Final = SchemaVersion(5, 0)
+SCHEMA_VERSION: Final = SchemaVersion(5, 1)
+
+NVLABS_TEXT_CLEANING: Final = "nvlabs_text_cleaning"
+"""In `requires` since 5.1: sentences are cleaned as NVlabs does before the tokenizer splits them."""
+
+KNOWN_REQUIREMENTS: Final = (NVLABS_TEXT_CLEANING,)
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ class Manifest:
     Attributes:
         format: `FORMAT`.
         schema_version: of this file.
-        requires: names of what a runtime must know beyond this schema to use the bundle rightly.
+        requires: names of what a runtime must know to use the bundle rightly, of `KNOWN_REQUIREMENTS`.
         name: of the bundle, for messages.
         fingerprint: sha256 of the checkpoint's canonical state dict; vocabularies of another are refused.
         verdict: of the comparison with the reference at export; None where none was made. A bundle with FAIL
@@ -113,6 +118,11 @@ class Manifest:
     preprocessing: Preprocessings
     decode: DecodeInfo
     vocabularies: tuple[VocabularyInfo, ...] = ()
+
+    @property
+    def cleans_as_nvlabs(self) -> bool:
+        """Whether sentences are cleaned as NVlabs' tokenizer does."""
+        return NVLABS_TEXT_CLEANING in self.requires
 
     def engine(self, role: Role) -> EngineInfo:
         """The engine of `role`.
