@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +16,8 @@ from fresh_process import in_fresh_process
 from streams import python_streams
 
 from groupvit_runtime import Segmenter
-from groupvit_runtime.engines import ENGINES, EngineOptions, load_engine
+from groupvit_runtime.engines import ENGINES, Engine, EngineOptions, load_engine
+from groupvit_runtime.engines.turns import calls_at_once
 from groupvit_runtime.errors import EngineError, MissingDependencyError, UsageError
 from groupvit_runtime.manifest import read_manifest
 
@@ -156,3 +161,52 @@ def test_streams_are_refused_where_a_target_has_none(demo_bundles: Mapping[str, 
     assert "openvino" in str(caught.value)
     with pytest.raises(UsageError, match="streams must be positive"):
         EngineOptions(streams=0)
+
+
+def called_by_sixty_four(engine: Engine) -> None:
+    pixels = np.zeros((1, 3, 224, 224), np.float32)
+    together = threading.Barrier(64)
+
+    def caller(_: int) -> None:
+        together.wait()
+        engine.run({"pixel_values": pixels})
+
+    with ThreadPoolExecutor(64) as pool:
+        list(pool.map(caller, range(64)))
+
+
+@pytest.mark.parametrize("streams", [None, 2])
+def test_openvino_has_no_more_requests_than_streams(
+    demo_bundles: Mapping[str, Path], streams: int | None
+) -> None:
+    engine = image_engine(demo_bundles["openvino"], EngineOptions(streams=streams, threads=2))
+    called_by_sixty_four(engine)
+    assert 1 <= engine._engine._idle.qsize() <= (streams or 1)
+
+
+def test_onnx_runtime_computes_no_more_calls_than_there_are_processors(
+    demo_bundles: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("groupvit_runtime.engines.onnxruntime.calls_at_once", lambda: 3)
+    engine = image_engine(demo_bundles["onnx"])
+    session, lock, inside, most = engine._engine._session, threading.Lock(), 0, 0
+
+    class Counted:
+        def run(self, *arguments: Any) -> Any:
+            nonlocal inside, most
+            with lock:
+                inside += 1
+                most = max(most, inside)
+            try:
+                return session.run(*arguments)
+            finally:
+                with lock:
+                    inside -= 1
+
+    engine._engine._session = Counted()
+    called_by_sixty_four(engine)
+    assert 1 <= most <= 3
+
+
+def test_calls_at_once_are_the_processors_that_may_be_used() -> None:
+    assert 1 <= calls_at_once() <= (os.cpu_count() or 1)

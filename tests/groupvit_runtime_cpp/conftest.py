@@ -28,7 +28,9 @@ from groupvit_export.checkpoint.tokenizer import clip_tokenizer
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCE = REPOSITORY / "runtimes" / "cpp"
 
-_PACKAGES = "apt-get install cmake ninja-build g++ pkg-config nlohmann-json3-dev libgtest-dev libstb-dev"
+_PACKAGES = (
+    "apt-get install cmake ninja-build g++ pkg-config nlohmann-json3-dev libgtest-dev libpng-dev libstb-dev"
+)
 _PROBE = 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }'
 
 
@@ -41,12 +43,15 @@ def cpp_build() -> Callable[[str], Path]:
     openvino = find_spec("openvino")
     if openvino is not None and openvino.origin is not None:
         options.append(f"-DOpenVINO_DIR={Path(openvino.origin).parent / 'cmake'}")
+    onnxruntime = find_spec("onnxruntime")
+    if onnxruntime is not None and onnxruntime.origin is not None:
+        options.append(f"-DOnnxRuntimeSdk_ROOT={Path(onnxruntime.origin).parent / 'capi'}")
     return _configure("tests", folder, *options)
 
 
 @pytest.fixture(scope="session")
 def cpp_library(cpp_build: Callable[[str], Path]) -> Library:
-    """libgroupvit with OpenVINO's engine."""
+    """libgroupvit with the engines of OpenVINO and ONNX Runtime."""
     library = Library(cpp_build("groupvit") / "libgroupvit.so")
     if "openvino" not in library.engines():
         pytest.skip("the library was built without OpenVINO: pip install openvino")

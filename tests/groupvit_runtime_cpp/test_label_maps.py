@@ -64,6 +64,32 @@ def test_openvino_gives_the_label_maps_of_python(
     compare(Segmenter.load(demo_bundles["openvino"]), maps, images, demo_labels, decode)
 
 
+def compare_in_another_process(
+    library: Path | str, bundle: Path, images: Mapping[str, np.ndarray], labels: list[str], folder: Path
+) -> None:
+    np.savez(folder / "images.npz", **images)
+    written = folder / "labels.npz"
+    script = [sys.executable, cpp_label_maps.__file__]
+    arguments = [library, bundle, folder / "images.npz", written, *labels]
+    done = subprocess.run([*script, *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    python = Segmenter.load(bundle)
+    # Python's version says more of the build.
+    assert done.stdout.strip().split(", ")[1:] == python.engine_description.split(", ")[1:]
+    with np.load(written) as maps:
+        compare(python, dict(zip(images, maps.values(), strict=True)), images, labels)
+
+
+def test_onnx_runtime_gives_the_label_maps_of_python(
+    cpp_library: Library,
+    demo_bundles: Mapping[str, Path],
+    demo_labels: list[str],
+    images: dict[str, np.ndarray],
+    tmp_path: Path,
+) -> None:
+    compare_in_another_process(cpp_library.path, demo_bundles["onnx"], images, demo_labels, tmp_path)
+
+
 def test_aotinductor_gives_the_label_maps_of_python(
     cpp_torch_library: Path,
     torch_bundle: Path,
@@ -71,14 +97,4 @@ def test_aotinductor_gives_the_label_maps_of_python(
     images: dict[str, np.ndarray],
     tmp_path: Path,
 ) -> None:
-    np.savez(tmp_path / "images.npz", **images)
-    written = tmp_path / "labels.npz"
-    script = [sys.executable, cpp_label_maps.__file__]
-    arguments = [cpp_torch_library, torch_bundle, tmp_path / "images.npz", written, *demo_labels]
-    done = subprocess.run([*script, *map(str, arguments)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    python = Segmenter.load(torch_bundle)
-    # Python's version says more of the build.
-    assert done.stdout.strip().split(", ")[1:] == python.engine_description.split(", ")[1:]
-    with np.load(written) as maps:
-        compare(python, dict(zip(images, maps.values(), strict=True)), images, demo_labels)
+    compare_in_another_process(cpp_torch_library, torch_bundle, images, demo_labels, tmp_path)

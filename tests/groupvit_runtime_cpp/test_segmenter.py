@@ -275,12 +275,12 @@ def test_options_that_mean_nothing_are_refused(
 
 
 def test_a_target_that_was_left_out_is_named_with_what_to_do(
-    cpp_library: Library, demo_bundles: Mapping[str, Path]
+    cpp_library: Library, bundle: Path, tmp_path: Path
 ) -> None:
-    if "onnx" in cpp_library.engines():
-        pytest.skip("this build has ONNX Runtime")
-    with pytest.raises(CppError, match=r"without the onnx engine(.|\n)*GROUPVIT_WITH_ONNXRUNTIME") as caught:
-        CppSegmenter(cpp_library, demo_bundles["onnx"])
+    copy = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    edit(copy, lambda value: [engine.update(target="torch") for engine in value["engines"]])
+    with pytest.raises(CppError, match=r"without the torch engine(.|\n)*GROUPVIT_WITH_TORCH") as caught:
+        CppSegmenter(cpp_library, copy)
     assert caught.value.status == Status.UNSUPPORTED
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from bad_bundles import edit
+from cpp_runtime import CppError, CppSegmenter, Library
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sentences import sentences
@@ -18,6 +22,8 @@ from tokenizers import Tokenizer
 
 from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_runtime.errors import BundleError
+from groupvit_runtime.manifest import FileInfo
+from groupvit_runtime.serialize import to_json
 
 SPLIT = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
@@ -173,8 +179,10 @@ def test_what_is_not_implemented_is_refused(
     text_probe: TextProbe, small_file: Path, tmp_path: Path, edit: Edit
 ) -> None:
     path = saved(Tokenizer.from_file(str(small_file)), tmp_path / "tokenizer.json", edit)
-    with pytest.raises(BundleError, match="tokenizer cannot be read"):
+    with pytest.raises(BundleError, match="tokenizer cannot be read") as caught:
         text_probe.tokenizer(path)
+    # To export again would give the same file.
+    assert "fix: where Python is: groupvit vocab BUNDLE" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -185,8 +193,29 @@ def test_a_file_that_is_no_tokenizer_is_refused(text_probe: TextProbe, tmp_path:
     path.write_bytes(data)
     with pytest.raises(BundleError, match="tokenizer cannot be read"):
         text_probe.tokenizer(path)
-    with pytest.raises(BundleError, match="tokenizer cannot be read"):
+    with pytest.raises(BundleError, match=r"cannot be read(.|\n)*fix: copy or export the bundle again"):
         text_probe.tokenizer(tmp_path)
+
+
+def test_a_tokenizer_that_is_refused_is_gone_around_as_the_message_says(
+    cpp_library: Library, demo_bundles: Mapping[str, Path], tmp_path: Path
+) -> None:
+    from groupvit_export.cli import main
+
+    bundle = Path(shutil.copytree(demo_bundles["openvino"], tmp_path / "bundle"))
+    tokenizer = bundle / "tokenizer.json"
+    value = json.loads(tokenizer.read_text())
+    value["normalizer"] = {"type": "NFKC"}
+    tokenizer.write_text(json.dumps(value))
+    described = to_json(FileInfo.of(bundle, "tokenizer.json"))
+    edit(bundle, lambda manifest: manifest.update(tokenizer=described))
+    pixels = np.zeros((32, 48, 3), np.uint8)
+    segmenter = CppSegmenter(cpp_library, bundle)
+    with pytest.raises(CppError, match=r"NFKC(.|\n)*--add NAME; then open the vocabulary NAME"):
+        segmenter.encode(["sky"])
+    assert main(["vocab", str(bundle), "--labels", "sky,tree", "--add", "NAME"]) == 0
+    again = CppSegmenter(cpp_library, bundle)
+    assert again.segment(pixels, again.open("NAME")).names == ("sky", "tree")
 
 
 MISTAKES = [None, True, False, 0, 1, 2.5, "", "a", "<eos>", "NFC", [], {}, [0], {"type": "NFC"}]

@@ -1,15 +1,14 @@
-# ONNX Runtime's headers and library, in any of the layouts it comes in: the release archives (include/ and lib/),
-# Debian's package (include/onnxruntime/), and vcpkg's. Makes groupvit::onnxruntime_sdk.
-find_path(OnnxRuntimeSdk_INCLUDE_DIR onnxruntime_cxx_api.h
-  PATH_SUFFIXES include include/onnxruntime include/onnxruntime/core/session onnxruntime)
+# ONNX Runtime's library, in any of the layouts it comes in: the wheel's folder (onnxruntime/capi), the release archives
+# and vcpkg (lib/), Debian's package. Nothing is linked with it: it is what the build and the installed library load.
 find_library(OnnxRuntimeSdk_LIBRARY NAMES onnxruntime libonnxruntime.so.1)
-include(FindPackageHandleStandardArgs)
-find_package_handle_standard_args(OnnxRuntimeSdk
-  REQUIRED_VARS OnnxRuntimeSdk_LIBRARY OnnxRuntimeSdk_INCLUDE_DIR)
-if(OnnxRuntimeSdk_FOUND AND NOT TARGET groupvit::onnxruntime_sdk)
-  add_library(groupvit::onnxruntime_sdk UNKNOWN IMPORTED)
-  set_target_properties(groupvit::onnxruntime_sdk PROPERTIES
-    IMPORTED_LOCATION ${OnnxRuntimeSdk_LIBRARY}
-    INTERFACE_INCLUDE_DIRECTORIES ${OnnxRuntimeSdk_INCLUDE_DIR})
+if(NOT OnnxRuntimeSdk_LIBRARY AND OnnxRuntimeSdk_ROOT)
+  # The wheel has its version in the name, and no link.
+  file(GLOB found ${OnnxRuntimeSdk_ROOT}/libonnxruntime.so.* ${OnnxRuntimeSdk_ROOT}/capi/libonnxruntime.so.*)
+  if(found)
+    list(GET found 0 found)
+    set(OnnxRuntimeSdk_LIBRARY ${found} CACHE FILEPATH "ONNX Runtime's library" FORCE)
+  endif()
 endif()
-mark_as_advanced(OnnxRuntimeSdk_INCLUDE_DIR OnnxRuntimeSdk_LIBRARY)
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(OnnxRuntimeSdk REQUIRED_VARS OnnxRuntimeSdk_LIBRARY)
+mark_as_advanced(OnnxRuntimeSdk_LIBRARY)

@@ -32,11 +32,19 @@ endif()
 groupvit_engine(OPENVINO "${OpenVINO_FOUND}" "src/engines/openvino.cpp;src/engines/mapped_weights.cpp" openvino::runtime
   "pip install openvino; its folder cmake/ goes into -DOpenVINO_DIR=")
 
+# Needs no SDK: its interface is in third_party/, and its library is loaded when a bundle first wants it.
 if(NOT GROUPVIT_WITH_ONNXRUNTIME STREQUAL OFF)
   find_package(OnnxRuntimeSdk QUIET)
 endif()
-groupvit_engine(ONNXRUNTIME "${OnnxRuntimeSdk_FOUND}" src/engines/onnxruntime.cpp groupvit::onnxruntime_sdk
-  "Unpack a release archive of ONNX Runtime; its folder goes into -DOnnxRuntimeSdk_ROOT=")
+set(onnxruntime_buildable ${UNIX})
+if(GROUPVIT_WITH_ONNXRUNTIME STREQUAL OFF OR (GROUPVIT_WITH_ONNXRUNTIME STREQUAL ON AND NOT OnnxRuntimeSdk_FOUND))
+  set(onnxruntime_buildable FALSE)
+endif()
+groupvit_engine(ONNXRUNTIME "${onnxruntime_buildable}" "src/engines/onnxruntime.cpp;src/engines/onnxruntime_api.cpp"
+  "${CMAKE_DL_LIBS}" "pip install onnxruntime; its folder onnxruntime/capi, or an unpacked archive, goes into -DOnnxRuntimeSdk_ROOT=")
+if(TARGET groupvit_onnxruntime)
+  target_include_directories(groupvit_onnxruntime SYSTEM PRIVATE ${CMAKE_CURRENT_LIST_DIR}/../third_party/onnxruntime)
+endif()
 
 if(NOT GROUPVIT_WITH_TENSORRT STREQUAL OFF)
   find_package(TensorRTSdk QUIET)

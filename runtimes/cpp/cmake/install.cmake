@@ -10,7 +10,7 @@ endif()
 if(TARGET groupvit_static)
   install(TARGETS groupvit_static EXPORT groupvitStaticTargets)
   install(EXPORT groupvitStaticTargets NAMESPACE groupvit:: DESTINATION ${package_folder})
-  install(FILES cmake/FindOnnxRuntimeSdk.cmake cmake/FindTensorRTSdk.cmake cmake/FindTensorRTRtxSdk.cmake
+  install(FILES cmake/FindTensorRTSdk.cmake cmake/FindTensorRTRtxSdk.cmake
           DESTINATION ${package_folder})
 endif()
 
@@ -23,9 +23,17 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/groupvitConfig.cmake ${CMAKE_CURRENT_B
 
 set(GROUPVIT_PRIVATE_LIBS)
 foreach(library IN LISTS GROUPVIT_ENGINE_LIBRARIES)
-  string(APPEND GROUPVIT_PRIVATE_LIBS " $<TARGET_FILE:${library}>")
+  if(library STREQUAL openvino::runtime AND GROUPVIT_INSTALLED_OPENVINO)
+    string(APPEND GROUPVIT_PRIVATE_LIBS
+           " \${libdir}/groupvit/${GROUPVIT_INSTALLED_OPENVINO} -Wl,-rpath,\${libdir}/groupvit")
+  elseif(TARGET ${library})
+    string(APPEND GROUPVIT_PRIVATE_LIBS " $<TARGET_FILE:${library}>")
+  else()
+    string(APPEND GROUPVIT_PRIVATE_LIBS " -l${library}")
+  endif()
 endforeach()
 file(RELATIVE_PATH GROUPVIT_PC_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+string(REGEX REPLACE "/$" "" GROUPVIT_PC_TO_PREFIX "${GROUPVIT_PC_TO_PREFIX}")
 configure_file(cmake/groupvit.pc.in ${CMAKE_CURRENT_BINARY_DIR}/groupvit.pc.unresolved @ONLY)
 file(GENERATE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/groupvit.pc INPUT ${CMAKE_CURRENT_BINARY_DIR}/groupvit.pc.unresolved)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/groupvit.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

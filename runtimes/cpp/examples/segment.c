@@ -38,7 +38,8 @@ static int segment(groupvit_segmenter* segmenter, const groupvit_image* image, c
     groupvit_vocabulary_free(words);
     return failed("image");
   }
-  printf("%s\n%s", groupvit_segmenter_engine(segmenter), groupvit_segmenter_warning(segmenter));
+  if (*groupvit_segmenter_warning(segmenter) != 0) fprintf(stderr, "%s\n", groupvit_segmenter_warning(segmenter));
+  printf("%s\n", groupvit_segmenter_engine(segmenter));
   for (k = 0; k < count; ++k) {
     for (i = found = 0; i < pixels; ++i) found += groupvit_result_labels(result)[i] == k;
     printf("%5.1f %%  %s\n", 100.0 * (double)found / (double)pixels, groupvit_result_name(result, k));
@@ -48,6 +49,7 @@ static int segment(groupvit_segmenter* segmenter, const groupvit_image* image, c
     fprintf(file, "P5 %d %d 255\n", (int)image->width, (int)image->height);
     for (i = 0; i < pixels; ++i) fputc(groupvit_result_labels(result)[i], file);
     fclose(file);
+    printf("labels.pgm: pixel values are indices of the names\n");
   }
   groupvit_result_free(result);
   groupvit_vocabulary_free(words);

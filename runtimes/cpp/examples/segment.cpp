@@ -5,7 +5,8 @@
 #include <vector>
 
 #include "groupvit/groupvit.hpp"
-#include "palette_png.hpp"
+#include "overlay.hpp"
+#include "png_file.hpp"
 #include "read_image.hpp"
 
 int main(int argc, char** argv) {
@@ -20,22 +21,21 @@ int main(int argc, char** argv) {
     const groupvit::Vocabulary words = segmenter.encode({argv + 3, argv + argc});
     const groupvit::Result result = segmenter.segment({image.rgb.data(), width, height}, words);
 
+    const std::vector<std::string> names = result.names();
     const std::size_t count = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
-    std::vector<std::size_t> found(words.size());
-    std::vector<std::uint8_t> overlay = image.rgb;
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::uint16_t label = result.labels()[i];
-      ++found[label];
-      for (int c = 0; c < 3; ++c) overlay[3 * i + c] = (overlay[3 * i + c] + class_color(label)[c]) / 2;
-    }
-    write_palette_png("labels.png", width, height, result.labels());
-    write_rgb_png("overlay.png", width, height, overlay.data());
+    std::vector<std::size_t> found(names.size());
+    for (std::size_t i = 0; i < count; ++i) ++found[result.labels()[i]];
+    write_label_png("labels.png", width, height, result.labels(), names.size());
+    const Rgb shown = overlay(image.rgb.data(), result.labels(), width, height, names, found);
+    write_png("overlay.png", shown.width, shown.height, PNG_FORMAT_RGB, shown.values.data());
 
-    std::printf("%s\n%s", segmenter.engine().c_str(), segmenter.warning().c_str());
-    for (std::size_t i = 0; i < words.size(); ++i) {
+    if (!segmenter.warning().empty()) std::fprintf(stderr, "%s\n", segmenter.warning().c_str());
+    std::printf("%s\n", segmenter.engine().c_str());
+    for (std::size_t i = 0; i < names.size(); ++i) {
       std::printf("%5.1f %%  %s\n", 100.0 * static_cast<double>(found[i]) / static_cast<double>(count),
-                  argv[3 + i]);
+                  names[i].c_str());
     }
+    std::printf("labels.png: pixel values are indices of the names\noverlay.png: to look at\n");
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());

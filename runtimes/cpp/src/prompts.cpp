@@ -73,14 +73,15 @@ void append_literal(const std::string& prompt, std::size_t start, std::size_t en
 
 std::vector<std::string> check_labels(const std::vector<std::string>& labels) {
   if (labels.empty()) {
-    throw Error(GROUPVIT_ERROR_LABEL, "the list of labels is empty", {}, "at least one name");
+    throw Error(GROUPVIT_ERROR_LABEL, "the list of labels is empty", "no names", "at least one name",
+                "pass the names of the classes, or open a vocabulary");
   }
   std::vector<std::string> names;
   std::map<std::u32string, std::size_t> seen;
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const std::optional<std::u32string> label = decode_utf8(labels[i]);
     const std::string place = "label " + std::to_string(i + 1) + " of " + std::to_string(labels.size());
-    if (!label) throw Error(GROUPVIT_ERROR_LABEL, "a label is not text", place, "UTF-8");
+    if (!label) throw Error(GROUPVIT_ERROR_LABEL, "a label is not text", place, "UTF-8", "convert it to UTF-8");
     const std::u32string name = joined(*label);
     if (std::any_of(name.begin(), name.end(), is_control)) {
       throw Error(GROUPVIT_ERROR_LABEL, "a label has a control character, which no one sees and the tokenizer does",

@@ -61,7 +61,8 @@ void check_words(const Tokenizer& tokenizer, const std::string& sentence) {
 
 void check_templates(const std::vector<std::string>& templates) {
   if (templates.empty()) {
-    throw Error(GROUPVIT_ERROR_LABEL, "no prompt template was given", "", "at least one");
+    throw Error(GROUPVIT_ERROR_LABEL, "no prompt template was given", "none", "at least one",
+                "pass templates, for instance \"a photo of a {}.\", or NULL for the bundle's own");
   }
   for (const std::string& prompt : templates) {
     const std::size_t place = prompt.find("{}");

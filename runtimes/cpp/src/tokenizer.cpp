@@ -23,14 +23,14 @@ namespace {
 
 std::string read_text(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) throw TokenizerConfigError(std::strerror(errno));
+  if (!file) throw TokenizerConfigError(std::strerror(errno), kTokenizerAgain);
   std::string text;
   std::vector<char> chunk(1 << 18);
   while (file) {
     file.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
     text.append(chunk.data(), static_cast<std::size_t>(file.gcount()));
   }
-  if (!file.eof()) throw TokenizerConfigError("it cannot be read to its end");
+  if (!file.eof()) throw TokenizerConfigError("it cannot be read to its end", kTokenizerAgain);
   return text;
 }
 
@@ -157,7 +157,7 @@ Tokenizer::Tokenizer(const std::filesystem::path& path, TextCleaning cleaning) {
     impl_ = std::make_unique<const Impl>(parse_tokenizer_config(read_text(path)), cleaning);
   } catch (const TokenizerConfigError& error) {
     throw Error(GROUPVIT_ERROR_BUNDLE, "the tokenizer cannot be read", path.u8string() + ": " + error.what(),
-                "a tokenizer.json of the tokenizers library, CLIP's or a word-level one", "export the bundle again");
+                "a tokenizer.json of the tokenizers library, CLIP's or a word-level one", error.fix());
   }
 }
 
@@ -168,7 +168,8 @@ Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 std::vector<std::int64_t> Tokenizer::Impl::encode_words(std::string_view sentence) const {
   std::optional<std::u32string> text = decode_utf8(sentence);
   if (!text) {
-    throw Error(GROUPVIT_ERROR_LABEL, "a label is not text", std::to_string(sentence.size()) + " bytes", "UTF-8");
+    throw Error(GROUPVIT_ERROR_LABEL, "a label is not text", std::to_string(sentence.size()) + " bytes", "UTF-8",
+                "convert it to UTF-8");
   }
   if (cleaning == TextCleaning::kNvlabs) text = clean_as_nvlabs(*text);
   std::vector<std::int64_t> ids;

@@ -299,7 +299,7 @@ TokenizerConfig parse_tokenizer_config(std::string_view text) {
   try {
     value = json::parse(text);
   } catch (const json::SyntaxError& error) {
-    throw TokenizerConfigError(std::string("it is not JSON: ") + error.what());
+    throw TokenizerConfigError(std::string("it is not JSON: ") + error.what(), kTokenizerAgain);
   }
   Part part(value, "it");
   part.expect_text("version", "1.0");

@@ -54,11 +54,21 @@ struct TokenizerConfig {
   std::vector<std::uint32_t> prefix, suffix;  // around every sentence
 };
 
-// The reason is in `what()`.
+// The reason is in `what()`, and what mends it in `fix()`: of a file that is sound and means what is not implemented,
+// the way around it.
 class TokenizerConfigError : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  explicit TokenizerConfigError(const std::string& what,
+                                const char* fix = "where Python is: groupvit vocab BUNDLE --labels \"...\" --add NAME; "
+                                                  "then open the vocabulary NAME, which needs no tokenizer here")
+      : std::runtime_error(what), fix_(fix) {}
+  const char* fix() const noexcept { return fix_; }
+
+ private:
+  const char* fix_;
 };
+
+inline constexpr char kTokenizerAgain[] = "copy or export the bundle again";
 
 // Throws TokenizerConfigError for what is no tokenizer.json, and for every field or value whose meaning is not
 // implemented.

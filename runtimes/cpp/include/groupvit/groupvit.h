@@ -6,8 +6,9 @@
  * accessor returns belong to the object they were asked of and live as long as it does. What is passed in is
  * copied or only read during the call. A vocabulary and a result outlive the segmenter they came from.
  *
- * Threads. A groupvit_segmenter may be used by many threads at once. A groupvit_vocabulary is immutable, so
- * the same holds. A groupvit_result belongs to one thread at a time. Nothing may be freed while a call with
+ * Threads. A groupvit_segmenter may be used by many threads at once; its engine computes as many calls at once as it
+ * has streams (OpenVINO) or the machine processors, and the others wait, so that memory does not grow with the number
+ * of threads. A groupvit_vocabulary is immutable, so the same holds. A groupvit_result belongs to one thread at a time. Nothing may be freed while a call with
  * it is running.
  *
  * Processes. A groupvit_segmenter belongs to the process that loaded it: in a forked child, calls with it give

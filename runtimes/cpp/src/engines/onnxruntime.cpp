@@ -1,10 +1,11 @@
 // ONNX Runtime, on the CPU or through CUDA.
-#include <onnxruntime_cxx_api.h>
-
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
+#include "engines/onnxruntime_api.hpp"
+#include "engines/pool.hpp"
 #include "engines/support.hpp"
 #include "engines/table.hpp"
 #include "engines/telemetry_off.hpp"
@@ -28,24 +29,28 @@ std::string precision_on(const std::string& device, const std::string& precision
 // Nothing is printed; what goes wrong comes back as a status, too.
 void ignore_log(void*, OrtLoggingLevel, const char*, const char*, const char*, const char*) {}
 
-std::string runtime_version() { return OrtGetApiBase()->GetVersionString(); }
-
 // ONNX Runtime has one environment a process and counts its users.
-Ort::Env make_environment() {
-  // The library that is loaded may be older than the header; then there is no interface of this version.
-  if (OrtGetApiBase()->GetApi(ORT_API_VERSION) == nullptr) {
-    throw Error(GROUPVIT_ERROR_ENGINE,
-                "the ONNX Runtime that was loaded is older than the one this was built against",
-                "ONNX Runtime " + runtime_version(),
-                "interface " + std::to_string(ORT_API_VERSION) + " or newer",
-                "install the version it was built against, or build this library again");
-  }
+OrtEnvironment make_environment() {
+  const OnnxRuntime& runtime = onnx_runtime();
   const TelemetryOff off;
-  return Ort::Env(ORT_LOGGING_LEVEL_ERROR, "groupvit", ignore_log, nullptr);
+  OrtEnv* environment = nullptr;
+  runtime.check(runtime.api->CreateEnvWithCustomLogger(ignore_log, nullptr, ORT_LOGGING_LEVEL_ERROR, "groupvit",
+                                                       &environment));
+  return OrtEnvironment(environment);
+}
+
+std::vector<std::string> available_providers() {
+  const OnnxRuntime& runtime = onnx_runtime();
+  char** names = nullptr;
+  int count = 0;
+  runtime.check(runtime.api->GetAvailableProviders(&names, &count));
+  const std::vector<std::string> copied(names, names + count);
+  runtime.check(runtime.api->ReleaseAvailableProviders(names, count));
+  return copied;
 }
 
 void check_provider(const std::string& provider) {
-  const std::vector<std::string> available = Ort::GetAvailableProviders();
+  const std::vector<std::string> available = available_providers();
   if (std::find(available.begin(), available.end(), provider) != available.end()) return;
   std::string names;
   for (const std::string& name : available) names += (names.empty() ? "" : ", ") + name;
@@ -54,17 +59,39 @@ void check_provider(const std::string& provider) {
               provider, "install ONNX Runtime for GPUs (and its CUDA libraries), or use the device cpu");
 }
 
-void append_cuda(Ort::SessionOptions& options) {
-  OrtCUDAProviderOptionsV2* cuda = nullptr;
-  Ort::ThrowOnError(Ort::GetApi().CreateCUDAProviderOptions(&cuda));
-  const std::unique_ptr<OrtCUDAProviderOptionsV2, decltype(OrtApi::ReleaseCUDAProviderOptions)> owner(
-      cuda, Ort::GetApi().ReleaseCUDAProviderOptions);
+void append_cuda(OrtSessionOptions* options) {
+  const OnnxRuntime& runtime = onnx_runtime();
+  OrtCUDAProviderOptionsV2* made = nullptr;
+  runtime.check(runtime.api->CreateCUDAProviderOptions(&made));
+  const OrtCuda cuda(made);
   // TF32 keeps 10 bits of mantissa; assignments with a small margin would flip.
   const char* const keys[] = {"use_tf32"};
   const char* const values[] = {"0"};
-  Ort::ThrowOnError(Ort::GetApi().UpdateCUDAProviderOptions(cuda, keys, values, 1));
-  // Throws where the provider cannot be had: unlike Python's, this interface does not fall back.
-  options.AppendExecutionProvider_CUDA_V2(*cuda);
+  runtime.check(runtime.api->UpdateCUDAProviderOptions(cuda.get(), keys, values, 1));
+  // Fails where the provider cannot be had: unlike Python's, this interface does not fall back.
+  runtime.check(runtime.api->SessionOptionsAppendExecutionProvider_CUDA_V2(options, cuda.get()));
+}
+
+OrtOptions make_options(const EngineInfo& info, const EngineOptions& wanted) {
+  const OnnxRuntime& runtime = onnx_runtime();
+  OrtSessionOptions* made = nullptr;
+  runtime.check(runtime.api->CreateSessionOptions(&made));
+  OrtOptions options(made);
+  runtime.check(runtime.api->SetSessionLogSeverityLevel(made, ORT_LOGGING_LEVEL_ERROR));
+  if (wanted.threads > 0) runtime.check(runtime.api->SetIntraOpNumThreads(made, static_cast<int>(wanted.threads)));
+  // Without VNNI its products of unsigned and signed bytes saturate in 16 bits. Takes weights as unsigned there,
+  // whose products do not; changes nothing elsewhere.
+  if (info.precision == "int8")
+    runtime.check(runtime.api->AddSessionConfigEntry(made, "session.x64quantprecision", "1"));
+  if (wanted.device == "cuda") append_cuda(made);
+  return options;
+}
+
+OrtLoaded make_session(const OrtEnv* environment, const std::filesystem::path& path, const OrtSessionOptions* options) {
+  const OnnxRuntime& runtime = onnx_runtime();
+  OrtSession* made = nullptr;
+  runtime.check(runtime.api->CreateSession(environment, path.c_str(), options, &made));
+  return OrtLoaded(made);
 }
 
 ONNXTensorElementDataType element_type(const Tensor& tensor) {
@@ -76,31 +103,24 @@ ONNXTensorElementDataType element_type(const Tensor& tensor) {
   return ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8;
 }
 
-// A session; `Run` is safe between threads, so one is shared by all.
+// A session; `Run` is safe between threads, so one is shared by all. Its arena grows with the calls that run at once,
+// and keeps what it had.
 class OnnxRuntimeEngine final : public Engine {
  public:
   OnnxRuntimeEngine(const EngineInfo& info, const std::filesystem::path& root, const EngineOptions& options)
       : info_(info),
         precision_(precision_on(options.device, info.precision)),
-        provider_(provider_of(options.device)),
-        environment_(make_environment()),
-        session_(nullptr) {
-    check_provider(provider_);
+        provider_(provider_of(options.device)) {
     try {
-      Ort::SessionOptions session;
-      session.SetLogSeverityLevel(ORT_LOGGING_LEVEL_ERROR);
-      if (options.threads > 0) session.SetIntraOpNumThreads(static_cast<int>(options.threads));
-      // Without VNNI its products of unsigned and signed bytes saturate in 16 bits. Takes weights as unsigned there,
-      // whose products do not; changes nothing elsewhere.
-      if (info.precision == "int8") session.AddConfigEntry("session.x64quantprecision", "1");
-      if (options.device == "cuda") append_cuda(session);
-      const std::filesystem::path path = root / info.files.front().path;
-      session_ = Ort::Session(environment_, path.c_str(), session);
-    } catch (const Ort::Exception& error) {
+      environment_ = make_environment();
+      check_provider(provider_);
+      const OrtOptions session = make_options(info, options);
+      session_ = make_session(environment_.get(), root / info.files.front().path, session.get());
+    } catch (const OnnxRuntimeFailure& error) {
       const auto built = info.versions.find("onnxruntime");
       throw load_failed(runtime(), info, error.what(),
-                        "build this library against ONNX Runtime " +
-                            (built == info.versions.end() ? runtime_version() : built->second) +
+                        "use ONNX Runtime " +
+                            (built == info.versions.end() ? onnx_runtime().version : built->second) +
                             " or newer, or export the bundle again");
     }
   }
@@ -111,32 +131,45 @@ class OnnxRuntimeEngine final : public Engine {
     check_inputs(runtime(), info_, inputs);
     for (const std::string& name : wanted) output_info(info_, name);
     try {
-      return run_checked(inputs, wanted);
-    } catch (const Ort::Exception& error) {
+      return turns_.use([] { return Turn(); }, [&](Turn&, bool) { return run_checked(inputs, wanted); });
+    } catch (const OnnxRuntimeFailure& error) {
       throw run_failed(runtime(), info_, inputs, error.what());
     }
   }
 
  private:
-  static std::string runtime() { return "ONNX Runtime " + runtime_version(); }
+  struct Turn {};
+
+  static std::string runtime() { return "ONNX Runtime " + onnx_runtime().version; }
 
   Tensors run_checked(const Tensors& inputs, const std::vector<std::string>& wanted) {
+    const OnnxRuntime& runtime = onnx_runtime();
     // Memory of the host: for CUDA the session copies by itself.
-    const Ort::MemoryInfo memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
+    OrtMemoryInfo* made = nullptr;
+    runtime.check(runtime.api->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &made));
+    const OrtMemory memory(made);
     std::vector<const char*> input_names, output_names;
-    std::vector<Ort::Value> values;
+    std::vector<OrtTensor> owners;
+    std::vector<const OrtValue*> values;
+    owners.reserve(inputs.size() + wanted.size());
     for (const TensorInfo& info : info_.inputs) {
       const Tensor& tensor = inputs.at(info.name);
-      input_names.push_back(info.name.c_str());
+      OrtValue* value = nullptr;
       // The session reads its inputs only; the interface has no const address.
-      values.push_back(Ort::Value::CreateTensor(memory, const_cast<void*>(data_of(tensor)), bytes_of(tensor),
-                                                tensor.shape.data(), tensor.shape.size(),
-                                                element_type(tensor)));
+      runtime.check(runtime.api->CreateTensorWithDataAsOrtValue(
+          memory.get(), const_cast<void*>(data_of(tensor)), bytes_of(tensor), tensor.shape.data(),
+          tensor.shape.size(), element_type(tensor), &value));
+      owners.emplace_back(value);
+      values.push_back(value);
+      input_names.push_back(info.name.c_str());
     }
     for (const std::string& name : wanted) output_names.push_back(name.c_str());
-    const std::vector<Ort::Value> results =
-        session_.Run(Ort::RunOptions{nullptr}, input_names.data(), values.data(), values.size(),
-                     output_names.data(), output_names.size());
+    std::vector<OrtValue*> results(wanted.size());
+    OrtStatus* const status =
+        runtime.api->Run(session_.get(), nullptr, input_names.data(), values.data(), values.size(),
+                         output_names.data(), output_names.size(), results.data());
+    for (OrtValue* const result : results) owners.emplace_back(result);
+    runtime.check(status);
     Tensors outputs;
     for (std::size_t index = 0; index < wanted.size(); ++index) {
       outputs.emplace(wanted[index], copied(results[index], wanted[index]));
@@ -144,24 +177,36 @@ class OnnxRuntimeEngine final : public Engine {
     return outputs;
   }
 
-  Tensor copied(const Ort::Value& value, const std::string& name) const {
-    const Ort::TensorTypeAndShapeInfo found = value.GetTensorTypeAndShapeInfo();
-    Tensor copy = make_tensor(output_info(info_, name).dtype, found.GetShape());
-    if (element_type(copy) != found.GetElementType()) {
+  Tensor copied(OrtValue* value, const std::string& name) const {
+    const OnnxRuntime& runtime = onnx_runtime();
+    OrtTensorTypeAndShapeInfo* made = nullptr;
+    runtime.check(runtime.api->GetTensorTypeAndShape(value, &made));
+    const OrtTensorFacts facts(made);
+    std::size_t axes = 0;
+    runtime.check(runtime.api->GetDimensionsCount(made, &axes));
+    Shape shape(axes);
+    runtime.check(runtime.api->GetDimensions(made, shape.data(), axes));
+    ONNXTensorElementDataType found = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
+    runtime.check(runtime.api->GetTensorElementType(made, &found));
+    Tensor copy = make_tensor(output_info(info_, name).dtype, shape);
+    if (element_type(copy) != found) {
       throw Error(GROUPVIT_ERROR_ENGINE,
                   "the engine gives " + name + " of another dtype than the manifest says",
-                  "ONNX's element type " + std::to_string(static_cast<int>(found.GetElementType())),
-                  dtype_name(copy), "export the bundle again");
+                  "ONNX's element type " + std::to_string(static_cast<int>(found)), dtype_name(copy),
+                  "export the bundle again");
     }
-    if (bytes_of(copy) > 0) std::memcpy(data_of(copy), value.GetTensorRawData(), bytes_of(copy));
+    void* data = nullptr;
+    runtime.check(runtime.api->GetTensorMutableData(value, &data));
+    if (bytes_of(copy) > 0) std::memcpy(data_of(copy), data, bytes_of(copy));
     return copy;
   }
 
   EngineInfo info_;
   std::string precision_;
   std::string provider_;
-  Ort::Env environment_;
-  Ort::Session session_;
+  OrtEnvironment environment_;
+  OrtLoaded session_;
+  Pool<Turn> turns_{calls_at_once()};
 };
 
 }  // namespace

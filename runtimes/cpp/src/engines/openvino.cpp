@@ -5,12 +5,13 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
-#include <mutex>
 #include <openvino/openvino.hpp>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
 #include "engines/mapped_weights.hpp"
+#include "engines/pool.hpp"
 #include "engines/support.hpp"
 #include "engines/table.hpp"
 
@@ -73,7 +74,8 @@ std::shared_ptr<ov::Model> read_graph(ov::Core& core, const std::filesystem::pat
   return model;
 }
 
-// A compiled model with a pool of infer requests, one for each call in flight.
+// A compiled model with a pool of infer requests, as many as there are streams: more would only wait in OpenVINO, each
+// with memory for its own activations.
 class OpenVINOEngine final : public Engine {
  public:
   OpenVINOEngine(const EngineInfo& info, const std::filesystem::path& root, const EngineOptions& options,
@@ -100,6 +102,7 @@ class OpenVINOEngine final : public Engine {
       weights_->release();
       active = compiled_.get_property(ov::hint::inference_precision);
       streams = compiled_.get_property(ov::num_streams);
+      requests_.emplace(static_cast<std::size_t>(std::max(streams, 1)));
       cpu = core.get_property("CPU", ov::device::full_name);
     } catch (const Error&) {
       throw;
@@ -121,22 +124,17 @@ class OpenVINOEngine final : public Engine {
     check_inputs(runtime(), info_, inputs);
     for (const std::string& name : wanted) output_info(info_, name);
     try {
-      bool is_new = false;
-      ov::InferRequest request = take(is_new);
-      for (const TensorInfo& info : info_.inputs) {
-        const Tensor& tensor = inputs.at(info.name);
-        // OpenVINO reads its inputs only; the interface has no const address.
-        request.set_tensor(
-            info.name, ov::Tensor(element_type(tensor), ov::Shape(tensor.shape.begin(), tensor.shape.end()),
-                                  const_cast<void*>(data_of(tensor))));
-      }
-      request.infer();
-      // Some weights are packed by the first inference of a request.
-      if (is_new) weights_->release();
-      Tensors outputs;
-      for (const std::string& name : wanted) outputs.emplace(name, copied(request.get_tensor(name), name));
-      find_fallback_layers(std::move(request));
-      return outputs;
+      return requests_->use([&] { return compiled_.create_infer_request(); },
+                            [&](ov::InferRequest& request, bool is_new) {
+                              infer(request, inputs);
+                              // Some weights are packed by the first inference of a request.
+                              if (is_new) weights_->release();
+                              Tensors outputs;
+                              for (const std::string& name : wanted) {
+                                outputs.emplace(name, copied(request.get_tensor(name), name));
+                              }
+                              return outputs;
+                            });
     } catch (const Error&) {
       throw;
     } catch (const std::bad_alloc&) {
@@ -148,6 +146,17 @@ class OpenVINOEngine final : public Engine {
 
  private:
   static std::string runtime() { return "OpenVINO " + runtime_version(); }
+
+  void infer(ov::InferRequest& request, const Tensors& inputs) const {
+    for (const TensorInfo& info : info_.inputs) {
+      const Tensor& tensor = inputs.at(info.name);
+      // OpenVINO reads its inputs only; the interface has no const address.
+      request.set_tensor(info.name,
+                         ov::Tensor(element_type(tensor), ov::Shape(tensor.shape.begin(), tensor.shape.end()),
+                                    const_cast<void*>(data_of(tensor))));
+    }
+    request.infer();
+  }
 
   // Copied: the tensor belongs to the request, which the next call overwrites.
   Tensor copied(const ov::Tensor& tensor, const std::string& name) const {
@@ -162,31 +171,11 @@ class OpenVINOEngine final : public Engine {
     return copy;
   }
 
-  ov::InferRequest take(bool& is_new) {
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      if (!idle_.empty()) {
-        ov::InferRequest request = std::move(idle_.back());
-        idle_.pop_back();
-        return request;
-      }
-    }
-    is_new = true;
-    return compiled_.create_infer_request();
-  }
-
-  // A request that failed is not given back.
-  void find_fallback_layers(ov::InferRequest request) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    idle_.push_back(std::move(request));
-  }
-
   EngineInfo info_;
   std::string description_;
   std::unique_ptr<MappedWeights> weights_;  // outlives what was compiled from it
   ov::CompiledModel compiled_;
-  std::mutex mutex_;
-  std::vector<ov::InferRequest> idle_;
+  std::optional<Pool<ov::InferRequest>> requests_;
 };
 
 }  // namespace

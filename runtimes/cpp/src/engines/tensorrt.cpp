@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "engines/cuda_memory.hpp"
+#include "engines/pool.hpp"
 #include "engines/support.hpp"
 #include "engines/table.hpp"
 #include "engines/tensorrt_checks.hpp"
@@ -188,7 +189,7 @@ class Context {
   cudaStream_t stream_ = nullptr;
 };
 
-// A deserialized plan with a pool of execution contexts, one for each call in flight.
+// A deserialized plan with a pool of execution contexts, one for each call that runs.
 class TensorRTEngine final : public Engine {
  public:
   TensorRTEngine(const EngineInfo& info, const std::filesystem::path& root, const EngineOptions&)
@@ -207,7 +208,7 @@ class TensorRTEngine final : public Engine {
 #ifdef GROUPVIT_TENSORRT_RTX
     configure();
 #endif
-    idle_.push_back(make_context());
+    contexts_.use([&] { return make_context(); }, [](std::unique_ptr<Context>&, bool) { return true; });
   }
 
   std::string description() const override {
@@ -226,10 +227,9 @@ class TensorRTEngine final : public Engine {
     const std::int64_t given = inputs.at(facts_.profiles.front().name).shape.front();
     const Tensors filled = filled_up(facts_, inputs);
     check_profiles(facts_, filled);
-    std::unique_ptr<Context> context = take();
-    // A context that failed is not given back.
-    Tensors outputs = context->run(filled, wanted);
-    find_fallback_layers(std::move(context));
+    Tensors outputs =
+        contexts_.use([&] { return make_context(); },
+                      [&](std::unique_ptr<Context>& context, bool) { return context->run(filled, wanted); });
 #ifdef GROUPVIT_TENSORRT_RTX
     keep_kernels(filled);
 #endif
@@ -316,19 +316,6 @@ class TensorRTEngine final : public Engine {
     return std::make_unique<Context>(raw, info_);
   }
 
-  std::unique_ptr<Context> take() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (idle_.empty()) return make_context();
-    std::unique_ptr<Context> context = std::move(idle_.back());
-    idle_.pop_back();
-    return context;
-  }
-
-  void find_fallback_layers(std::unique_ptr<Context> context) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    idle_.push_back(std::move(context));
-  }
-
 #ifdef GROUPVIT_TENSORRT_RTX
   void configure() {
     config_.reset(engine_->createRuntimeConfig());
@@ -363,7 +350,6 @@ class TensorRTEngine final : public Engine {
   EngineInfo info_;
   TensorRTInfo facts_;
   DeviceInfo device_;
-  std::mutex mutex_;
   // In the order they are made; contexts go before the engine, and that before the runtime.
   std::unique_ptr<nvinfer1::IRuntime> runtime_;
   std::unique_ptr<nvinfer1::ICudaEngine> engine_;
@@ -372,9 +358,10 @@ class TensorRTEngine final : public Engine {
   std::unique_ptr<nvinfer1::IRuntimeConfig> config_;
   std::filesystem::path cache_path_;
   bool cache_warm_ = false;
+  std::mutex mutex_;
   std::vector<std::vector<Shape>> seen_;
 #endif
-  std::vector<std::unique_ptr<Context>> idle_;
+  Pool<std::unique_ptr<Context>> contexts_{calls_at_once()};
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from groupvit_runtime.engines import EngineOptions, Tensors
 from groupvit_runtime.engines.failure import load_failed, run_failed
+from groupvit_runtime.engines.turns import calls_at_once
 from groupvit_runtime.errors import EngineError
 from groupvit_runtime.manifest import EngineInfo
 from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime as ort
@@ -25,7 +27,10 @@ _PROVIDER_OPTIONS: dict[str, dict[str, str]] = {"cpu": {}, "cuda": {"use_tf32": 
 
 
 class OnnxRuntimeEngine:
-    """An `InferenceSession`; `Session::Run` is thread-safe, so one is shared by all threads."""
+    """An `InferenceSession`; `Session::Run` is thread-safe, so one is shared by all threads.
+
+    Its arena grows with the calls that run at once, and keeps what it had.
+    """
 
     def __init__(self, info: EngineInfo, path: Path, options: EngineOptions) -> None:
         self._info = info
@@ -65,6 +70,7 @@ class OnnxRuntimeEngine:
         if active[0] != provider:
             raise _no_provider(provider, active)
         self._outputs = [output.name for output in info.outputs]
+        self._turns = threading.BoundedSemaphore(calls_at_once())
 
     @property
     def device(self) -> str:
@@ -79,10 +85,11 @@ class OnnxRuntimeEngine:
 
     def run(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
         try:
-            if self._device == "cpu":
-                values = self._session.run(self._outputs, dict(inputs))
-            else:
-                values = self._run_bound(inputs)
+            with self._turns:
+                if self._device == "cpu":
+                    values = self._session.run(self._outputs, dict(inputs))
+                else:
+                    values = self._run_bound(inputs)
         except Exception as error:
             raise run_failed(f"ONNX Runtime {ort.__version__}", self._info, inputs, error) from error
         return dict(zip(self._outputs, values, strict=True))

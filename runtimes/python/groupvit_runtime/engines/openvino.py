@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import re
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,10 @@ _PRECISION_HINTS = {"fp32": ov.Type.f32, "bf16": ov.Type.bf16, "int8": ov.Type.f
 
 
 class OpenVINOEngine:
-    """A compiled model with a pool of infer requests, one for each call in flight."""
+    """A compiled model with a pool of infer requests, as many as there are streams.
+
+    More would only wait in OpenVINO, each with memory for its own activations.
+    """
 
     def __init__(self, info: EngineInfo, path: Path, options: EngineOptions) -> None:
         self._info = info
@@ -62,6 +66,7 @@ class OpenVINOEngine:
                 fix="run it on a CPU that has this precision, or export with --precision fp32",
             )
         self._outputs = [output.name for output in info.outputs]
+        self._turns = threading.BoundedSemaphore(max(self._compiled.get_property("NUM_STREAMS"), 1))
         self._idle: queue.SimpleQueue[ov.InferRequest] = queue.SimpleQueue()
 
     @property
@@ -77,6 +82,10 @@ class OpenVINOEngine:
         return f"OpenVINO {_runtime_version()}, CPU, {mixed}{active}{divided}"
 
     def run(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
+        with self._turns:
+            return self._run(inputs)
+
+    def _run(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
         is_new = False
         try:
             request = self._idle.get_nowait()

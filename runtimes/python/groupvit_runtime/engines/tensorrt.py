@@ -17,6 +17,7 @@ from groupvit_runtime.engines.tensorrt_cache import RuntimeCache
 from groupvit_runtime.engines.tensorrt_checks import check_bound_to, check_tensors, check_validity
 from groupvit_runtime.engines.tensorrt_context import Context
 from groupvit_runtime.engines.tensorrt_flavors import FLAVORS, import_flavor, logger_of
+from groupvit_runtime.engines.turns import calls_at_once
 from groupvit_runtime.errors import BundleError, EngineError
 from groupvit_runtime.manifest import EngineInfo, TensorRTInfo
 from groupvit_runtime.process import finalize_in_owner
@@ -27,7 +28,7 @@ and the same image would not give the same bits. Images come in few shapes, sent
 
 
 class TensorRTEngine:
-    """A deserialized plan with a pool of execution contexts, one for each call in flight.
+    """A deserialized plan with a pool of execution contexts, one for each call that runs.
 
     Args:
         info: of the bundle.
@@ -78,6 +79,7 @@ class TensorRTEngine:
         self._idle: queue.SimpleQueue[Context] = queue.SimpleQueue()
         self._all: list[Context] = []
         self._lock = threading.Lock()
+        self._turns = threading.BoundedSemaphore(calls_at_once())
         self._seen: set[tuple[tuple[int, ...], ...]] = set()
         # CUDA's context is the parent's: a forked child has nothing to give back.
         finalize_in_owner(self, _release, self._all, self._lock)
@@ -103,21 +105,25 @@ class TensorRTEngine:
         given = len(inputs[self._facts.profiles[0].name])
         inputs = self._filled_up(inputs)
         self._check_shapes(inputs)
+        with self._turns:
+            outputs = self._run(inputs)
+        if self._cache is not None:
+            self._keep_kernels(inputs)
+        return {name: array[:given] for name, array in outputs.items()}
+
+    def _run(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
         try:
             context = self._idle.get_nowait()
         except queue.Empty:
             context = self._context()
         try:
-            outputs = context.run(inputs)
+            return context.run(inputs)
         except EngineError:
             raise
         except Exception as error:
             raise run_failed(FLAVORS[self._facts.flavor].title, self._info, inputs, error) from error
         finally:
             self._idle.put(context)
-        if self._cache is not None:
-            self._keep_kernels(inputs)
-        return {name: array[:given] for name, array in outputs.items()}
 
     def _filled_up(self, inputs: Tensors) -> Tensors:
         """Batches below the profile's smallest, with the last of them repeated."""
