@@ -73,7 +73,7 @@ def _read(path: Path, subject: BenchTarget, fixed: RunConfig) -> Accuracy:
     if report.identity.manifest_sha256 != subject.facts.manifest_sha256:
         raise UsageError(
             "the report is of another bundle, or of the bundle before it was exported again",
-            got=f"{path}, of {report.bundle}",
+            got=f"{path}, of {report.request.options.bundle}",
             expected=f"a report of {subject.facts.path}",
             fix=f"groupvit eval {subject.facts.path} --dataset ... --root ...",
         )

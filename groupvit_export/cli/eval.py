@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,16 @@ from typing import Annotated
 from typer import Option
 
 from groupvit_export.cli.eval_report import report_blocks
-from groupvit_export.cli.options import Bundle, Device, Templates, Threads, VerbArguments, read_templates
+from groupvit_export.cli.options import Bundle, Device, Templates, Threads, VerbArguments
+from groupvit_export.cli.origin import origin
 from groupvit_export.cli.output import note, print_json
 from groupvit_export.cli.progress import EvalProgress
 from groupvit_export.cli.tables import show
-from groupvit_export.data.datasets import DATASETS, DatasetOptions, load_dataset
+from groupvit_export.data.datasets import DATASETS
 from groupvit_export.errors import UsageError
+from groupvit_export.evaluate.options import EvalOptions
+from groupvit_export.html.page import check_installed
+from groupvit_runtime.files import write_atomically
 
 _EXIT_FAILED_IMAGES = 1
 _EXIT_INTERRUPTED = 130
@@ -54,14 +59,30 @@ class Arguments(VerbArguments):
         Option("--classes", metavar="FILE", help="folder: a class name a line", rich_help_panel=_DATA),
     ] = None
     ignore_index: Annotated[
-        int | None,
+        list[str] | None,
         Option(
             "--ignore-index",
-            metavar="N",
-            help="folder: mask value that counts nowhere",
+            metavar="N,...",
+            help="folder: mask values that count nowhere (255)",
             rich_help_panel=_DATA,
         ),
     ] = None
+    reduce_zero_label: Annotated[
+        bool,
+        Option(
+            "--reduce-zero-label",
+            help="folder: 0 is void in the masks, and the first class is 1",
+            rich_help_panel=_DATA,
+        ),
+    ] = False
+    raw_masks: Annotated[
+        bool,
+        Option(
+            "--raw-masks",
+            help="masks lie as the image files store their pixels: turn them by EXIF orientation, too",
+            rich_help_panel=_DATA,
+        ),
+    ] = False
     limit: Annotated[
         int | None,
         Option(
@@ -108,6 +129,10 @@ class Arguments(VerbArguments):
             show_default=False,
         ),
     ] = 8
+    html: Annotated[
+        Path | None,
+        Option("--html", metavar="FILE", help="write a page with the worst images, one file"),
+    ] = None
     strict: Annotated[bool, Option("--strict", help="stop at the first image that fails")] = False
     force: Annotated[bool, Option("--force", help="discard an evaluation in the output folder")] = False
     as_json: Annotated[bool, Option("--json", help="print the report as one line of JSON")] = False
@@ -117,40 +142,16 @@ class Arguments(VerbArguments):
 def run(arguments: Arguments) -> int:
     _check(arguments)
     # Imported here, so that a mistyped number is told at once.
-    from groupvit_export.evaluate.identity import identify
-    from groupvit_export.evaluate.journal import Journal
-    from groupvit_export.evaluate.report import make_report
-    from groupvit_export.evaluate.runner import RunOptions, evaluate
-    from groupvit_export.evaluate.setting import bind, check_threshold, choose_setting
-    from groupvit_export.evaluate.worst import clear_worst, draw_worst
-    from groupvit_runtime.manifest import check_decode
-    from groupvit_runtime.segmenter import Segmenter
+    from groupvit_export.evaluate.html import html_report
+    from groupvit_export.evaluate.options import Request
+    from groupvit_export.evaluate.report import REPORT_NAME
+    from groupvit_export.evaluate.runner import RunOptions
+    from groupvit_export.evaluate.session import open_session, run_session
     from groupvit_runtime.serialize import to_json
 
-    wanted = None if arguments.decode is None else check_decode(arguments.decode)
-    if wanted is not None:
-        check_threshold(arguments.background_threshold, wanted)
-    dataset = load_dataset(
-        arguments.dataset,
-        arguments.root,
-        DatasetOptions(
-            vocabulary=arguments.vocabulary,
-            classes=arguments.classes,
-            ignore_index=arguments.ignore_index,
-            background_threshold=arguments.background_threshold,
-            split=arguments.split,
-        ),
-    )
-    segmenter = Segmenter.load(
-        arguments.bundle, device=arguments.device, threads=arguments.threads, decode=wanted
-    )
-    decode = check_decode(wanted or segmenter.manifest.decode.default)
-    # Again, for the bundle's own decode is known only now.
-    check_threshold(arguments.background_threshold, decode)
-    setting = choose_setting(dataset, segmenter, decode, read_templates(arguments.templates))
-    segment = bind(segmenter, setting)
-    identity = identify(dataset, setting, segmenter.manifest, segmenter.engine_description)
-    options = RunOptions(
+    request = Request(_options(arguments), arguments.command, str(Path.cwd()))
+    session = open_session(request.options)
+    how = RunOptions(
         workers=arguments.workers,
         threads=arguments.threads,
         limit=arguments.limit,
@@ -158,31 +159,59 @@ def run(arguments: Arguments) -> int:
         strict=arguments.strict,
     )
     progress = EvalProgress(sys.stderr, quiet=arguments.quiet)
-    with Journal.open(arguments.output, identity, root=dataset.root, force=arguments.force) as journal:
-        if arguments.force:
-            clear_worst(arguments.output)
-        try:
-            tally = evaluate(dataset, segment, journal, progress, options)
-            worst = draw_worst(dataset, segment, tally.worst, arguments.output, note)
-        except KeyboardInterrupt:
-            note("groupvit: interrupted; the same command goes on from here")
-            return _EXIT_INTERRUPTED
-        report = make_report(
-            dataset,
-            tally,
-            worst,
-            identity,
-            segmenter.manifest,
-            bundle=arguments.bundle,
-            limit=arguments.limit,
-        )
-        path = report.write(arguments.output)
+    try:
+        report = run_session(session, request, arguments.output, how, progress, note, force=arguments.force)
+    except KeyboardInterrupt:
+        note("groupvit: interrupted; the same command goes on from here")
+        return _EXIT_INTERRUPTED
+    for line in report.notes:
+        note(f"groupvit: warning: {line}")
+    written = [arguments.output / REPORT_NAME]
+    if arguments.html is not None:
+        page = html_report(report, arguments.output, origin(arguments.command))
+        write_atomically(arguments.html, page.encode())
+        written.append(arguments.html)
     if arguments.as_json:
         print_json(to_json(report))
     else:
-        show([*report_blocks(report), ""])
-        print(path)
+        show([*report_blocks(report), "", *map(str, written)])
     return _EXIT_FAILED_IMAGES if report.failed else 0
+
+
+def _options(arguments: Arguments) -> EvalOptions:
+    return EvalOptions(
+        bundle=str(Path(arguments.bundle).absolute()),
+        dataset=arguments.dataset,
+        root=str(arguments.root.absolute()),
+        split=arguments.split,
+        vocabulary=arguments.vocabulary,
+        classes=None if arguments.classes is None else str(arguments.classes.absolute()),
+        ignore_index=_numbers("--ignore-index", arguments.ignore_index),
+        reduce_zero_label=arguments.reduce_zero_label,
+        raw_masks=arguments.raw_masks,
+        limit=arguments.limit,
+        decode=arguments.decode,
+        background_threshold=arguments.background_threshold,
+        templates=None if arguments.templates is None else tuple(arguments.templates),
+        device=arguments.device,
+        threads=arguments.threads,
+        workers=arguments.workers,
+    )
+
+
+def _numbers(option: str, texts: list[str] | None) -> tuple[int, ...] | None:
+    """The numbers of an option that is repeated, or has them separated by commas."""
+    if texts is None:
+        return None
+    parts = [part.strip() for text in texts for part in text.split(",")]
+    if not all(re.fullmatch(r"-?\d{1,9}", part, re.ASCII) for part in parts):
+        raise UsageError(
+            f"{option} is no number, nor several",
+            got=" ".join(texts),
+            expected="mask values, separated by commas",
+            fix=f"{option} 254,255",
+        )
+    return tuple(dict.fromkeys(map(int, parts)))
 
 
 def _check(arguments: Arguments) -> None:
@@ -198,3 +227,14 @@ def _check(arguments: Arguments) -> None:
     threshold = arguments.background_threshold
     if threshold is not None and not 0 <= threshold <= 1:
         raise UsageError("a background threshold is a probability", got=threshold, expected="0 to 1")
+    if arguments.html is not None:
+        _check_page(arguments.html, arguments.output)
+
+
+def _check_page(path: Path, output: Path) -> None:
+    # The output folder is made.
+    if not path.parent.is_dir() and path.parent.absolute() != output.absolute():
+        raise UsageError(
+            "the page has nowhere to go", got=f"--html {path}", expected=f"the folder {path.parent}"
+        )
+    check_installed()

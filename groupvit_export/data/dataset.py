@@ -48,6 +48,10 @@ class Dataset:
         background_threshold: of the `paper` decode; None exactly where there is no background.
         class_of_value: uint16 [65536], from a mask's value to a class, `IGNORE` or `ILLEGAL`.
         samples: in the data set's own order.
+        raw_masks: whether masks cover the pixels as the image's file stores them, and are turned by its EXIF
+            orientation; otherwise they cover the image as it is seen.
+        adjustable: whether the caller has options for what mask values mean, and how masks lie, which errors
+            then name.
         templates: prompt templates that belong to the data set; None for the bundle's own.
         subsets: named groups of classes whose mean is of interest by itself, by index.
     """
@@ -59,5 +63,7 @@ class Dataset:
     background_threshold: float | None
     class_of_value: NDArray[np.uint16]
     samples: tuple[Sample, ...]
+    raw_masks: bool = False
+    adjustable: bool = False
     templates: tuple[str, ...] | None = None
     subsets: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: _NO_SUBSETS)

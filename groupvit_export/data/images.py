@@ -14,7 +14,7 @@ from PIL import Image
 from groupvit_export.data.bundled import DEMO_SCENES
 from groupvit_export.data.datasets import DatasetOptions, load_dataset
 from groupvit_export.data.sampling import spread
-from groupvit_export.data.truth import read_truth
+from groupvit_export.data.truth import read_pair
 from groupvit_runtime.image_folder import image_folder
 from groupvit_runtime.read_image import read_image
 
@@ -113,14 +113,14 @@ def bundled_images(*, with_truth: bool) -> ImageSet:
 
 
 def _read_dataset(folder: Path, limit: int) -> ImageSet:
-    dataset = load_dataset("folder", folder, DatasetOptions())
+    # Here nobody is asked for the options that its errors would name.
+    dataset = replace(load_dataset("folder", folder, DatasetOptions()), adjustable=False)
     images, truth, shrunk = {}, {}, 0
     for sample in spread(dataset.samples, limit):
-        rgb = read_image(sample.image)
-        mask = read_truth(sample, dataset, (rgb.shape[0], rgb.shape[1]))
-        images[sample.key] = _shrunk(rgb)
-        truth[sample.key] = _shrunk_mask(mask, images[sample.key].shape[:2])
-        shrunk += _is_large(rgb)
+        pair = read_pair(sample, dataset)
+        images[sample.key] = _shrunk(pair.rgb)
+        truth[sample.key] = _shrunk_mask(pair.truth, images[sample.key].shape[:2])
+        shrunk += _is_large(pair.rgb)
     return ImageSet(
         images=images,
         truth=truth,

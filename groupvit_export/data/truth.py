@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -11,24 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from groupvit_export.data.dataset import ILLEGAL, Dataset, Sample
+from groupvit_export.data.dataset import IGNORE, ILLEGAL, Dataset, Sample
+from groupvit_export.data.decoder_errors import DECODER_ERRORS
+from groupvit_export.data.orientation import UPRIGHT, exif_orientation, stored_size, upright
 from groupvit_export.errors import ImageError
-
-# What Pillow raises on damaged PNG files; there is no common base class.
-_DECODER_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    IndexError,
-    KeyError,
-    EOFError,
-    OverflowError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
+from groupvit_runtime.read_image import read_image
 
 # Pillow's names for palette, 8-bit gray, 16-bit gray and 1-bit gray.
 _MODES: Final = ("P", "L", "I;16", "1")
@@ -44,18 +30,50 @@ class TruthError(ImageError):
     """A mask that cannot be read, does not fit its image, or has values that the data set does not have."""
 
 
-def read_truth(sample: Sample, dataset: Dataset, size: tuple[int, int]) -> NDArray[np.uint16]:
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """An image and its ground truth, both upright.
+
+    Attributes:
+        rgb: uint8 [H, W, 3].
+        truth: uint16 [H, W]: class indices, or `IGNORE`.
+        turned: whether the image's file has an EXIF orientation, so that it matters how the mask lies.
+    """
+
+    rgb: NDArray[np.uint8]
+    truth: NDArray[np.uint16]
+    turned: bool
+
+
+def read_pair(sample: Sample, dataset: Dataset) -> Pair:
+    """Read an image and its ground truth.
+
+    Raises:
+        ImageError: the image cannot be read.
+        TruthError: see `read_truth`.
+    """
+    rgb = read_image(sample.image)
+    orientation = exif_orientation(sample.image)
+    truth = read_truth(sample, dataset, (rgb.shape[0], rgb.shape[1]), orientation)
+    return Pair(rgb, truth, orientation != UPRIGHT)
+
+
+def read_truth(
+    sample: Sample, dataset: Dataset, size: tuple[int, int], orientation: int = UPRIGHT
+) -> NDArray[np.uint16]:
     """Read the ground truth of a sample.
 
     Masks are PNG files of one channel: palette (the indices are the values, whatever the colors), 8- or
     16-bit gray, or 1 bit (0 and 1). Gray of 2 or 4 bits is refused: decoders scale it to 8 bits, so that
     two values could be meant. Checksums are verified, because damage that still decodes would count as truth.
-    An EXIF orientation is not applied: a mask covers the image as it is seen.
+    An EXIF orientation of the mask itself is not applied. The image's is, where the data set has raw masks;
+    otherwise a mask covers the image as it is seen.
 
     Args:
         sample: of `dataset`.
         dataset: gives the meaning of mask values.
         size: (height, width) of the image, upright.
+        orientation: EXIF's, of the image.
 
     Returns:
         uint16 [H, W] in C order: class indices below ``len(dataset.classes)``, or `IGNORE`.
@@ -64,29 +82,30 @@ def read_truth(sample: Sample, dataset: Dataset, size: tuple[int, int]) -> NDArr
         TruthError: no such file, damaged, not a PNG of one channel, of another size than the image, or
             with a value that is `ILLEGAL`.
     """
-    values = _read_values(sample.mask, size)
+    turn = orientation if dataset.raw_masks else UPRIGHT
+    values = _read_values(sample.mask, stored_size(size, turn), dataset)
     truth: NDArray[np.uint16] = dataset.class_of_value[values]
     illegal = truth == ILLEGAL
     if illegal.any():
         raise _illegal_values(sample.mask, values, illegal, dataset)
-    return truth
+    return upright(truth, turn)
 
 
-def _read_values(path: Path, size: tuple[int, int]) -> NDArray[np.generic]:
+def _read_values(path: Path, size: tuple[int, int], dataset: Dataset) -> NDArray[np.generic]:
     try:
         _check_file(path)
         # Verifying uses an opened image up, hence a second one for the pixels.
         with path.open("rb") as file:
             with Image.open(file, formats=("PNG",)) as image:
                 _check_kind(image, path)
-                _check_size(image.size, size, path)
+                _check_size(image.size, size, path, dataset)
                 image.verify()
             file.seek(0)
             _check_depth(file.read(_PNG_HEADER_BYTES), path)
             file.seek(0)
             with Image.open(file, formats=("PNG",)) as image:
                 values = np.asarray(image)
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise _unreadable(path, error) from error
     return values.astype(np.uint8) if values.dtype == np.bool_ else values
 
@@ -119,19 +138,22 @@ def _check_kind(image: Image.Image, path: Path) -> None:
         )
 
 
-def _check_size(mask: tuple[int, int], image: tuple[int, int], path: Path) -> None:
+def _check_size(mask: tuple[int, int], image: tuple[int, int], path: Path, dataset: Dataset) -> None:
     """Compare Pillow's (width, height) with (height, width)."""
     width, height = mask
     if (height, width) == image:
         return
-    turned = (width, height) == image
+    fix = "make the mask from this image, or scale it with nearest-neighbor interpolation"
+    if (width, height) == image and dataset.raw_masks:
+        fix = "leave --raw-masks out, or save this mask as its image is stored"
+    elif (width, height) == image:
+        fix = "save the mask upright: its image is shown turned, by its EXIF orientation"
+        fix += "; --raw-masks, if all masks lie as their images are stored" if dataset.adjustable else ""
     raise TruthError(
         f"the mask {path} does not have the size of its image",
         got=f"{width} x {height}",
         expected=f"{image[1]} x {image[0]} (width x height)",
-        fix="save the mask upright: its image is shown turned, by its EXIF orientation"
-        if turned
-        else "make the mask from this image, or scale it with nearest-neighbor interpolation",
+        fix=fix,
     )
 
 
@@ -175,8 +197,26 @@ def _illegal_values(
         f"the mask {path} has values that are no class of {dataset.name}",
         got=", ".join(parts) + more,
         expected=_legal_values(dataset),
-        fix="check that this is the data set's own mask, and --dataset and its options",
+        fix=_fix_of_values(found.tolist(), dataset),
     )
+
+
+def _fix_of_values(found: list[int], dataset: Dataset) -> str:
+    if not dataset.adjustable:
+        return "check that this is the data set's own mask"
+    ignored = np.flatnonzero(dataset.class_of_value == IGNORE).tolist()
+    parts = []
+    # Reduced, 0 is among the ignored values.
+    if len(dataset.classes) in found and 0 not in ignored:
+        parts.append("--reduce-zero-label, if 0 is void and classes count from 1")
+    if len(found) <= _SHOWN_VALUES:
+        values = ",".join(str(value) for value in sorted({*found, *ignored} - {0}))
+        parts.append(f"--ignore-index {values}, if {_those(found)} to count nowhere")
+    return "; ".join(parts) or "check that these are masks of class numbers, and that no class is missing"
+
+
+def _those(values: list[int]) -> str:
+    return f"{values[0]} is" if len(values) == 1 else "these values are"
 
 
 def _legal_values(dataset: Dataset) -> str:

@@ -30,6 +30,7 @@ class Identity:
         classes: in the order of the confusion matrix.
         background: whether the first of them is the background.
         values_sha256: of the table from mask values to classes.
+        raw_masks: whether masks were turned by their images' EXIF orientation.
         samples: images of the whole data set.
         samples_sha256: of their keys in order.
         decode: "hf" or "paper".
@@ -46,6 +47,7 @@ class Identity:
     classes: tuple[str, ...]
     background: bool
     values_sha256: str
+    raw_masks: bool
     samples: int
     samples_sha256: str
     decode: str
@@ -66,6 +68,7 @@ def identify(dataset: Dataset, setting: Setting, manifest: Manifest, engine: str
         classes=dataset.classes,
         background=dataset.background,
         values_sha256=_sha256(dataset.class_of_value.astype("<u2").tobytes()),
+        raw_masks=dataset.raw_masks,
         samples=len(dataset.samples),
         samples_sha256=_sha256_of_lines(sample.key for sample in dataset.samples),
         decode=setting.decode,

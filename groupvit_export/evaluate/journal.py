@@ -20,7 +20,7 @@ if sys.platform != "win32":
     import fcntl
 
 JOURNAL_NAME: Final = "journal.jsonl"
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 Entry = Measured | Failed | Run
 

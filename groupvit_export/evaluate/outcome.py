@@ -15,11 +15,15 @@ class Measured:
     Attributes:
         key: of the sample.
         cells: of its confusion matrix, those with pixels.
+        ignored: pixels of its truth that count nowhere.
+        turned: whether its file has an EXIF orientation.
         milliseconds: that segmenting took, without reading the image and its truth.
     """
 
     key: str
     cells: tuple[Cell, ...]
+    ignored: int
+    turned: bool
     milliseconds: float
 
 

@@ -12,16 +12,20 @@ from typing import Final
 
 from groupvit_export.data.dataset import Dataset
 from groupvit_export.data.sampling import spread
+from groupvit_export.evaluate.cautions import cautions
 from groupvit_export.evaluate.identity import Identity
+from groupvit_export.evaluate.options import Request
 from groupvit_export.evaluate.outcome import Failed, Run
+from groupvit_export.evaluate.setting import Choices
 from groupvit_export.evaluate.tally import Tally
 from groupvit_export.evaluate.worst import Drawn
+from groupvit_export.metrics.confusion import Scores
 from groupvit_runtime.files import write_atomically
 from groupvit_runtime.manifest import Manifest
 from groupvit_runtime.serialize import to_json
 
 REPORT_NAME: Final = "report.json"
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,14 @@ class Images:
         wanted: so many of them, by --limit.
         measured: of those.
         failed: of those.
+        turned: of those measured, with an EXIF orientation.
     """
 
     total: int
     wanted: int
     measured: int
     failed: int
+    turned: int
 
     @property
     def partial(self) -> bool:
@@ -89,7 +95,10 @@ class Report:
         created: UTC, ISO 8601.
         partial: whether images of the data set are missing in the numbers.
         images: how many.
+        notes: what to know before the numbers; see `cautions`.
         miou: see `Scores`, as are the next three.
+        ignored_pixels: of the truth, which count nowhere.
+        ignored_share: of all pixels of the truth.
         subsets: by name.
         classes: in the data set's order.
         confusion: [K][K] pixels, rows truth, columns prediction.
@@ -97,8 +106,8 @@ class Report:
         worst: lowest mIoU first.
         speed: of the runs.
         identity: what the numbers depend on.
-        bundle: path of the bundle.
-        root: of the data set.
+        choices: where templates and threshold are from.
+        request: every option, and the command; with the bundle and the data set it gives the same numbers.
         target: that the bundle was exported for.
         precision: of its image engine.
         versions: of what ran here.
@@ -108,10 +117,13 @@ class Report:
     created: str
     partial: bool
     images: Images
+    notes: tuple[str, ...]
     miou: float | None
     pixel_accuracy: float | None
     mean_accuracy: float | None
     pixels: int
+    ignored_pixels: int
+    ignored_share: float | None
     subsets: dict[str, SubsetReport]
     classes: tuple[ClassReport, ...]
     confusion: tuple[tuple[int, ...], ...]
@@ -119,8 +131,8 @@ class Report:
     worst: tuple[Drawn, ...]
     speed: Speed
     identity: Identity
-    bundle: str
-    root: str
+    choices: Choices
+    request: Request
     target: str
     precision: str
     versions: dict[str, str]
@@ -133,7 +145,8 @@ class Report:
         """
         path = folder / REPORT_NAME
         text = json.dumps(to_json(self), indent=1, ensure_ascii=False)
-        write_atomically(path, f"{text}\n".encode())
+        # What is no Unicode in a file's name becomes JSON's own escape of it.
+        write_atomically(path, f"{text}\n".encode(errors="backslashreplace"))
         return path
 
 
@@ -144,57 +157,60 @@ def make_report(
     identity: Identity,
     manifest: Manifest,
     *,
-    bundle: str,
-    limit: int | None,
+    choices: Choices,
+    request: Request,
 ) -> Report:
     """Put the report together."""
     scores = tally.scores()
     image = manifest.engine("image")
     images = Images(
         total=len(dataset.samples),
-        wanted=len(spread(dataset.samples, limit)),
+        wanted=len(spread(dataset.samples, request.options.limit)),
         measured=tally.measured,
         failed=len(tally.failed),
+        turned=tally.turned,
     )
+    seen = scores.pixels + tally.ignored
     return Report(
         schema_version=SCHEMA_VERSION,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         partial=images.partial,
         images=images,
+        notes=cautions(dataset, tally),
         miou=scores.miou,
         pixel_accuracy=scores.pixel_accuracy,
         mean_accuracy=scores.mean_accuracy,
         pixels=scores.pixels,
+        ignored_pixels=tally.ignored,
+        ignored_share=tally.ignored / seen if seen else None,
         subsets={
             name: SubsetReport(tuple(dataset.classes[k] for k in classes), scores.subset_miou(classes))
             for name, classes in dataset.subsets.items()
         },
-        classes=tuple(
-            ClassReport(name, iou, accuracy, truth, predicted)
-            for name, iou, accuracy, truth, predicted in zip(
-                dataset.classes,
-                scores.iou,
-                scores.accuracy,
-                scores.truth_pixels,
-                scores.predicted_pixels,
-                strict=True,
-            )
-        ),
+        classes=_classes(dataset.classes, scores),
         confusion=tuple(tuple(row) for row in tally.matrix.counts.tolist()),
         # In the data set's order: the order in which they failed depends on the workers.
         failed=tuple(tally.failed[sample.key] for sample in dataset.samples if sample.key in tally.failed),
         worst=worst,
         speed=_speed(tally),
         identity=identity,
-        bundle=bundle,
-        root=str(dataset.root),
+        choices=choices,
+        request=request,
         target=image.target,
         precision=image.precision,
         versions={
             "python": platform.python_version(),
-            **{name: version(name) for name in ("groupvit-export", "numpy", "pillow")},
+            **{
+                name: version(name)
+                for name in ("groupvit-export", "groupvit-runtime", "numpy", "pillow", "tokenizers")
+            },
         },
     )
+
+
+def _classes(names: tuple[str, ...], scores: Scores) -> tuple[ClassReport, ...]:
+    columns = (names, scores.iou, scores.accuracy, scores.truth_pixels, scores.predicted_pixels)
+    return tuple(ClassReport(*row) for row in zip(*columns, strict=True))
 
 
 def _speed(tally: Tally) -> Speed:

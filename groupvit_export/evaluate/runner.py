@@ -8,16 +8,15 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Protocol
 
-from groupvit_export.data.dataset import Dataset, Sample
+from groupvit_export.data.dataset import IGNORE, Dataset, Sample
 from groupvit_export.data.sampling import spread
-from groupvit_export.data.truth import read_truth
+from groupvit_export.data.truth import read_pair
 from groupvit_export.errors import GroupViTError, ImageError
 from groupvit_export.evaluate.journal import Journal
 from groupvit_export.evaluate.outcome import Failed, Measured, Run
 from groupvit_export.evaluate.setting import SegmentImage, check_names
 from groupvit_export.evaluate.tally import Tally
 from groupvit_export.metrics.confusion import ConfusionMatrix
-from groupvit_runtime.read_image import read_image
 
 Outcome = Measured | Failed
 
@@ -93,12 +92,13 @@ def evaluate(
     before = tally.measured
     started = time.perf_counter()
     progress.begin(before, len(samples))
+    said: set[str] = set()
 
     def record(outcome: Outcome) -> None:
         journal.append(outcome)
         tally.add(outcome)
         if isinstance(outcome, Failed):
-            progress.note(f"groupvit: error: {outcome.line}")
+            _tell(outcome, progress, said)
         progress.update(tally.measured, len(tally.failed), lambda: tally.scores().miou)
 
     try:
@@ -111,15 +111,19 @@ def evaluate(
     finally:
         progress.end()
     if tally.measured > before:
-        run = Run(
-            images=tally.measured - before,
-            seconds=time.perf_counter() - started,
-            workers=options.workers,
-            threads=options.threads,
-        )
+        seconds = time.perf_counter() - started
+        run = Run(tally.measured - before, seconds, options.workers, options.threads)
         journal.append(run)
         tally.add(run)
     return tally
+
+
+def _tell(failed: Failed, progress: Progress, said: set[str]) -> None:
+    """Name the image, and its fix unless it was `said` of another."""
+    progress.note(f"groupvit: error: {failed.line}")
+    if failed.fix is not None and failed.fix not in said:
+        said.add(failed.fix)
+        progress.note(f"  fix: {failed.fix}")
 
 
 def measure(sample: Sample, dataset: Dataset, segment: SegmentImage) -> Outcome:
@@ -129,16 +133,16 @@ def measure(sample: Sample, dataset: Dataset, segment: SegmentImage) -> Outcome:
         GroupViTError: of `segment`, unless it is about the image; a prediction that is no class.
     """
     try:
-        rgb = read_image(sample.image)
-        truth = read_truth(sample, dataset, (rgb.shape[0], rgb.shape[1]))
+        pair = read_pair(sample, dataset)
         start = time.perf_counter()
-        result = segment(rgb)
+        result = segment(pair.rgb)
         milliseconds = (time.perf_counter() - start) * 1000
     except ImageError as error:
         return Failed.of(sample.key, error)
     check_names(result.names, dataset.classes)
-    matrix = ConfusionMatrix.of(truth, result.labels, len(dataset.classes))
-    return Measured(sample.key, matrix.cells, round(milliseconds, 3))
+    matrix = ConfusionMatrix.of(pair.truth, result.labels, len(dataset.classes))
+    ignored = int((pair.truth == IGNORE).sum())
+    return Measured(sample.key, matrix.cells, ignored, pair.turned, round(milliseconds, 3))
 
 
 def run_bounded(

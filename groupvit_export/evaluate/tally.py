@@ -39,6 +39,8 @@ class Tally:
         self._worst: list[Ranked] = []
         self._runs: list[Run] = []
         self._milliseconds = 0.0
+        self._ignored = 0
+        self._turned = 0
 
     def add(self, entry: Entry) -> None:
         """Count an entry. An image that failed and was measured later is not a failure any more."""
@@ -53,6 +55,8 @@ class Tally:
         own = ConfusionMatrix.from_cells(entry.cells, len(self._matrix.counts))
         self._matrix += own
         self._milliseconds += entry.milliseconds
+        self._ignored += entry.ignored
+        self._turned += entry.turned
         self._done.add(entry.key)
         self._failed.pop(entry.key, None)
         miou = own.scores().miou
@@ -82,6 +86,16 @@ class Tally:
     def measured(self) -> int:
         """Number of images measured."""
         return len(self._done)
+
+    @property
+    def ignored(self) -> int:
+        """Pixels of the truth that count nowhere."""
+        return self._ignored
+
+    @property
+    def turned(self) -> int:
+        """Number of images measured whose files have an EXIF orientation."""
+        return self._turned
 
     @property
     def failed(self) -> Mapping[str, Failed]:

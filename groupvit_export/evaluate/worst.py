@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from groupvit_export.data.dataset import IGNORE, Dataset, Sample
-from groupvit_export.data.truth import read_truth
+from groupvit_export.data.truth import read_pair
 from groupvit_export.errors import GroupViTError, ImageError
 from groupvit_export.evaluate.outcome import Failed
 from groupvit_export.evaluate.setting import SegmentImage
@@ -22,7 +22,6 @@ from groupvit_export.evaluate.tally import Ranked
 from groupvit_export.metrics.confusion import ConfusionMatrix
 from groupvit_runtime.files import write_atomically
 from groupvit_runtime.legend import LegendEntry, draw_legend
-from groupvit_runtime.read_image import read_image
 from groupvit_runtime.render import palette
 from groupvit_runtime.segmenter import BACKGROUND
 
@@ -112,8 +111,8 @@ def draw(sample: Sample, dataset: Dataset, segment: SegmentImage) -> Image.Image
         ImageError: the image or its mask cannot be read.
         GroupViTError: of `segment`.
     """
-    rgb = read_image(sample.image)
-    truth = read_truth(sample, dataset, (rgb.shape[0], rgb.shape[1]))
+    pair = read_pair(sample, dataset)
+    rgb, truth = pair.rgb, pair.truth
     predicted = segment(rgb).labels
     background = dataset.classes.index(BACKGROUND) if BACKGROUND in dataset.classes else None
     colors = palette(len(dataset.classes), background=background)

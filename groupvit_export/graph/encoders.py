@@ -150,4 +150,5 @@ class TextEncoder(nn.Module):
 
 
 def _normalize(embeds: Tensor) -> Tensor:
-    return embeds / torch.linalg.vector_norm(embeds, dim=-1, keepdim=True)
+    # Not vector_norm: ONNX Runtime's symbolic_shape_infer knows ReduceSum, but no ReduceL2 of opset 18.
+    return embeds / (embeds * embeds).sum(dim=-1, keepdim=True).sqrt()

@@ -187,10 +187,12 @@ def _of_type(*op_types: str) -> Callable[[_Graph, Half], Iterable[onnx.NodeProto
 
 
 def _normalization(graph: _Graph, half: Half) -> Iterable[onnx.NodeProto]:
-    for node in graph.nodes:
-        if node.op_type == "ReduceL2":
-            yield node
-            yield from graph.readers[node.output[0]]
+    for square in graph.nodes:
+        if square.op_type == "Mul" and square.input[0] == square.input[1]:
+            for total in graph.readers.get(square.output[0], ()):
+                for root in graph.readers.get(total.output[0], ()):
+                    if total.op_type == "ReduceSum" and root.op_type == "Sqrt":
+                        yield from (square, total, root, *graph.readers[root.output[0]])
 
 
 def _missing(graph: _Graph, half: Half) -> Iterable[onnx.NodeProto]:

@@ -92,7 +92,8 @@ def render(template: str, headline: Headline, origin: Origin, **values: Any) -> 
     Args:
         template: of the folder `templates`.
         headline, origin: at its top.
-        values: of the template; text becomes text, whatever it contains.
+        values: of the template; text becomes text, whatever it contains. What is no Unicode, which a file's
+            name may have, is escaped.
 
     Raises:
         MissingDependencyError: what makes pages is not installed.
@@ -108,7 +109,8 @@ def render(template: str, headline: Headline, origin: Origin, **values: Any) -> 
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template(template).render(headline=headline, origin=origin, **values)
+    page = environment.get_template(template).render(headline=headline, origin=origin, **values)
+    return page.encode(errors="backslashreplace").decode()
 
 
 def data_uri(content: bytes, kind: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bad_bundles import edit
+from bad_bundles import edit_manifest
 from cpp_runtime import Library
 
 from groupvit_export.benchmark.bench_target import load, open_subjects
@@ -82,6 +82,8 @@ def test_what_the_library_refuses_is_told(
 ) -> None:
     bundle = Path(shutil.copytree(demo_bundles["openvino"], tmp_path / "bundle"))
     # The words are encoded by Python.
-    edit(bundle, lambda value: [e.update(target="torch") for e in value["engines"] if e["role"] == "image"])
+    edit_manifest(
+        bundle, lambda value: [e.update(target="torch") for e in value["engines"] if e["role"] == "image"]
+    )
     assert main(["bench", str(bundle), *QUICK, "--runtime", "cpp", "--library", cpp_library.path]) == 1
     assert "without the torch engine" in capsys.readouterr().err

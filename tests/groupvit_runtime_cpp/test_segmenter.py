@@ -278,7 +278,7 @@ def test_a_target_that_was_left_out_is_named_with_what_to_do(
     cpp_library: Library, bundle: Path, tmp_path: Path
 ) -> None:
     copy = Path(shutil.copytree(bundle, tmp_path / "bundle"))
-    edit(copy, lambda value: [engine.update(target="torch") for engine in value["engines"]])
+    edit_manifest(copy, lambda value: [engine.update(target="torch") for engine in value["engines"]])
     with pytest.raises(CppError, match=r"without the torch engine(.|\n)*GROUPVIT_WITH_TORCH") as caught:
         CppSegmenter(cpp_library, copy)
     assert caught.value.status == Status.UNSUPPORTED

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bad_bundles import edit
+from bad_bundles import edit_manifest
 from cpp_runtime import CppError, CppSegmenter, Library
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -208,7 +208,7 @@ def test_a_tokenizer_that_is_refused_is_gone_around_as_the_message_says(
     value["normalizer"] = {"type": "NFKC"}
     tokenizer.write_text(json.dumps(value))
     described = to_json(FileInfo.of(bundle, "tokenizer.json"))
-    edit(bundle, lambda manifest: manifest.update(tokenizer=described))
+    edit_manifest(bundle, lambda manifest: manifest.update(tokenizer=described))
     pixels = np.zeros((32, 48, 3), np.uint8)
     segmenter = CppSegmenter(cpp_library, bundle)
     with pytest.raises(CppError, match=r"NFKC(.|\n)*--add NAME; then open the vocabulary NAME"):

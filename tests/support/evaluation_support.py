@@ -83,6 +83,7 @@ def make_identity(**changes: object) -> Identity:
         "classes": CLASSES,
         "background": True,
         "values_sha256": "v",
+        "raw_masks": False,
         "samples": 12,
         "samples_sha256": "s",
         "decode": "hf",

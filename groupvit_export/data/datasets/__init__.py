@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -32,13 +32,13 @@ DATASETS: Final[Mapping[str, DatasetSpec]] = MappingProxyType(
             summary="scenes that examples/shapes draws, with vocabularies of their own",
             layout=SHAPES_LAYOUT,
             load=load_shapes,
-            options=("vocabulary", "background_threshold"),
+            options=("vocabulary",),
         ),
         "voc2012": DatasetSpec(
             summary="PASCAL VOC 2012: 20 classes and background",
             layout=VOC_LAYOUT,
             load=load_voc2012,
-            options=("split", "background_threshold"),
+            options=("split",),
         ),
         "context59": DatasetSpec(
             summary="PASCAL Context: 59 classes, background ignored",
@@ -50,19 +50,19 @@ DATASETS: Final[Mapping[str, DatasetSpec]] = MappingProxyType(
             summary="PASCAL Context: 59 classes and background, as the paper evaluates it",
             layout=CONTEXT_LAYOUT,
             load=load_context60,
-            options=("split", "background_threshold"),
+            options=("split",),
         ),
         "coco-object": DatasetSpec(
             summary="COCO: 80 classes and background",
             layout=COCO_LAYOUT,
             load=load_coco_object,
-            options=("split", "background_threshold"),
+            options=("split",),
         ),
         "folder": DatasetSpec(
             summary="images, masks and a list of class names of your own",
             layout=FOLDER_LAYOUT,
             load=load_folder,
-            options=("classes", "ignore_index", "background_threshold"),
+            options=("classes", "ignore_index", "reduce_zero_label"),
         ),
     }
 )
@@ -95,7 +95,7 @@ def load_dataset(name: str, root: Path, options: DatasetOptions) -> Dataset:
     _check_options(name, spec, options)
     try:
         _check_root(name, root)
-        dataset = spec.load(root, options)
+        return spec.load(root, options)
     except OSError as error:
         raise DatasetError(
             "the data set's folders cannot be read",
@@ -103,16 +103,6 @@ def load_dataset(name: str, root: Path, options: DatasetOptions) -> Dataset:
             expected="folders that exist and may be read",
             fix="check the path and its permissions",
         ) from error
-    if options.background_threshold is None:
-        return dataset
-    if not dataset.background:
-        raise UsageError(
-            "the data set has no background that a threshold could make",
-            got=f"--background-threshold {options.background_threshold} for {dataset.root}",
-            expected="a data set, or vocabulary, with a background",
-            fix="leave --background-threshold out",
-        )
-    return replace(dataset, background_threshold=options.background_threshold)
 
 
 def _check_root(name: str, root: Path) -> None:
@@ -136,14 +126,6 @@ def _check_options(name: str, spec: DatasetSpec, options: DatasetOptions) -> Non
                 expected=f"for {name} only {', '.join(_flag(legal) for legal in spec.options)}",
                 fix=f"leave it out; data sets that have it: {having}",
             )
-    threshold = options.background_threshold
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise UsageError(
-            "a background threshold is a probability",
-            got=f"--background-threshold {threshold}",
-            expected="0 to 1",
-            fix="leave it out for the data set's own",
-        )
 
 
 def _flag(option: str) -> str:

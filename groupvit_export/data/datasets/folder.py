@@ -20,15 +20,17 @@ from groupvit_runtime.segmenter import BACKGROUND
 FOLDER_LAYOUT: Final = """\
 ROOT/
   images/**/NAME.jpg   (or any usual format)
-  masks/**/NAME.png    (the same name; pixel value = line of classes.txt, from 0)
+  masks/**/NAME.png    (the same name; pixel value = line of classes.txt, from 0; 255 counts nowhere)
   classes.txt          (a class name a line; a first line "background" is the background)"""
 
 _FIX: Final = "--root is the folder that holds images and masks; --classes FILE replaces classes.txt"
 _NAMED_IN_ERRORS: Final = 5
+_USUALLY_IGNORED: Final = 255
 
 
 def load_folder(root: Path, options: DatasetOptions) -> Dataset:
-    """Line ``n`` of the list of classes (from 0) names the pixels of value ``n``.
+    """Line ``n`` of the list of classes (from 0) names the pixels of value ``n``, or with the zero label
+    reduced those of ``n + 1``, and 0 is void.
 
     A sample's key is the image's path below ``images`` without its suffix; its mask lies at the same path
     below ``masks``. Files of other suffixes, and what starts with a dot, are not looked at.
@@ -36,21 +38,25 @@ def load_folder(root: Path, options: DatasetOptions) -> Dataset:
     Raises:
         DatasetError: a part is missing, an image has no mask or a mask no image, two files have one
             name, or the class names cannot be used.
-        UsageError: the ignored value is no mask value, or a class's.
+        UsageError: an ignored value is no mask value, or a class's.
     """
     needed = ("images", "masks") if options.classes is not None else ("images", "masks", "classes.txt")
     home = find_home(root, (), needed, FOLDER_LAYOUT, _FIX)
     path = home / "classes.txt" if options.classes is None else options.classes
     classes, background = _read_classes(path)
-    ignored = _ignored_value(options.ignore_index, len(classes), path)
+    first = 1 if options.reduce_zero_label else 0
+    ignored = _ignored_values(options.ignore_index, range(first, first + len(classes)), path)
     return Dataset(
         name="folder",
         root=home,
         classes=classes,
         background=background,
         background_threshold=0.95 if background else None,
-        class_of_value=value_table({value: value for value in range(len(classes))}, (ignored,)),
+        class_of_value=value_table(
+            {first + label: label for label in range(len(classes))}, {*range(first), *ignored}
+        ),
         samples=_pair(home / "images", home / "masks"),
+        adjustable=True,
     )
 
 
@@ -70,23 +76,28 @@ def _read_classes(path: Path) -> tuple[tuple[str, ...], bool]:
     return (BACKGROUND, *names[1:]), True
 
 
-def _ignored_value(chosen: int | None, classes: int, path: Path) -> int:
-    value = 255 if chosen is None else chosen
-    if not 0 <= value < MASK_VALUES:
-        raise UsageError(
-            "the ignored value is not a value that a mask can have",
-            got=f"--ignore-index {value}",
-            expected=f"0 to {MASK_VALUES - 1}",
-            fix="leave --ignore-index out for 255",
-        )
-    if value < classes:
-        raise UsageError(
-            "the ignored value is also a class",
-            got=f"value {value}{' (the default)' if chosen is None else ''}, and {classes} classes in {path}",
-            expected=f"a value from {classes} to {MASK_VALUES - 1}",
-            fix=f"--ignore-index {MASK_VALUES - 1}, with that value in the masks",
-        )
-    return value
+def _ignored_values(chosen: tuple[int, ...] | None, classes: range, path: Path) -> tuple[int, ...]:
+    values = (_USUALLY_IGNORED,) if chosen is None else chosen
+    for value in values:
+        if not 0 <= value < MASK_VALUES:
+            raise UsageError(
+                "the ignored value is not a value that a mask can have",
+                got=f"--ignore-index {value}",
+                expected=f"0 to {MASK_VALUES - 1}",
+                fix=f"leave --ignore-index out for {_USUALLY_IGNORED}",
+            )
+        if value in classes:
+            void = value == 0 and chosen is not None
+            raise UsageError(
+                "the ignored value is also a class",
+                got=f"value {value}{' (the default)' if chosen is None else ''}, and {len(classes)} classes "
+                f"in {path}, which are the values {classes[0]} to {classes[-1]}",
+                expected=f"a value from {classes.stop} to {MASK_VALUES - 1}",
+                fix="--reduce-zero-label, if 0 is void and classes count from 1"
+                if void
+                else f"--ignore-index {MASK_VALUES - 1}, with that value in the masks",
+            )
+    return values
 
 
 def _pair(image_folder: Path, masks: Path) -> tuple[Sample, ...]:

@@ -16,16 +16,16 @@ class DatasetOptions:
     Attributes:
         vocabulary: `shapes`: which vocabulary of scenes.json.
         classes: `folder`: file of class names that replaces classes.txt.
-        ignore_index: `folder`: mask value that counts nowhere, 0 to 65535.
-        background_threshold: of the `paper` decode, 0 to 1, for data sets with a background.
+        ignore_index: `folder`: mask values that count nowhere, 0 to 65535.
+        reduce_zero_label: `folder`: 0 is void in the masks, and the first class is 1.
         split: `voc2012`, `context59`, `context60`: name of the split file without its suffix;
             `coco-object`: name of the folder of images.
     """
 
     vocabulary: str | None = None
     classes: Path | None = None
-    ignore_index: int | None = None
-    background_threshold: float | None = None
+    ignore_index: tuple[int, ...] | None = None
+    reduce_zero_label: bool | None = None
     split: str | None = None
 
 
@@ -37,7 +37,7 @@ class DatasetSpec:
         summary: one line for a help text.
         layout: the files it consists of, as a small tree.
         load: reads it: (root, options) to a `Dataset`. The caller has checked that the root is a folder
-            and that no foreign option is set, and applies `background_threshold` afterwards.
+            and that no foreign option is set.
         options: fields of `DatasetOptions` that mean something to it.
     """
 

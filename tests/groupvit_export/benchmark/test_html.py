@@ -172,3 +172,13 @@ def test_a_dollar_begins_no_formula(make_record: Callable[..., Record]) -> None:
     record = make_record([1.0, 2.0, 3.0])
     named = replace(record, bundle=replace(record.bundle, name="$\\frac{a$_{b}"))
     parsed(html_report([named], (), ORIGIN))
+
+
+def test_the_verdict_of_a_comparison_is_seen_before_names_that_may_be_long(
+    make_record: Callable[..., Record],
+) -> None:
+    first, second = make_record([1.0] * 12), make_record([2.0] * 12)
+    page = html_report([first, second], compare_records([first], [second], None), ORIGIN)
+    table = page.split("Comparison of the medians")[1]
+    headers = [cell.split(">")[-1] for cell in table.split("</tr>")[0].split("</th>")[:-1]]
+    assert headers[:2] == ["setting", "the second is"] and headers[-2:] == ["first", "second"]

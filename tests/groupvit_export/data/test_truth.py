@@ -16,11 +16,12 @@ from dataset_support import mask_image, write_mask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
-from PIL import Image
+from PIL import Image, ImageOps
 
 from groupvit_export.data.dataset import IGNORE, Dataset, Sample
 from groupvit_export.data.datasets.values import value_table
-from groupvit_export.data.truth import TruthError, read_truth
+from groupvit_export.data.orientation import exif_orientation
+from groupvit_export.data.truth import TruthError, read_pair, read_truth
 
 HIGHEST_VALUE = {"1": 1, "P": 255, "L": 255, "I;16": 65535}
 
@@ -293,3 +294,58 @@ def test_the_sample_may_belong_to_any_data_set_with_a_table(tmp_path: Path) -> N
     write_mask(tmp_path / "a.png", np.array([[5, 6]]))
     merged = replace(THREE, class_of_value=value_table({5: 1, 6: 1}, ()))
     assert read(tmp_path / "a.png", (1, 2), merged).tolist() == [[1, 1]]
+
+
+class TestOrientation:
+    """Masks beside images that are to be turned; the oracle is Pillow's own turning."""
+
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    def test_raw_masks_are_turned_as_their_images_are(self, orientation: int, tmp_path: Path) -> None:
+        values = np.arange(6, dtype=np.uint8).reshape(2, 3) % 3
+        sample = oriented(tmp_path, values, orientation)
+        raw = read_pair(sample, replace(THREE, raw_masks=True))
+        stored = Image.open(sample.image)
+        assert raw.truth.tolist() == (np.asarray(ImageOps.exif_transpose(stored))[..., 0] // 100).tolist()
+        assert raw.turned == (orientation != 1)
+        assert raw.truth.flags.c_contiguous
+
+    def test_otherwise_they_are_upright(self, tmp_path: Path) -> None:
+        values = np.array([[0, 1], [2, 0]], np.uint8)
+        pair = read_pair(oriented(tmp_path, values, 6), THREE)
+        assert pair.truth.tolist() == values.tolist() and pair.turned
+
+    def test_an_oblong_mask_tells_what_is_wrong(self, tmp_path: Path) -> None:
+        sample = oriented(tmp_path, np.zeros((2, 3), np.uint8), 6)
+        assert "--raw-masks" not in str(refused_pair(sample, THREE).fix)
+        assert "--raw-masks" in str(refused_pair(sample, replace(THREE, adjustable=True)).fix)
+        upright = Sample("b", sample.image, tmp_path / "upright.png")
+        write_mask(upright.mask, np.zeros((3, 2), np.uint8))
+        assert "leave --raw-masks out" in str(refused_pair(upright, replace(THREE, raw_masks=True)).fix)
+
+    @pytest.mark.parametrize("tag", [0, 9, 65535])
+    def test_an_orientation_without_a_meaning(self, tag: int, tmp_path: Path) -> None:
+        exif = Image.Exif()
+        exif[0x0112] = tag
+        path = tmp_path / "a.png"
+        Image.new("RGB", (2, 2)).save(path, exif=exif)
+        assert exif_orientation(path) == 1
+
+    def test_a_file_without_metadata(self, tmp_path: Path) -> None:
+        Image.new("L", (2, 2)).save(tmp_path / "a.bmp")
+        assert exif_orientation(tmp_path / "a.bmp") == 1
+
+
+def oriented(folder: Path, values: np.ndarray, orientation: int) -> Sample:
+    """An image whose red channel is a hundred times its mask, both as they are stored."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    rgb = np.zeros((*values.shape, 3), np.uint8)
+    rgb[..., 0] = 100 * values
+    sample = Sample("a", folder / "a.tif", folder / "a.png")
+    Image.fromarray(rgb).save(sample.image, exif=exif)
+    write_mask(sample.mask, values)
+    return sample
+
+
+def refused_pair(sample: Sample, of: Dataset) -> TruthError:
+    return refusals.refused(TruthError, lambda: read_pair(sample, of))

@@ -16,9 +16,9 @@ from groupvit_export.evaluate.journal import JOURNAL_NAME, Entry, Journal
 from groupvit_export.evaluate.outcome import Failed, Measured, Run
 
 ENTRIES: list[Entry] = [
-    Measured("a/0 ü\n", ((0, 0, 7), (1, 3, 2)), 12.5),
+    Measured("a/0 ü\n", ((0, 0, 7), (1, 3, 2)), 4, True, 12.5),
     Failed("b", "cannot be read", "nothing", None, "fetch it"),
-    Measured("c", (), 1.0),
+    Measured("c", (), 0, False, 1.0),
     Run(2, 3.5, 4, None),
 ]
 
@@ -38,7 +38,7 @@ def test_what_was_appended_is_read_back(tmp_path: Path) -> None:
     written(tmp_path / "new" / "folder")
     with opened(tmp_path / "new" / "folder") as journal:
         assert list(journal.entries()) == ENTRIES
-        journal.append(Measured("d", (), 0.5))
+        journal.append(Measured("d", (), 0, False, 0.5))
         assert [*journal.entries()][-1].key == "d"
 
 
@@ -47,7 +47,15 @@ def test_it_is_json_a_line_with_everything_that_the_numbers_depend_on(tmp_path: 
     assert lines[0]["format"] == "groupvit-eval-journal"
     assert lines[0]["identity"]["classes"] == ["background", "cat", "dog", "owl"]
     assert lines[0]["root"] == "data"
-    assert lines[1] == {"measured": {"key": "a/0 ü\n", "cells": [[0, 0, 7], [1, 3, 2]], "milliseconds": 12.5}}
+    assert lines[1] == {
+        "measured": {
+            "key": "a/0 ü\n",
+            "cells": [[0, 0, 7], [1, 3, 2]],
+            "ignored": 4,
+            "turned": True,
+            "milliseconds": 12.5,
+        }
+    }
     assert len(lines) == 1 + len(ENTRIES)
 
 
@@ -118,7 +126,7 @@ def test_another_evaluation_is_refused_by_what_differs(tmp_path: Path, changes: 
 def test_a_header_of_another_schema_or_none(tmp_path: Path) -> None:
     path = written(tmp_path)
     text = path.read_text()
-    path.write_text(text.replace('"schema_version": 1', '"schema_version": 9', 1))
+    path.write_text(text.replace('"schema_version": 2', '"schema_version": 9', 1))
     with pytest.raises(GroupViTError, match="schema version"):
         opened(tmp_path)
     path.write_text(text.replace('"identity"', '"identify"', 1))

@@ -107,14 +107,14 @@ def test_equally_bad_images_are_ordered_by_key() -> None:
     for order in itertools.permutations("abcd"):
         tally = Tally(2, set("abcd"), worst=2)
         for key in order:
-            tally.add(Measured(key, ((0, 1, 5),) if key != "a" else ((0, 0, 5),), 1.0))
+            tally.add(Measured(key, ((0, 1, 5),) if key != "a" else ((0, 0, 5),), 0, False, 1.0))
         assert [item.key for item in tally.worst] == ["b", "c"]
 
 
 def test_a_image_without_pixels_that_count_is_not_among_the_worst() -> None:
     tally = Tally(2, {"a", "b"}, worst=2)
-    tally.add(Measured("a", (), 1.0))
-    tally.add(Measured("b", ((0, 0, 1),), 1.0))
+    tally.add(Measured("a", (), 0, False, 1.0))
+    tally.add(Measured("b", ((0, 0, 1),), 0, False, 1.0))
     assert [item.key for item in tally.worst] == ["b"]
     assert tally.measured == 2
 
@@ -306,7 +306,7 @@ class TestQueue:
             time.sleep(0.0005)
             with lock:
                 busy -= 1
-            return Measured(sample.key, (), 0.0)
+            return Measured(sample.key, (), 0, False, 0.0)
 
         def record(outcome: Outcome) -> None:
             nonlocal recorded
@@ -321,7 +321,7 @@ class TestQueue:
         seen: list[tuple[str, int]] = []
         run_bounded(
             (Sample(str(index), Path(), Path()) for index in range(50)),
-            lambda sample: Measured(sample.key, (), 0.0),
+            lambda sample: Measured(sample.key, (), 0, False, 0.0),
             lambda outcome: seen.append((outcome.key, threading.get_ident())),
             RunOptions(workers=4),
         )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from onnx.reference import ReferenceEvaluator
 
 import groupvit_kernels
+from groupvit_export.errors import ExportError
 from groupvit_export.graph import grouping_attention_function
 from groupvit_export.graph.capture import OPSET
 
@@ -115,13 +116,22 @@ def test_distinct_logits_that_the_softmax_rounds_together_are_told_apart(evaluat
     assert index.item() == 1
 
 
-@pytest.mark.parametrize("eps", [0.5, 2.0])
+@pytest.mark.parametrize("eps", [1e-6, 0.5, 2.0])
 def test_eps_is_read_from_the_node(eps: float) -> None:
     inputs = feeds(0, 1, 3, 9, 4)
     means = onnx_runtime(model(eps=eps), inputs)[0]
     np.testing.assert_allclose(
         means, groupvit_kernels.grouping_attention(*inputs.values(), eps=eps).means, atol=1e-6
     )
+
+
+def test_nodes_of_several_eps_are_refused() -> None:
+    both = onnx.parser.parse_model(_MODEL.format(opset=OPSET, eps=0.5))
+    second = both.graph.node.add()
+    second.CopyFrom(both.graph.node[0])
+    second.attribute[0].f = 2.0
+    with pytest.raises(ExportError, match=r"0\.5, 2\.0"):
+        grouping_attention_function.attach(both)
 
 
 @pytest.mark.parametrize("opset", [18, 20, 22])

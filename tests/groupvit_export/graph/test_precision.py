@@ -77,7 +77,9 @@ def test_what_decides_is_float32(graphs, precision: str) -> None:
         floats = {types[name] for name in node.input if types.get(name) in (1, 10, 16)}
         assert floats <= {TensorProto.FLOAT}, node.name
     by_type = {node.op_type for node in kept.values()}
-    assert {"GroupingAttention", "LayerNormalization", "ReduceL2"} <= by_type
+    assert {"GroupingAttention", "LayerNormalization"} <= by_type
+    cosines = [kept[name].op_type for name, reason in typed.kept.items() if reason == "cosine normalization"]
+    assert sorted(cosines) == ["Div"] * 2 + ["Mul"] * 2 + ["ReduceSum"] * 2 + ["Sqrt"] * 2
 
 
 def test_every_node_that_is_kept_has_one_of_the_reasons(graphs, precision: str) -> None:

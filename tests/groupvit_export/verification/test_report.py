@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from verifying import demo_subject, examine_backends
 
+from groupvit_export.html.page import Origin
 from groupvit_export.verification.backends import eager
 from groupvit_export.verification.cells import MaxError, count_cell, information, place, risk_cell
 from groupvit_export.verification.details import Counted, LoadedEngine, Refusal, Remark
+from groupvit_export.verification.html import html_report
 from groupvit_export.verification.report import EXIT_CODES, Cell, Column, Report, Row, broken, not_run
 from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_export.verification.words import finding_words, parity_summary, place_words
@@ -79,3 +82,19 @@ def test_flat_logits_prove_too_little() -> None:
     found = examine_backends(subject, eager(subject.model, "fp32"))
     assert found.verdict == "AMBIGUOUS"
     assert found.findings[0].row.slug == "stage_1_tokens_at_risk"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "cell", "means"),
+    [
+        ("PASS", count_cell(0, None), "it can stand in for the checkpoint"),
+        ("AMBIGUOUS", risk_cell(1, 1, 0.5, ""), "the agreement proves too little"),
+        ("FAIL", count_cell(2, HERE), "should not be used in its place"),
+    ],
+)
+def test_a_page_says_when_how_and_what_its_verdict_means(verdict: str, cell: Cell, means: str) -> None:
+    origin = Origin("groupvit verify bundle --html page.html", "2026-11-30 12:00 UTC")
+    page = html_report(report(cell), {}, {}, origin)
+    top = page[page.index("<header") : page.index("</header>")]
+    assert origin.command in top and origin.created in top and f">{verdict}</div>" in top
+    assert f"{verdict}: " in page and means in page

@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 from dataset_support import (
     LAYOUTS,
-    MASK,
     NONE,
     refused,
-    write_folder,
 )
 
 from groupvit_export.data.dataset import IGNORE, ILLEGAL
@@ -86,8 +84,8 @@ class TestTable:
 OPTION_VALUES: dict[str, Any] = {
     "vocabulary": "plain",
     "classes": Path("names.txt"),
-    "ignore_index": 254,
-    "background_threshold": 0.25,
+    "ignore_index": (254,),
+    "reduce_zero_label": True,
     "split": "val",
 }
 
@@ -112,24 +110,7 @@ class TestOptions:
         assert str(error.fix).endswith(", ".join(having))
 
     def test_zero_is_a_value(self, tmp_path: Path) -> None:
-        refused("voc2012", LAYOUTS["voc2012"](tmp_path), DatasetOptions(ignore_index=0), kind=UsageError)
-        threshold = DatasetOptions(background_threshold=0.0)
-        assert load_dataset("voc2012", tmp_path, threshold).background_threshold == 0
-
-    @pytest.mark.parametrize("name", [name for name in DATASETS if name != "context59"])
-    def test_the_threshold_is_replaced(self, name: str, tmp_path: Path) -> None:
-        options = DatasetOptions(background_threshold=0.25)
-        assert load_dataset(name, LAYOUTS[name](tmp_path), options).background_threshold == 0.25
-
-    @pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan"), float("inf")])
-    def test_a_threshold_is_a_probability(self, threshold: float, tmp_path: Path) -> None:
-        options = DatasetOptions(background_threshold=threshold)
-        refused("voc2012", LAYOUTS["voc2012"](tmp_path), options, kind=UsageError, says="probability")
-
-    def test_a_threshold_needs_a_background(self, tmp_path: Path) -> None:
-        root = write_folder(tmp_path, {"a": MASK}, ["x", "y", "z"])
-        options = DatasetOptions(background_threshold=0.5)
-        refused("folder", root, options, kind=UsageError, says=root)
+        refused("voc2012", LAYOUTS["voc2012"](tmp_path), DatasetOptions(ignore_index=(0,)), kind=UsageError)
 
     @pytest.mark.parametrize("split", ["", ".", "..", "../val", "/val", "a\\b", ".val", "a\nb"])
     @pytest.mark.parametrize("name", ["voc2012", "context59", "context60", "coco-object"])

@@ -18,6 +18,7 @@ from dataset_support import (
 
 from groupvit_export.data.dataset import IGNORE, ILLEGAL
 from groupvit_export.data.datasets import DatasetOptions, load_dataset
+from groupvit_export.data.truth import TruthError
 from groupvit_export.errors import UsageError
 
 
@@ -70,29 +71,54 @@ class TestFolder:
 
     def test_more_classes_than_label_maps_have(self, tmp_path: Path) -> None:
         root = write_folder(tmp_path, {"a": MASK}, [f"c{number}" for number in range(65535)])
-        refused("folder", root, DatasetOptions(ignore_index=65535), says="65535 names")
+        refused("folder", root, DatasetOptions(ignore_index=(65535,)), says="65535 names")
 
     def test_the_ignored_value(self, tmp_path: Path) -> None:
         root = write_folder(tmp_path, {"a": np.array([[0, 7]])}, ["x"])
-        dataset = load_dataset("folder", root, DatasetOptions(ignore_index=7))
+        dataset = load_dataset("folder", root, DatasetOptions(ignore_index=(7,)))
         assert truth(dataset, 0, (1, 2)) == [[0, IGNORE]]
         assert dataset.class_of_value[255] == ILLEGAL
 
     @pytest.mark.parametrize("value", [-1, 65536])
     def test_an_ignored_value_that_no_mask_has(self, value: int, tmp_path: Path) -> None:
         root = write_folder(tmp_path, {"a": MASK}, ["x"])
-        refused("folder", root, DatasetOptions(ignore_index=value), kind=UsageError, says=value)
+        refused("folder", root, DatasetOptions(ignore_index=(value,)), kind=UsageError, says=value)
 
     def test_an_ignored_value_that_is_a_class(self, tmp_path: Path) -> None:
         root = write_folder(tmp_path, {"a": MASK}, ["x", "y", "z"])
-        options = DatasetOptions(ignore_index=2)
+        options = DatasetOptions(ignore_index=(2,))
         refused("folder", root, options, kind=UsageError, says=root / "classes.txt")
-        assert load_dataset("folder", root, DatasetOptions(ignore_index=3)).class_of_value[3] == IGNORE
+        assert load_dataset("folder", root, DatasetOptions(ignore_index=(3,))).class_of_value[3] == IGNORE
+
+    def test_several_ignored_values(self, tmp_path: Path) -> None:
+        root = write_folder(tmp_path, {"a": np.array([[0, 7, 255]])}, ["x"])
+        dataset = load_dataset("folder", root, DatasetOptions(ignore_index=(7, 255)))
+        assert truth(dataset, 0, (1, 3)) == [[0, IGNORE, IGNORE]]
+
+    def test_zero_is_void_and_classes_count_from_one(self, tmp_path: Path) -> None:
+        root = write_folder(tmp_path, {"a": np.array([[0, 1, 2, 255]])}, ["background", "x"])
+        dataset = load_dataset("folder", root, DatasetOptions(reduce_zero_label=True))
+        assert truth(dataset, 0, (1, 4)) == [[IGNORE, 0, 1, IGNORE]]
+        assert dataset.background and dataset.class_of_value[3] == ILLEGAL
+
+    def test_a_void_zero_is_told_how_it_is_read(self, tmp_path: Path) -> None:
+        root = write_folder(tmp_path, {"a": np.array([[0, 1, 2]])}, ["x", "y"])
+        error = refused("folder", root, DatasetOptions(ignore_index=(0,)), kind=UsageError)
+        assert "--reduce-zero-label" in str(error.fix)
+        with pytest.raises(TruthError, match="--reduce-zero-label"):
+            truth(load_dataset("folder", root, NONE), 0, (1, 3))
+        reduced = DatasetOptions(reduce_zero_label=True, ignore_index=(2,))
+        assert "1 to 2" in str(refused("folder", root, reduced, kind=UsageError).got)
+
+    def test_values_to_ignore_are_named(self, tmp_path: Path) -> None:
+        root = write_folder(tmp_path, {"a": np.array([[0, 7, 254]])}, ["x"])
+        with pytest.raises(TruthError, match="--ignore-index 7,254,255"):
+            truth(load_dataset("folder", root, NONE), 0, (1, 3))
 
     def test_the_default_is_a_class_when_there_are_many(self, tmp_path: Path) -> None:
         root = write_folder(tmp_path, {"a": np.array([[0, 255, 299, 65535]])}, [f"c{n}" for n in range(300)])
         refused("folder", root, kind=UsageError, says="255 (the default)")
-        dataset = load_dataset("folder", root, DatasetOptions(ignore_index=65535))
+        dataset = load_dataset("folder", root, DatasetOptions(ignore_index=(65535,)))
         assert truth(dataset, 0, (1, 4)) == [[0, 255, 299, IGNORE]]
 
     def test_sub_folders_and_other_formats(self, tmp_path: Path) -> None:
