@@ -103,7 +103,7 @@ def run(arguments: Arguments) -> int:
     )
     if len(vocabulary) == 1 and threshold is None:
         note(
-            "groupvit: note: one name takes the whole image, whatever it shows, because every pixel gets "
+            "groupvit: note: one name takes the whole picture, whatever it shows, because every pixel gets "
             "the best of the names: add background or another name"
         )
     failed = 0

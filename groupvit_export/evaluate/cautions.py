@@ -23,10 +23,11 @@ def _absent(dataset: Dataset, tally: Tally) -> list[str]:
     absent = [label for label, pixels in enumerate(truth) if not pixels]
     if not tally.measured or not absent:
         return []
-    where = f"in {_count(tally.measured, 'image')} the truth has no pixel of"
+    have = "has" if len(absent) == 1 else "have"
     means = "such a class has IoU 0 where it is predicted, and is left out of the mean where it is not"
     which = f"{len(absent)} of {len(truth)} classes"
-    line = f"{where} {_some([dataset.classes[label] for label in absent])} ({which}): {means}"
+    names = _some([dataset.classes[label] for label in absent])
+    line = f"{names} {have} no pixel in the masks of {_count(tally.measured, 'image')} ({which}): {means}"
     return ["; ".join([line, *_meant_otherwise(dataset, tally, absent)])]
 
 

@@ -13,6 +13,7 @@ import pytest
 import regex
 import torch
 from damaged_vocabularies import BAD_LABELS, BAD_TEMPLATES, DAMAGED, GOOD_LABELS, vocabulary
+from safetensors import safe_open
 
 from groupvit_runtime.errors import LabelError
 from groupvit_runtime.label_key import IGNORABLE
@@ -32,6 +33,16 @@ def test_a_file_keeps_everything(tmp_path: Path) -> None:
     read = Vocabulary.load(tmp_path / "words.safetensors")
     assert (read.names, read.templates, read.fingerprint) == (made.names, made.templates, made.fingerprint)
     np.testing.assert_array_equal(read.embeddings, made.embeddings)
+
+
+def test_equal_vocabularies_are_equal_files(tmp_path: Path) -> None:
+    """The library hashes metadata with a seed of its own every time."""
+    files = [tmp_path / f"{number}.safetensors" for number in range(8)]
+    for file in files:
+        vocabulary(("猫", "a dog, or two")).save(file)
+    assert len({file.read_bytes() for file in files}) == 1
+    with safe_open(files[0], framework="numpy") as opened:
+        assert list(opened.metadata()) and files[0].stat().st_size % 4 == 0
 
 
 def test_saving_leaves_nothing_beside_the_file(tmp_path: Path) -> None:

@@ -63,14 +63,15 @@ class Vocabulary:
         return self.names, self.templates, self.fingerprint
 
     def save(self, path: Path) -> None:
-        """Write the file, whole or not at all."""
+        """Write the file, whole or not at all; equal vocabularies give equal bytes."""
         metadata = {
             "format": _FORMAT,
             "names": json.dumps(self.names, ensure_ascii=False),
             "templates": json.dumps(self.templates, ensure_ascii=False),
             "fingerprint": self.fingerprint,
         }
-        write_atomically(path, save({"embeddings": np.ascontiguousarray(self.embeddings)}, metadata))
+        data = save({"embeddings": np.ascontiguousarray(self.embeddings)}, metadata)
+        write_atomically(path, _in_order(data))
 
     @staticmethod
     def load(path: Path) -> Vocabulary:
@@ -146,3 +147,16 @@ def _not_unit_vectors(got: str) -> LabelError:
         got=got,
         fix="groupvit vocab BUNDLE --labels ... -o FILE",
     )
+
+
+def _in_order(data: bytes) -> bytes:
+    """The file with its header sorted: the library writes metadata in an order that differs from run to run.
+
+    Source: the format, eight bytes with the header's length, JSON, and the tensors; spaces may fill it up.
+    """
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(
+        json.loads(data[8:end]), ensure_ascii=False, sort_keys=True, separators=(",", ":")
+    ).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + data[end:]

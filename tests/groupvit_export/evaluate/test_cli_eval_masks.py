@@ -134,7 +134,7 @@ def test_an_image_of_ignored_pixels_only(bundle: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("classes", "mask", "says"),
     [
-        (("boat",), MASKS["a"], "no pixel of boat (1 of 4 classes)"),
+        (("boat",), MASKS["a"], "boat has no pixel in the masks of 1 image (1 of 4 classes)"),
         ((), np.where(MASKS["a"] == 1, VOID, 0), "write the class's number into the masks"),
         ((), np.minimum(MASKS["a"], 1), "--reduce-zero-label"),
     ],
@@ -239,7 +239,7 @@ def test_a_page_of_the_worst_images(bundle: Path, tmp_path: Path, capsys: pytest
     text = page.read_text(encoding="utf-8")
     assert f"mIoU {100 * report['miou']:.2f} %" in text and "&lt;b&gt;" in text and "<b>:" not in text
     assert text.count("data:image/jpeg") == 3 and "caf\\udce9" in text
-    assert "no pixel of boat" in text and "--ignore-index 77,255" in text
+    assert "boat has no pixel" in text and "--ignore-index 77,255" in text
 
 
 def test_a_page_that_has_nowhere_to_go_is_told_first(
