@@ -210,8 +210,10 @@ def test_quantized_graphs_build_too(graphs, choice: Choice, tmp_path: Path) -> N
 
 
 _INTERRUPTED = """
-import sys
+import signal, sys
 from groupvit_export.cli import main
+# Shells start what runs in the background with it ignored, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(main(["export", "--target", "trt", "--trt-flavor", "rtx", "-o", sys.argv[1]]))
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -55,6 +56,15 @@ def test_seconds_count_from_the_start() -> None:
     assert [seconds for _, _, seconds in said] == [1.0, 2.0]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Shells start what runs in the background with the signal ignored, and children inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_stops_the_work_and_is_raised_after_it() -> None:
     stop, ended = threading.Event(), []
 
