@@ -11,7 +11,7 @@ from typer import Option
 
 from groupvit_export.cli.eval_report import report_blocks
 from groupvit_export.cli.options import Bundle, Device, Templates, Threads, VerbArguments, read_templates
-from groupvit_export.cli.output import note, print_json
+from groupvit_export.cli.output import note, print_json, say
 from groupvit_export.cli.progress import EvalProgress
 from groupvit_export.cli.tables import show
 from groupvit_export.data.datasets import DATASETS, DatasetOptions, load_dataset
@@ -181,7 +181,7 @@ def run(arguments: Arguments) -> int:
         print_json(to_json(report))
     else:
         show([*report_blocks(report), ""])
-        print(path)
+        say(str(path))
     return _EXIT_FAILED_IMAGES if report.failed else 0
 
 

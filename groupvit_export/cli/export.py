@@ -12,7 +12,7 @@ from typer import Option
 from groupvit_export.build.image_input import INPUTS, check_input
 from groupvit_export.cli.kept import kept_nodes
 from groupvit_export.cli.options import Json, Quiet, Templates, VerbArguments, read_size, read_templates
-from groupvit_export.cli.output import print_json
+from groupvit_export.cli.output import print_json, say
 from groupvit_export.cli.packages import require_packages
 from groupvit_export.cli.parity import parity_table
 from groupvit_export.cli.precisions import precision_table
@@ -174,7 +174,7 @@ def _show(result: ExportResult, demo: bool) -> None:
     image, labels = ("IMAGE", "a cat,a dog")
     if demo:
         image, labels = str(DEMO_SAMPLE), ",".join(DEMO_LABELS)
-    print(
+    say(
         f"\n{result.path} is ready ({sum(result.seconds.values()):.1f} s). Next:\n"
         f'  groupvit segment {result.path} {image} --labels "{labels}"\n'
         f"  groupvit verify {result.path} --html report.html\n"

@@ -109,6 +109,7 @@ def read_labels(arguments: HasLabels) -> list[str] | None:
             "the file of labels cannot be read",
             got=f"{path}: {(isinstance(error, OSError) and error.strerror) or error}",
             expected="a UTF-8 text file with a class name a line",
+            fix="check the path and the file",
         ) from error
     return [line for line in lines if line.strip()]
 
