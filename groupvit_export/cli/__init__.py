@@ -23,10 +23,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 fine, 1 error, 2 usage, 3 parity failed or slower than allowed, 4 ambiguous.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:2], "--help"]
     prepare_streams()
     return with_written_output(lambda: run_app(arguments, shlex.join(["groupvit", *arguments])))
 
 
 def export_main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `groupvit-export`."""
-    return main(["export", *(sys.argv[1:] if argv is None else argv)])
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    return main(arguments if arguments == ["--version"] else ["export", *arguments])

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from groupvit_runtime.engines import EngineOptions, Tensors
 from groupvit_runtime.engines.failure import load_failed, run_failed
 from groupvit_runtime.errors import EngineError
+from groupvit_runtime.install_hint import onnxruntime_gpu_hint
 from groupvit_runtime.manifest import EngineInfo
 from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime as ort
 
@@ -103,5 +104,5 @@ def _no_provider(provider: str, available: list[str]) -> EngineError:
         "ONNX Runtime has no such execution provider here; it would have fallen back silently",
         got=", ".join(available),
         expected=provider,
-        fix="pip install onnxruntime-gpu (and its CUDA libraries), or use device='cpu'",
+        fix=f"{onnxruntime_gpu_hint()}; or device='cpu' (on the command line: --device cpu)",
     )
