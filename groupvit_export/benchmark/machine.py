@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import re
@@ -10,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
+from groupvit_export.benchmark.cpu_quota import cpu_quota
 from groupvit_runtime.engines import ENGINES
 from groupvit_runtime.processor import CPUINFO, processor_facts, processor_flags
 
@@ -31,7 +33,7 @@ class Machine:
         cpu: its model.
         architecture: as Python calls it.
         cores: of the whole machine.
-        usable_cores: that this process may run on.
+        usable_cores: that this process may run on, or have the time of where its container has a quota.
         flags: instruction sets that matter for inference, sorted.
         memory_mb: MiB in all; None where the system does not tell.
         system: "Linux", "Darwin", "Windows".
@@ -66,7 +68,7 @@ def this_machine(cpuinfo: Path = CPUINFO) -> Machine:
         cpu=facts.get("model name") or platform.processor() or platform.machine(),
         architecture=platform.machine(),
         cores=cores,
-        usable_cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores,
+        usable_cores=_usable_cores(cores),
         flags=tuple(sorted(flag for flag in processor_flags(cpuinfo) if _INSTRUCTIONS.match(flag))),
         memory_mb=_memory_mb(),
         system=platform.system(),
@@ -87,6 +89,12 @@ def installed() -> dict[str, str]:
 def load_average() -> float | None:
     """Of the last minute: processes that ran or wanted to; None where the system does not tell."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def _usable_cores(cores: int) -> int:
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
+    quota = cpu_quota()
+    return allowed if quota is None else min(allowed, math.ceil(quota))
 
 
 def _memory_mb() -> int | None:

@@ -117,7 +117,7 @@ def write_records(path: Path, records: Sequence[Record]) -> None:
     Raises:
         GroupViTError: the folder cannot be written.
     """
-    lines = [json.dumps(to_json(record), ensure_ascii=False, allow_nan=False) + "\n" for record in records]
+    lines = [json.dumps(to_json(record), allow_nan=False) + "\n" for record in records]
     write_atomically(path, "".join(lines).encode())
 
 
@@ -134,8 +134,9 @@ def read_records(path: Path) -> tuple[Record, ...]:
     except (OSError, ValueError) as error:
         raise RecordError(
             "the file of measurements cannot be read",
-            got=f"{path}: {error}",
+            got=f"{path}: {(isinstance(error, OSError) and error.strerror) or error}",
             expected="a file that groupvit bench --json wrote",
+            fix="check the path and the file",
         ) from error
     records = tuple(
         _parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()

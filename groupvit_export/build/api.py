@@ -16,6 +16,7 @@ from groupvit_export.build.source import Source
 from groupvit_export.data.images import ImageSet
 from groupvit_export.targets.registry import TARGETS, check_options
 from groupvit_runtime.manifest import ModelInfo
+from groupvit_runtime.system_errors import keeping_system_errors
 
 TOKENIZER_NAME: Final = "tokenizer.json"
 
@@ -78,7 +79,8 @@ def build_engines(
     """
     target = TARGETS[options.target]
     tokenizer = folder / TOKENIZER_NAME
-    source.tokenizer.save(str(tokenizer))
+    with keeping_system_errors(folder):
+        source.tokenizer.save(str(tokenizer))
     # Before the long steps: a tokenizer of another model is refused here.
     model = model_info(source.model, source.image_size, tokenizer)
     with clock.step("capture the graphs"):

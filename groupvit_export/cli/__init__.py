@@ -7,12 +7,12 @@ a deployment without PyTorch has the verbs it can use, and help is quick.
 
 from __future__ import annotations
 
-import io
 import shlex
 import sys
 from collections.abc import Sequence
 
 from groupvit_export.cli.app import VERBS, run_app
+from groupvit_export.cli.streams import prepare_streams, with_written_output
 
 __all__ = ["VERBS", "export_main", "main"]
 
@@ -23,12 +23,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 fine, 1 error, 2 usage, 3 parity failed or slower than allowed, 4 ambiguous.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A name that the terminal cannot show must not end a run; standard error does so by itself.
-        sys.stdout.reconfigure(errors="backslashreplace")
-    return run_app(arguments, shlex.join(["groupvit", *arguments]))
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:2], "--help"]
+    prepare_streams()
+    return with_written_output(lambda: run_app(arguments, shlex.join(["groupvit", *arguments])))
 
 
 def export_main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `groupvit-export`."""
-    return main(["export", *(sys.argv[1:] if argv is None else argv)])
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    return main(arguments if arguments == ["--version"] else ["export", *arguments])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import inspect
 import re
@@ -10,11 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Annotated, Any, Final, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.exceptions import TyperException
+
+if TYPE_CHECKING:
+    from groupvit_export.errors import GroupViTError
 
 VERBS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -85,13 +89,18 @@ class Command(TyperCommand):
                 formatter.write_dl(records)
 
     def invoke(self, ctx: Any) -> Any:
-        from groupvit_export.cli.output import fail
+        from groupvit_export.cli.output import STANDARD_OUTPUT, fail
         from groupvit_export.errors import GroupViTError
 
         try:
             return super().invoke(ctx)
         except GroupViTError as error:
             return fail(error, as_json=bool(ctx.params.get("as_json")))
+        except OSError as error:
+            if error.errno == errno.EPIPE or error.filename == STANDARD_OUTPUT:
+                # Whoever reads it has seen enough, as `head` has; or nothing more can be said there.
+                raise
+            return fail(_refused(error), as_json=bool(ctx.params.get("as_json")))
         except KeyboardInterrupt:
             print("groupvit: interrupted; nothing half-written was left", file=sys.stderr)
             return _EXIT_INTERRUPTED
@@ -195,6 +204,12 @@ def _print_version(wanted: bool) -> None:
 
         print(f"groupvit-export {version('groupvit-export')}")
         raise typer.Exit
+
+
+def _refused(error: OSError) -> GroupViTError:
+    from groupvit_runtime.system_errors import system_refusal
+
+    return system_refusal(error)
 
 
 def _markup() -> Literal["rich"] | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from groupvit_runtime.segmenter import Labels
 
 _OWN_SIZE = "own"
+_ZIP = b"PK\x03\x04"
 _MEASURING = (
     *("threads", "batch", "streams", "rate", "rounds", "seconds", "warm_up", "cold", "image", "size"),
     *("labels", "labels_file", "vocab", "templates", "decode", "device", "accuracy", "records"),
@@ -190,9 +190,14 @@ def _check(arguments: Arguments) -> None:
 
 
 def _is_measurement(path: str) -> bool:
-    """A file that is no zipped bundle; what is not there is left to the bundle's own message."""
+    """A file that is no zipped bundle, not even a damaged one; what is not there is left to the bundle."""
     file = Path(path)
-    return file.suffix in (".jsonl", ".json") or (file.is_file() and not zipfile.is_zipfile(file))
+    if file.suffix in (".jsonl", ".json"):
+        return True
+    if file.suffix == ".zip" or not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        return opened.read(len(_ZIP)) != _ZIP
 
 
 def _compare_files(arguments: Arguments, files: Sequence[str]) -> int:

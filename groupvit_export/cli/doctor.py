@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
+from groupvit_export.benchmark.cpu_quota import cpu_quota
 from groupvit_export.benchmark.machine import this_machine
 from groupvit_export.cli.options import Json, VerbArguments
 from groupvit_export.cli.output import print_json
@@ -36,10 +37,14 @@ def run(arguments: Arguments) -> int:
     versions = {name: _version(name) for name in _PACKAGES}
     states = [state for target in TARGETS.values() for state in target.requirements()]
     gpu = _gpu()
+    facts, quota = this_machine(), cpu_quota()
     machine = {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "cpu": _cpu_flags(),
+        "cpu": " ".join(flag for flag in _VECTOR_FLAGS if flag in facts.flags),
+        "cores": facts.cores,
+        "usable_cores": facts.usable_cores,
+        "cpu_quota": quota,
         "gpu": gpu
         if isinstance(gpu, str)
         else f"{gpu.name}, compute capability {gpu.compute_capability}, driver for CUDA {gpu.driver}",
@@ -51,7 +56,9 @@ def run(arguments: Arguments) -> int:
     show(
         [
             f"Python {machine['python']} on {machine['system']}; "
-            f"CPU with {machine['cpu'] or 'no vector extensions that are known here'}; GPU: {machine['gpu']}",
+            f"CPU with {machine['cpu'] or 'no vector extensions that are known here'}, "
+            f"{facts.usable_cores} of {facts.cores} cores usable"
+            f"{'' if quota is None else f' (quota of the container: {quota:g})'}; GPU: {machine['gpu']}",
             table(["package", "version"], [[name, found or "-"] for name, found in versions.items()]),
             "",
             table(["target", "device", "runs here", "exports here", "what is missing"], rows),
@@ -73,11 +80,6 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _cpu_flags() -> str:
-    present = this_machine().flags
-    return " ".join(flag for flag in _VECTOR_FLAGS if flag in present)
 
 
 def _yes(value: bool) -> str:

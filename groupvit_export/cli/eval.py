@@ -13,7 +13,7 @@ from typer import Option
 from groupvit_export.cli.eval_report import report_blocks
 from groupvit_export.cli.options import Bundle, Device, Templates, Threads, VerbArguments
 from groupvit_export.cli.origin import origin
-from groupvit_export.cli.output import note, print_json
+from groupvit_export.cli.output import note, print_json, say
 from groupvit_export.cli.progress import EvalProgress
 from groupvit_export.cli.tables import show
 from groupvit_export.data.datasets import DATASETS
@@ -174,7 +174,9 @@ def run(arguments: Arguments) -> int:
     if arguments.as_json:
         print_json(to_json(report))
     else:
-        show([*report_blocks(report), "", *map(str, written)])
+        show([*report_blocks(report), ""])
+        for path in written:
+            say(str(path))
     return _EXIT_FAILED_IMAGES if report.failed else 0
 
 

@@ -12,7 +12,7 @@ from typer import Option
 from groupvit_export.build.image_input import INPUTS, check_input
 from groupvit_export.cli.kept import kept_nodes
 from groupvit_export.cli.options import Json, Quiet, Templates, VerbArguments, read_size, read_templates
-from groupvit_export.cli.output import print_json
+from groupvit_export.cli.output import print_json, say
 from groupvit_export.cli.packages import require_packages
 from groupvit_export.cli.parity import parity_table
 from groupvit_export.cli.precisions import precision_table
@@ -21,7 +21,13 @@ from groupvit_export.cli.quantization_options import QuantizationFlags, read_qua
 from groupvit_export.cli.tables import separated, show
 from groupvit_export.cli.target_options import TargetFlags, read_target_options
 from groupvit_export.data.bundled import DEMO_LABELS, DEMO_SAMPLE
-from groupvit_export.targets.registry import TARGETS, check_decode_in_graph, check_target
+from groupvit_export.targets.registry import (
+    TARGETS,
+    check_decode_in_graph,
+    check_target,
+    missing_target,
+    target_name,
+)
 from groupvit_export.targets.requirements import EXPORT_PACKAGES, INT8_PACKAGES
 from groupvit_runtime.manifest import check_decode
 from groupvit_runtime.prompts import resolve_templates
@@ -38,7 +44,7 @@ _PRECISIONS = "; ".join(f"{name}: {', '.join(kind.precisions)}" for name, kind i
 class Arguments(TargetFlags, QuantizationFlags, VerbArguments):
     """Options of `groupvit export`."""
 
-    target: Annotated[str, Option("--target", metavar="T", help=_TARGETS)]
+    target: Annotated[str | None, Option("--target", metavar="T", help=f"required. {_TARGETS}")] = None
     precision: Annotated[
         str, Option("--precision", metavar="P", help=f"default fp32. {_PRECISIONS}", show_default=False)
     ] = "fp32"
@@ -104,11 +110,13 @@ class Arguments(TargetFlags, QuantizationFlags, VerbArguments):
 
 def run(arguments: Arguments) -> int:
     # Refusals first: nobody should wait for PyTorch to load to be told of a typing error.
-    target = check_target(arguments.target, arguments.precision)
-    target_options = read_target_options(arguments, arguments.target)
+    if arguments.target is None:
+        raise missing_target()
+    target = check_target(target_name(arguments.target), arguments.precision)
+    target_options = read_target_options(arguments, target.name)
     quantization = read_quantization_options(arguments, arguments.precision)
     check_input(arguments.input)
-    check_decode_in_graph(arguments.target, arguments.precision, arguments.decode_in_graph)
+    check_decode_in_graph(target.name, arguments.precision, arguments.decode_in_graph)
     decode = None if arguments.decode is None else check_decode(arguments.decode)
     templates = read_templates(arguments.templates)
     image_size = read_size(arguments.image_size)
@@ -121,7 +129,7 @@ def run(arguments: Arguments) -> int:
     from groupvit_export.pipeline.api import ExportOptions, export_bundle
 
     options = ExportOptions(
-        target=arguments.target,
+        target=target.name,
         precision=arguments.precision,
         checkpoint=arguments.checkpoint,
         image_size=image_size,
@@ -174,7 +182,7 @@ def _show(result: ExportResult, demo: bool) -> None:
     image, labels = ("IMAGE", "a cat,a dog")
     if demo:
         image, labels = str(DEMO_SAMPLE), ",".join(DEMO_LABELS)
-    print(
+    say(
         f"\n{result.path} is ready ({sum(result.seconds.values()):.1f} s). Next:\n"
         f'  groupvit segment {result.path} {image} --labels "{labels}"\n'
         f"  groupvit verify {result.path} --html report.html\n"

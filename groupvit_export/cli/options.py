@@ -109,7 +109,7 @@ def read_labels(arguments: HasLabels) -> list[str] | None:
             "the file of labels cannot be read",
             got=f"{path}: {(isinstance(error, OSError) and error.strerror) or error}",
             expected="a UTF-8 text file with a class name a line",
-            fix=None
+            fix="check the path and the file"
             if isinstance(error, OSError)
             else "save it as UTF-8, or: iconv -f UTF-16 -t UTF-8 FILE > NEW",
         ) from error

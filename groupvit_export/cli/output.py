@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import Any, Final
 
 from groupvit_export.errors import GroupViTError
+
+STANDARD_OUTPUT: Final = "standard output"
 
 
 def fail(error: GroupViTError, *, as_json: bool) -> int:
@@ -26,13 +28,20 @@ def fail(error: GroupViTError, *, as_json: bool) -> int:
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on a line of its own; what the terminal cannot encode is escaped, as JSON does it."""
-    line = json.dumps(value, ensure_ascii=False)
+    """One JSON value on a line of its own, in ASCII: whoever reads it need not know an encoding."""
+    say(json.dumps(value))
+
+
+def say(text: str) -> None:
+    """Print on standard output.
+
+    Raises:
+        OSError: it cannot be written; it has `STANDARD_OUTPUT` for a file name.
+    """
     try:
-        line.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
-    except UnicodeEncodeError:
-        line = json.dumps(value)
-    print(line, flush=True)
+        print(text, flush=True)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, STANDARD_OUTPUT) from error
 
 
 def note(line: str) -> None:

@@ -21,7 +21,7 @@ from groupvit_export.cli.options import (
     read_labels,
     read_templates,
 )
-from groupvit_export.cli.output import note, print_json
+from groupvit_export.cli.output import note, print_json, say
 from groupvit_export.cli.segment_files import plan, write_results
 from groupvit_runtime.errors import BundleError, GroupViTError, ImageError, LabelError, UsageError
 from groupvit_runtime.manifest import check_decode
@@ -125,7 +125,7 @@ def run(arguments: Arguments) -> int:
             print_json(_record(job.image, result, files, milliseconds))
         elif not arguments.quiet:
             shares = ", ".join(f"{name} {share:.0%}" for name, share in result.shares().items())
-            print(
+            say(
                 f"[{number}/{len(planned.jobs)}] {job.image}: {shares}  ({milliseconds:.0f} ms)\n"
                 f"  {files['overlay']}"
             )

@@ -13,6 +13,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from groupvit_export.cli.output import say
+
 __all__ = ["Block", "Table", "plain", "separated", "show", "table"]
 
 Block = str | Table
@@ -58,7 +60,7 @@ def show(blocks: Iterable[Block]) -> None:
     its words; where even that does not help, the terminal breaks the lines. Nothing is cut off.
     """
     if not sys.stdout.isatty():
-        print(plain(blocks), flush=True)
+        say(plain(blocks))
         return
     console = Console(highlight=False)
     for block in blocks:

@@ -27,6 +27,7 @@ from groupvit_export.cli.packages import require_packages
 from groupvit_export.cli.tables import show
 from groupvit_export.errors import UsageError
 from groupvit_export.html.page import check_installed
+from groupvit_export.targets.registry import target_name
 from groupvit_export.targets.requirements import VERIFY_PACKAGES
 from groupvit_runtime.files import write_atomically
 from groupvit_runtime.serialize import to_json
@@ -99,7 +100,9 @@ class Arguments(VerbArguments):
 
 def run(arguments: Arguments) -> int:
     check_exclusive({"--labels": arguments.labels, "--labels-file": arguments.labels_file})
-    targets = tuple(part.strip() for part in (arguments.targets or "").split(",") if part.strip())
+    targets = tuple(
+        target_name(part.strip()) for part in (arguments.targets or "").split(",") if part.strip()
+    )
     if arguments.limit < 1:
         raise UsageError("the number of images must be positive", got=arguments.limit, expected="1 or more")
     labels = read_labels(arguments)

@@ -21,7 +21,7 @@ from groupvit_export.cli.options import (
     read_labels,
     read_templates,
 )
-from groupvit_export.cli.output import print_json
+from groupvit_export.cli.output import print_json, say
 from groupvit_export.cli.tables import show, table
 from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.errors import GroupViTError, UsageError
@@ -100,8 +100,8 @@ def run(arguments: Arguments) -> int:
     if arguments.as_json:
         print_json({"file": str(path), "names": vocabulary.names, "templates": vocabulary.templates})
     else:
-        print(f"{len(vocabulary)} classes in {path}. Next:")
-        print(f"  groupvit segment {arguments.bundle} IMAGE --vocab {arguments.add or path}")
+        say(f"{len(vocabulary)} classes in {path}. Next:")
+        say(f"  groupvit segment {arguments.bundle} IMAGE --vocab {arguments.add or path}")
     return 0
 
 
@@ -113,7 +113,7 @@ def _list(arguments: Arguments) -> int:
         rows = [[item.name, str(item.size)] for item in manifest.vocabularies]
         show([table(["vocabulary", "classes"], rows, numbers_from=1)])
     else:
-        print(
+        say(
             "no vocabulary is cached. Next:\n"
             f'  groupvit vocab {arguments.bundle} --labels "a cat,a dog" --add pets'
         )

@@ -23,6 +23,7 @@ from groupvit_export.graph.capture import capture_text_encoder
 from groupvit_export.graph.encoders import TextEncoder
 from groupvit_export.model.config import GroupViTConfig
 from groupvit_export.model.groupvit import GroupViTModel
+from groupvit_runtime.system_errors import DISK_ERRORS, keeping_system_errors, lost_system_error
 
 _CONFIG, _WEIGHTS, _GRAPH = "config.json", "text.safetensors", "text.onnx"
 
@@ -35,13 +36,15 @@ class TextCapture:
         folder = Path(self._folder.name)
         config.to_json_file(folder / _CONFIG)
         weights = encoder.state_dict()
-        save_file({name: value.contiguous() for name, value in weights.items()}, folder / _WEIGHTS)
+        with keeping_system_errors(folder):
+            save_file({name: value.contiguous() for name, value in weights.items()}, folder / _WEIGHTS)
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__, str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            errors="backslashreplace",
         )
 
     def __enter__(self) -> TextCapture:
@@ -59,10 +62,14 @@ class TextCapture:
 
         Raises:
             ExportError: the capture failed.
+            OSError: there is no space for it.
         """
         _, complaint = self._process.communicate()
         if self._process.returncode != 0:
             lines = complaint.strip().splitlines()
+            refused = lost_system_error(lines[-1] if lines else "", Path(self._folder.name))
+            if refused is not None and refused.errno in DISK_ERRORS:
+                raise refused
             raise ExportError(
                 "the text encoder could not be captured as a graph",
                 got=lines[-1] if lines else f"exit code {self._process.returncode}",

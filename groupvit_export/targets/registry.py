@@ -19,6 +19,24 @@ TARGETS: Final[Mapping[str, Target[Any]]] = MappingProxyType(
     {target.name: target for target in (ONNX, OPENVINO, TENSORRT, AOTINDUCTOR)}
 )
 
+_ALIASES: Final[Mapping[str, str]] = MappingProxyType({"tensorrt": TENSORRT.name})
+"""Other names that people have for a target, on the command line."""
+
+
+def target_name(given: str) -> str:
+    """The name of a target that may be given by another one."""
+    return _ALIASES.get(given, given)
+
+
+def missing_target() -> UsageError:
+    """The refusal to export for no target: what there is."""
+    names = "".join(f"\n    {name}: {target.summary}" for name, target in TARGETS.items())
+    return UsageError(
+        "the target is missing",
+        expected=f"--target with one of{names}",
+        fix=f"--target {next(iter(TARGETS))}",
+    )
+
 
 def check_target(name: str, precision: str) -> Target[Any]:
     """Look a target up and check that it has this precision.
@@ -32,7 +50,7 @@ def check_target(name: str, precision: str) -> Target[Any]:
             "unknown target",
             got=name,
             expected=", ".join(TARGETS),
-            fix=closest(name, TARGETS, "--target"),
+            fix=closest(name, (*TARGETS, *_ALIASES), "--target"),
         )
     if precision not in target.precisions:
         raise UsageError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import platform
+import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from groupvit_runtime.engines.failure import one_line
 from groupvit_runtime.engines.torch import METADATA_KEY, PackageFacts, Sentences
 from groupvit_runtime.manifest import TensorInfo
 from groupvit_runtime.serialize import to_json
+from groupvit_runtime.system_errors import DISK_ERRORS, lost_system_error
 
 
 def build_package(
@@ -50,6 +52,7 @@ def build_package(
 
     Raises:
         ExportError: the module cannot be captured or compiled.
+        OSError: there is no space for that.
     """
     try:
         with scratch_cache(), warnings.catch_warnings():
@@ -62,6 +65,11 @@ def build_package(
                 decompose(program, device), package_path=str(path), inductor_configs=_options(facts)
             )
     except Exception as error:
+        # It compiles in one folder and writes into another.
+        for folder in (path.parent, Path(tempfile.gettempdir())):
+            refused = lost_system_error(error, folder)
+            if refused is not None and refused.errno in DISK_ERRORS:
+                raise refused from error
         raise ExportError(
             "AOTInductor cannot compile the model",
             got=f"{type(error).__name__}: {one_line(error)}",

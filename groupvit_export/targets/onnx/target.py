@@ -20,7 +20,7 @@ from groupvit_export.targets.inspection import Missing
 from groupvit_export.targets.options import TargetOptions
 from groupvit_export.targets.requirements import TargetState, state_on_cpu, state_on_gpu
 from groupvit_runtime.engines import EngineOptions
-from groupvit_runtime.install_hint import install_hint
+from groupvit_runtime.install_hint import onnxruntime_gpu_hint
 from groupvit_runtime.manifest import EngineInfo, Role
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class OnnxTarget(Target[TargetOptions]):
         return run_graphs(engines, graphs, root, scratch, no_gpu=None)
 
     def requirements(self) -> tuple[TargetState, ...]:
-        gpu_package = install_hint("onnxruntime-gpu")
+        gpu_package = onnxruntime_gpu_hint()
         return (state_on_cpu(self.name), state_on_gpu(self.name, _has_cuda_provider, gpu_package))
 
 

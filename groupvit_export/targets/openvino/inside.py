@@ -16,6 +16,7 @@ from groupvit_export.targets.cut import cut_info
 from groupvit_export.targets.inspection import Missing, MissingPart
 from groupvit_kernels.grouping_attention_contract import INPUTS, OUTPUTS
 from groupvit_runtime.manifest import EngineInfo
+from groupvit_runtime.system_errors import keeping_system_errors
 from groupvit_runtime.without_telemetry.openvino import openvino as ov
 
 
@@ -37,11 +38,9 @@ def cut_op(info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo
         parameter.output(0).set_names({wanted[name]})
         parameters.append(parameter)
     results = [ov.opset13.result(outputs[wanted[name]]) for name in OUTPUTS]
-    ov.save_model(
-        ov.Model(results, parameters, f"grouping_{stage}"),
-        folder / f"grouping_{stage}.xml",
-        compress_to_fp16=False,
-    )
+    cut = ov.Model(results, parameters, f"grouping_{stage}")
+    with keeping_system_errors(folder):
+        ov.save_model(cut, folder / f"grouping_{stage}.xml", compress_to_fp16=False)
     return cut_info(info, stage, folder, (f"grouping_{stage}.xml", f"grouping_{stage}.bin"))
 
 

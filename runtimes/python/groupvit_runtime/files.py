@@ -12,11 +12,10 @@ from pathlib import Path
 
 from groupvit_runtime.errors import GroupViTError
 from groupvit_runtime.manifest import MANIFEST_NAME, is_bundle
+from groupvit_runtime.system_errors import DISK_ERRORS, system_refusal
 
 # Not made of the final name, which may be as long as a name can be.
 _TEMPORARY = ".groupvit-"
-
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -61,7 +60,7 @@ def staged_folder(target: Path, *, force: bool) -> Iterator[Path]:
         _swap(stage, target)
     except BaseException as error:
         shutil.rmtree(stage, ignore_errors=True)
-        if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
             raise _unwritable(target, error) from error
         raise
 
@@ -108,7 +107,6 @@ def _swap(stage: Path, target: Path) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> GroupViTError:
-    folder = path.parent
     if error.errno == errno.ENAMETOOLONG:
         return GroupViTError(
             "the output cannot have this name",
@@ -116,9 +114,4 @@ def _unwritable(path: Path, error: OSError) -> GroupViTError:
             expected="a name that the file system takes, mostly 255 bytes at most",
             fix="give a shorter name",
         )
-    return GroupViTError(
-        "the output cannot be written",
-        got=f"{folder}: {error.strerror or error}",
-        expected="a folder that exists and may be written, with space left",
-        fix="choose another place with -o",
-    )
+    return system_refusal(error, failed="the output cannot be written", path=path.parent)

@@ -56,7 +56,9 @@ def image_folder(folder: Path, *, recursive: bool = False) -> ImageFolder:
         ImageError: it is no folder, may not be read, or has no image.
     """
     if not folder.is_dir():
-        raise ImageError("the folder of images is not there", got=str(folder), expected="a folder")
+        raise ImageError(
+            "the folder of images is not there", got=str(folder), expected="a folder", fix="check the path"
+        )
     images: list[Path] = []
     left_out: list[tuple[Path, str]] = []
     for path in sorted(_entries(folder, left_out, recursive=recursive)):

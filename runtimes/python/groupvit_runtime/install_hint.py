@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 INSTALL: Final = "pip install ./runtimes/python '.[{extras}]' in a clone of groupvit-export"
 """No package index has the two distributions: what works is their source, both in one command."""
+
+
+def onnxruntime_gpu_hint() -> str:
+    """How to get ONNX Runtime for CUDA: its two packages overwrite each other's files, so one goes first."""
+    hint = install_hint("onnxruntime-gpu")
+    try:
+        version("onnxruntime")
+    except PackageNotFoundError:
+        return hint
+    return f"pip uninstall onnxruntime, which is for CPUs and shares its files, then {hint}"
 
 
 def install_hint(*extras: str) -> str:

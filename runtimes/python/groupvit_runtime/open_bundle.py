@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import shutil
 import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -13,9 +15,16 @@ from groupvit_runtime.errors import BundleError, LabelError
 from groupvit_runtime.manifest import MANIFEST_NAME, Manifest, read_manifest
 from groupvit_runtime.process import finalize_in_owner
 from groupvit_runtime.prompts import list_of_names, shorten
+from groupvit_runtime.system_errors import system_refusal
 from groupvit_runtime.vocabulary import Vocabulary
 
 MAX_UNPACKED_BYTES: Final = 16 << 30
+
+_DAMAGED: Final = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
+    # Of bz2, which has no error of its own, and of the disk; compression that is not known, and passwords.
+    *(OSError, NotImplementedError, RuntimeError),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +83,7 @@ def open_bundle(path: str | Path) -> OpenBundle:
 
     Raises:
         BundleError: it is none, damaged, incomplete, or of another schema.
+        GroupViTError: a zipped one cannot be read, or there is no space to unpack it.
     """
     path = Path(path)
     if not path.is_file():
@@ -120,7 +130,11 @@ def _unpack(path: Path, scratch: Path) -> Path:
                         fix="do not use this bundle; get it again from where it was exported",
                     )
                 archive.extract(entry, scratch)
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+    except _DAMAGED as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise system_refusal(
+                error, failed="the zipped bundle cannot be unpacked", path=scratch
+            ) from error
         raise BundleError(
             "this file is not a zipped bundle",
             got=f"{path}: {error}",

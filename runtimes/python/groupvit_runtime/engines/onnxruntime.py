@@ -12,6 +12,7 @@ from groupvit_runtime.engines import EngineOptions, Tensors
 from groupvit_runtime.engines.failure import load_failed, run_failed
 from groupvit_runtime.engines.turns import calls_at_once
 from groupvit_runtime.errors import EngineError
+from groupvit_runtime.install_hint import onnxruntime_gpu_hint
 from groupvit_runtime.manifest import EngineInfo
 from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime as ort
 
@@ -110,5 +111,5 @@ def _no_provider(provider: str, available: list[str]) -> EngineError:
         "ONNX Runtime has no such execution provider here; it would have fallen back silently",
         got=", ".join(available),
         expected=provider,
-        fix="pip install onnxruntime-gpu (and its CUDA libraries), or use device='cpu'",
+        fix=f"{onnxruntime_gpu_hint()}; or device='cpu' (on the command line: --device cpu)",
     )
