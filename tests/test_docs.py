@@ -17,6 +17,7 @@ PAGES = sorted(
     [*REPOSITORY.glob("*.md"), *(path for name in FOLDERS for path in (REPOSITORY / name).rglob("*.md"))]
 )
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)|<img src=\"([^\"]+)\"")
+RAISED = ("Error", "_Refusal")
 CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
@@ -57,7 +58,7 @@ def messages() -> Iterator[str]:
     for folder in ("groupvit_export", "runtimes/python"):
         for path in (REPOSITORY / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Call) and node.args and ast.unparse(node.func).endswith("Error"):
+                if isinstance(node, ast.Call) and node.args and ast.unparse(node.func).endswith(RAISED):
                     yield text(node.args[0])
 
 

@@ -163,7 +163,8 @@ def run(arguments: Arguments) -> int:
             }
         )
         return 0
-    _show(result, options.checkpoint is None)
+    if not arguments.quiet:
+        _show(result, options.checkpoint is None)
     return 0
 
 

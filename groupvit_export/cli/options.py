@@ -42,7 +42,7 @@ Device = Annotated[
 ]
 Threads = Annotated[int | None, Option("--threads", metavar="N", help="threads of the engine")]
 Json = Annotated[bool, Option("--json", help="print the result as JSON")]
-Quiet = Annotated[bool, Option("--quiet", help="no progress")]
+Quiet = Annotated[bool, Option("--quiet", help="print only what failed")]
 
 
 class HasLabels(Protocol):

@@ -13,6 +13,7 @@ _TERMINAL_SECONDS: Final = 0.25
 _LOG_SECONDS: Final = 10.0
 _PATIENCE: Final = 2.0
 _RATE_SECONDS: Final = 60.0
+_FORESEEABLE: Final = 0.05
 _BAR_WIDTH: Final = 24
 
 Clock = Callable[[], float]
@@ -107,7 +108,9 @@ class ShareProgress:
         """`what` goes on, `share` of it (0 to 1) is done after `seconds`."""
         if self._quiet or seconds < _PATIENCE or not self._bar.due():
             return
-        left = f", about {_duration(seconds / share - seconds)} left" if share > 0 else ""
+        # The beginning is no measure of the rest: caches fill, and its pieces are few.
+        told = share >= _FORESEEABLE
+        left = f", about {_duration(seconds / share - seconds)} left" if told else ""
         self._bar.show(share, f"{what}{left}" if self._bar.draws else f"{100 * share:3.0f} % {what}{left}")
 
     def note(self, line: str) -> None:

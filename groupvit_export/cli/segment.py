@@ -72,7 +72,7 @@ class Arguments(VerbArguments):
     device: Device = None
     threads: Threads = None
     as_json: Annotated[bool, Option("--json", help="print a JSON line an image")] = False
-    quiet: Annotated[bool, Option("--quiet", help="print nothing but errors")] = False
+    quiet: Annotated[bool, Option("--quiet", help="print only what failed")] = False
 
 
 def run(arguments: Arguments) -> int:
@@ -101,7 +101,7 @@ def run(arguments: Arguments) -> int:
         _named_vocabulary(arguments.vocab or "") if labels is None else labels,
         templates=read_templates(arguments.templates),
     )
-    if len(vocabulary) == 1 and threshold is None:
+    if len(vocabulary) == 1 and threshold is None and not arguments.quiet:
         note(
             "groupvit: note: one name takes the whole picture, whatever it shows, because every pixel gets "
             "the best of the names: add background or another name"

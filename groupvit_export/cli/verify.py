@@ -151,7 +151,7 @@ def run(arguments: Arguments) -> int:
                 "report": report_json(report),
             }
         )
-    else:
+    elif report.verdict != "PASS" or not arguments.quiet:
         lines = verdict_lines(found)
         if arguments.html is not None:
             lines.append(f"report with images: {arguments.html}")

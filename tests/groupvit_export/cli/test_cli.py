@@ -259,12 +259,22 @@ def test_files_of_labels(
         assert code == 1 and re.search(names, captured.err, re.DOTALL) and len(captured.err) < 1000
 
 
+def test_quiet_prints_nothing_of_what_went_well(
+    bundle: str, image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = str(tmp_path / "bundle")
+    assert main(["export", "--target", "openvino", "-o", output, "--quiet"]) == 0
+    assert main(["segment", bundle, image, "--labels", "sky", "-o", str(tmp_path), "--quiet"]) == 0
+    assert main(["verify", output, "--limit", "1", "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
 def test_one_name_alone_is_remarked_on(
     bundle: str, image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["segment", bundle, image, "-o", str(tmp_path), "--force"]
     assert main([*command, "--labels", "water"]) == 0
-    assert "one name takes the whole picture" in capsys.readouterr().err
+    assert "one name takes the whole image" in capsys.readouterr().err
     assert main([*command, "--labels", "water,sky"]) == 0
     assert main([*command, "--labels", "water", "--decode", "paper", "--background-threshold", "0.5"]) == 0
     assert "one name" not in capsys.readouterr().err

@@ -168,3 +168,14 @@ def test_a_quiet_share_is_not_told() -> None:
     progress("quantize", 0.5, 20.0)
     progress.note("done")
     assert stream.getvalue() == ""
+
+
+def test_a_small_share_foretells_nothing() -> None:
+    clock, stream = Clock(), io.StringIO()
+    progress = ShareProgress(stream, clock=clock)
+    clock.now += 20
+    progress("quantize", 0.01, 20.0)
+    assert stream.getvalue() == "  1 % quantize\n"
+    clock.now += 20
+    progress("quantize", 0.05, 40.0)
+    assert stream.getvalue().endswith("  5 % quantize, about 12:40 left\n")
