@@ -274,7 +274,7 @@ def test_one_name_alone_is_remarked_on(
 ) -> None:
     command = ["segment", bundle, image, "-o", str(tmp_path), "--force"]
     assert main([*command, "--labels", "water"]) == 0
-    assert "one name takes the whole image" in capsys.readouterr().err
+    assert "one name takes the whole picture" in capsys.readouterr().err
     assert main([*command, "--labels", "water,sky"]) == 0
     assert main([*command, "--labels", "water", "--decode", "paper", "--background-threshold", "0.5"]) == 0
     assert "one name" not in capsys.readouterr().err
