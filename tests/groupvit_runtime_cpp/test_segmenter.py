@@ -90,7 +90,7 @@ def test_windows_run_in_batches(
     np.testing.assert_array_equal(mine.labels, theirs.labels)
 
 
-@pytest.mark.parametrize(("form", "order"), [("BGR", (2, 1, 0)), ("RGBA", (0, 1, 2)), ("BGRA", (2, 1, 0))])
+@pytest.mark.parametrize(("form", "order"), [("BGR", (2, 1, 0)), ("RGBX", (0, 1, 2)), ("BGRX", (2, 1, 0))])
 def test_channels_come_in_any_order(
     cpp: CppSegmenter, words: CppVocabulary, image: np.ndarray, form: str, order: tuple[int, ...]
 ) -> None:
@@ -99,6 +99,17 @@ def test_channels_come_in_any_order(
         channels.append(np.random.default_rng(0).integers(0, 256, image.shape[:2], np.uint8))
     other = np.ascontiguousarray(np.stack(channels, axis=2))
     expected = cpp.segment(image, words).labels
+    np.testing.assert_array_equal(cpp.segment(other, words, form=form).labels, expected)
+
+
+@pytest.mark.parametrize(("form", "order"), [("RGBA", (0, 1, 2, 3)), ("BGRA", (2, 1, 0, 3))])
+def test_alpha_is_laid_over_white_as_in_python(
+    cpp: CppSegmenter, words: CppVocabulary, image: np.ndarray, form: str, order: tuple[int, ...]
+) -> None:
+    alpha = np.random.default_rng(0).integers(0, 256, image.shape[:2], np.uint8)
+    rgba = np.dstack([image, alpha])
+    expected = cpp.segment(read_image(rgba), words).labels
+    other = np.ascontiguousarray(rgba[:, :, order])
     np.testing.assert_array_equal(cpp.segment(other, words, form=form).labels, expected)
 
 

@@ -84,6 +84,8 @@ def ties_to_the_highest_index(model: onnx.ModelProto) -> None:
 def mean_without_eps(model: onnx.ModelProto) -> None:
     for node in grouping_nodes(model):
         set_attribute(node, "eps", 1e-6)
+    value = numpy_helper.from_array(np.array(1e-6, np.float32))
+    body_node(model, "epsilon").attribute[0].CopyFrom(helper.make_attribute("value", value))
 
 
 def soft_map_for_features(model: onnx.ModelProto) -> None:

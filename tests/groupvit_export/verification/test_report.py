@@ -88,7 +88,7 @@ def test_flat_logits_prove_too_little() -> None:
     ("verdict", "cell", "means"),
     [
         ("PASS", count_cell(0, None), "it can stand in for the checkpoint"),
-        ("AMBIGUOUS", risk_cell(1, 1, 0.5, ""), "the agreement proves too little"),
+        ("AMBIGUOUS", risk_cell(1, 1, 0.5, Counted.PIXELS), "the agreement proves too little"),
         ("FAIL", count_cell(2, HERE), "should not be used in its place"),
     ],
 )
