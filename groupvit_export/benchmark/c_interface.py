@@ -22,7 +22,7 @@ BUILD_COMMAND: Final = (
 )
 
 DECODES: Final = {None: 0, "hf": 1, "paper": 2}
-FORMATS: Final = {"RGB": 0, "BGR": 1, "RGBA": 2, "BGRA": 3}
+FORMATS: Final = {"RGB": 0, "BGR": 1, "RGBA": 2, "BGRA": 3, "RGBX": 4, "BGRX": 5}
 
 
 class Status(IntEnum):
