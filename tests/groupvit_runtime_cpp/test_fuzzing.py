@@ -78,13 +78,6 @@ def fuzz(program: Path, target: str, found: Path, seconds: int) -> None:
     assert "Done " in output
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_nothing_falls_out_in_some_seconds(
-    fuzzers: Callable[[str], Path], tmp_path: Path, target: str
-) -> None:
-    fuzz(fuzzers(target), target, tmp_path / "found", 4)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 def test_nothing_falls_out_in_half_a_minute(
