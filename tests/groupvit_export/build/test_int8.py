@@ -95,7 +95,7 @@ def test_the_verdict_is_that_of_decisions_and_label_maps(int8_bundle: Path) -> N
     assert rows["stage_1_self_consistency"].verdict == "PASS"
     assert rows["grouping_1_alone_decisions"].verdict == "PASS"
     assert rows["text_embeds"].verdict == "PASS"
-    for informing in ("stage_1_logits", "masks", "batch against single"):
+    for informing in ("stage_1_logits", "masks", "batch_against_single"):
         assert rows[informing].verdict is None and rows[informing].budget is None
 
 
