@@ -90,6 +90,7 @@ def test_onnx_runtime_gives_the_label_maps_of_python(
     compare_in_another_process(cpp_library.path, demo_bundles["onnx"], images, demo_labels, tmp_path)
 
 
+@pytest.mark.slow
 def test_aotinductor_gives_the_label_maps_of_python(
     cpp_torch_library: Path,
     torch_bundle: Path,

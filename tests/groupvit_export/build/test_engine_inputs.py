@@ -164,7 +164,7 @@ def test_a_wrong_decode_inside_is_found_and_nothing_else(bundle: Path, tmp_path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", ["onnx", "openvino"])
+@pytest.mark.parametrize("target", ["onnx", pytest.param("openvino", marks=pytest.mark.slow)])
 def test_verify_passes_and_labels_are_compared(target: str, bundle: Path, tmp_path: Path) -> None:
     path = bundle if target == "onnx" else export(target, tmp_path / target)
     report = verify_bundle(path, VerifyOptions(limit=2)).report

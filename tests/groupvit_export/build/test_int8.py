@@ -219,6 +219,7 @@ def test_options_that_mean_nothing_are_refused(tmp_path: Path, arguments: list[s
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_budget_that_cannot_be_met_leaves_nothing_behind(
     tmp_path: Path, few_scenes: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -229,6 +230,7 @@ def test_a_budget_that_cannot_be_met_leaves_nothing_behind(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_the_same_bytes_twice(int8_bundle: Path, few_scenes: Path, tmp_path: Path) -> None:
     options = ExportOptions(
@@ -243,6 +245,7 @@ def test_the_same_bytes_twice(int8_bundle: Path, few_scenes: Path, tmp_path: Pat
     assert again.provenance.engines == provenance_of(int8_bundle).engines
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_openvino_computes_in_int8(tmp_path: Path, few_scenes: Path) -> None:
     import openvino as ov
@@ -267,6 +270,7 @@ def test_openvino_computes_in_int8(tmp_path: Path, few_scenes: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_verify_gives_the_same_verdict(
     int8_bundle: Path, few_scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -279,6 +283,7 @@ def test_verify_gives_the_same_verdict(
     assert row_title(PIXELS) in printed and "PASS" in printed
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_another_target_is_verified_on_the_images_that_are_asked_for(
     int8_bundle: Path, few_scenes: Path, capsys: pytest.CaptureFixture[str]

@@ -57,6 +57,7 @@ def test_a_fault_in_the_manifest_fails_in_its_place(
         assert report.column_verdict(column) == "PASS"
 
 
+@pytest.mark.slow
 def test_positions_interpolated_in_another_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     genuine = torch.nn.functional.interpolate
 
