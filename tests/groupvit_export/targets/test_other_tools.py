@@ -124,6 +124,12 @@ TOOLS: Mapping[str, Callable[[Path, Path], Outputs]] = {
 """What a file computes in a tool, or in ONNX Runtime after it; the second path may be written to."""
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ONNX Runtime's preprocess leaves the weights of a file that it refuses in the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+
 def test_every_tool_of_the_table_is_tried() -> None:
     assert documented().keys() == TOOLS.keys() | BY_HAND
 
