@@ -33,8 +33,8 @@ from groupvit_export.build.graphs import capture_graphs
 from groupvit_export.build.int8 import TextPipeline
 from groupvit_export.build.manifest_parts import model_info
 from groupvit_export.build.source import load_source
+from groupvit_export.data.images import bundled_images
 from groupvit_export.graph.precision import TypedGraph
-from groupvit_export.metrics.images import bundled_images
 from groupvit_export.metrics.judge import Judge, LabelMaps
 from groupvit_export.pipeline.options import ExportOptions
 from groupvit_export.quantization.calibrate import quantize

@@ -116,6 +116,7 @@ def build_engines(
             scratch / "trials",
             target=target,
             budget=options.quantization.budget,
+            limit=options.quantization.limit,
             note=clock.note,
         )
         made = quantization.image

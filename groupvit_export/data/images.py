@@ -59,6 +59,10 @@ class ImageSet:
             truth=None if self.truth is None else {name: self.truth[name] for name in names},
         )
 
+    def spread(self, limit: int) -> ImageSet:
+        """At most `limit` of the images; see `groupvit_export.data.sampling.spread`."""
+        return self.of(spread(list(self.images), limit))
+
     def halves(self) -> tuple[ImageSet, ImageSet]:
         """Two sets without a common image: every second one by name, from the first and from the second."""
         names = sorted(self.images)

@@ -61,7 +61,8 @@ def export_bundle(
     Args:
         options: what to export.
         progress: called with a line a step.
-        report: told how far a long step is: what goes on, the share done, seconds since it began.
+        report: told how far a step is: what goes on, the share done (0 when it begins, 1 at its end), seconds
+            since then.
         checkpoint: one that is loaded already, instead of `options.checkpoint`.
 
     Raises:
@@ -76,7 +77,7 @@ def export_bundle(
     announced = TARGETS[options.target].announce(target_options)
     if announced is not None:
         progress(f"note: {announced}")
-    clock = Clock(progress)
+    clock = Clock(progress, report)
 
     with clock.step("load the checkpoint"):
         source = load_source(options, checkpoint)
@@ -119,7 +120,7 @@ def _judge(
     """
     quantization = built.quantization
     with clock.step("compare with the reference"):
-        comparison = Comparison.of(source, built.tokenizer, built.model, scratch)
+        comparison = Comparison.of(source, built.tokenizer, built.model, scratch, report)
         cells = None if quantization is None else _label_cells(quantization, options.quantization.budget)
         in_int8 = None if quantization is None else quantization.image.record.quantized
         compared = comparison.compare(built.engines, options.passes, cells, in_int8)
@@ -130,7 +131,7 @@ def _judge(
     with clock.step("put the precisions side by side"):
         judge = comparison.judge() if quantization is None else quantization.held_out
         beside = comparison.compare(built.float32(scratch / "fp32"))
-        return compared.summary, comparison.rows(judge, beside, compared, options.precision, report)
+        return compared.summary, comparison.rows(judge, beside, compared, options.precision)
 
 
 def _label_cells(quantization: Quantization, budget: LabelBudget) -> dict[RowKey, Cell]:

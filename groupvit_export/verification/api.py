@@ -28,6 +28,7 @@ from groupvit_export.verification.prepare import Prepared, prepare
 from groupvit_export.verification.report import Cell, Report
 from groupvit_export.verification.rows import RowKey
 from groupvit_export.verification.specification import VerificationSpec
+from groupvit_export.verification.workload import WorkReport
 from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.open_bundle import open_bundle
 
@@ -57,6 +58,7 @@ def verify_bundle(
     *,
     find_divergence: bool = False,
     progress: Progress = lambda line: None,
+    report: WorkReport = lambda what, share, seconds: None,
 ) -> Verification:
     """Hold a bundle against the PyTorch reference: ``assert verify_bundle(path).report.verdict == "PASS"``.
 
@@ -65,6 +67,7 @@ def verify_bundle(
         options: against what and on what.
         find_divergence: where a column fails, look for the first graph node that does.
         progress: called with a line a step.
+        report: told how far a step is: what goes on, the share done (0 when it begins), seconds since then.
 
     Returns:
         A frozen record; `docs/parity.md` says what the rows mean.
@@ -84,6 +87,7 @@ def verify_bundle(
     for target in targets:
         target.announce(target.Options())
     calibration = calibration_folder(provenance, options.calibration) if targets else None
+    report("load the checkpoint", 0.0, 0.0)
     prepared = prepare(opened, provenance, options)
     with tempfile.TemporaryDirectory(prefix="groupvit-verify-") as folder:
         scratch = Path(folder)
@@ -92,13 +96,14 @@ def verify_bundle(
             progress(f"build the {target.name} engines from the checkpoint ...")
             own = scratch / target.name
             columns.append(
-                build_column(opened, provenance, prepared.checkpoint, target.name, calibration, own)
+                build_column(opened, provenance, prepared.checkpoint, target.name, calibration, own, report)
             )
         engine_options = EngineOptions(device=options.device, threads=options.threads)
         loaded = _load(columns, prepared.subject, scratch, engine_options)
-        examination = _examine(prepared, loaded, progress)
+        examination = _examine(prepared, loaded, progress, report)
         divergences: Mapping[str, FirstDivergence | None] = {}
         if find_divergence:
+            report("look for the first node", 0.0, 0.0)
             named = {backend.name: column for column, backend, _ in loaded}
             divergences = first_divergences(
                 examination.report, named, prepared.subject, prepared.plan, progress
@@ -107,7 +112,10 @@ def verify_bundle(
 
 
 def _examine(
-    prepared: Prepared, loaded: Sequence[tuple[Column, Backend, Mapping[RowKey, Cell]]], progress: Progress
+    prepared: Prepared,
+    loaded: Sequence[tuple[Column, Backend, Mapping[RowKey, Cell]]],
+    progress: Progress,
+    report: WorkReport,
 ) -> Examination:
     """Everything on the encoder in float64, on PyTorch in the engines' precision, and on the engines."""
     subject, passes = prepared.subject, prepared.provenance.passes
@@ -130,13 +138,15 @@ def _examine(
         checkpoint=prepared.checkpoint.source,
         notes=prepared.notes,
         progress=progress,
+        report=report,
     )
     if prepared.precision != "int8":
         return examination
+    report("label maps of int8", 0.0, 0.0)
     held_out = prepared.held_out()
     cells = held_out.cells({backend.name: backend for _, backend, _ in loaded})
-    report = apply_int8_criteria(examination.report, cells)
-    return replace(examination, report=replace(report, notes=(*report.notes, *held_out.notes)))
+    judged = apply_int8_criteria(examination.report, cells)
+    return replace(examination, report=replace(judged, notes=(*judged.notes, *held_out.notes)))
 
 
 def _load(

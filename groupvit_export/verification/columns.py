@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from groupvit_export.build.api import build_engines
-from groupvit_export.build.clock import Clock
+from groupvit_export.build.clock import Clock, ProgressReport
 from groupvit_export.build.command import build_command
 from groupvit_export.build.int8 import read_calibration
 from groupvit_export.build.options import BuildOptions, check_build_options
@@ -60,6 +60,7 @@ def build_column(
     target: str,
     calibration: Path | None,
     folder: Path,
+    report: ProgressReport,
 ) -> Column:
     """Build what a bundle holds, for another target; nothing is judged.
 
@@ -70,13 +71,17 @@ def build_column(
         target: that it is built for.
         calibration: of int8, see `calibration_folder`.
         folder: where the files are written; it is made, and must outlive the column.
+        report: told how far a step is.
 
     Raises:
         GroupViTError: a step failed.
     """
     manifest = bundle.manifest
     precision, made = manifest.engine("image").precision, provenance.engine("image").quantization
-    budget = LabelBudget() if made is None else LabelBudget.recorded(made.budget)
+    quantization = QuantizationOptions(calibration)
+    if made is not None:
+        taken = made.calibration.images + made.calibration.held_out
+        quantization = QuantizationOptions(calibration, LabelBudget.recorded(made.budget), taken)
     options = BuildOptions(
         target=target,
         precision=precision,
@@ -86,7 +91,7 @@ def build_column(
         decode=manifest.decode.default,
         tokenizer=None if manifest.tokenizer is None else manifest.tokenizer.verify(bundle.root),
         passes=provenance.passes,
-        quantization=QuantizationOptions(calibration, budget),
+        quantization=quantization,
     )
     check_build_options(options)
     scratch = folder / "scratch"
@@ -98,8 +103,8 @@ def build_column(
         scratch,
         images=read_calibration(options.quantization),
         rebuild=build_command(options),
-        clock=Clock(lambda line: None),
-        report=lambda what, share, seconds: None,
+        clock=Clock(lambda line: None, report),
+        report=report,
     )
     return Column(
         f"{target} {precision}, built here",

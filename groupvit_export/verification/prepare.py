@@ -39,6 +39,7 @@ class Prepared:
         subject: what the checkpoint says.
         images: that were asked for; None for those that the package ships.
         labels: class names that were asked for, or None.
+        limit: at most so many images.
         plan: what is run.
         recorded: rows that the manifest and the tokenizer decide.
         notes: what a reader must know.
@@ -50,6 +51,7 @@ class Prepared:
     subject: VerificationSpec
     images: ImageSet | None
     labels: tuple[str, ...] | None
+    limit: int
     plan: Plan
     recorded: Mapping[RowKey, Cell]
     notes: tuple[str, ...]
@@ -71,6 +73,7 @@ class Prepared:
             eager(self.subject.model, "fp32"),
             self.images,
             self.labels,
+            self.limit,
             demo=self.checkpoint.source == DEMO_SOURCE,
         )
 
@@ -90,7 +93,8 @@ def prepare(opened: OpenBundle, provenance: Provenance, options: VerifyOptions) 
     subject = VerificationSpec(model, size, preprocessing.contracts, paper_constants(size), engine.normalizes)
     check_architecture(model, manifest.model)
     words, token_ids = _words(opened, checkpoint, options.labels)
-    plan = label_plan(subject, words, bundled_scenes() if images is None else images.images, engine.max_batch)
+    taken = bundled_scenes(options.limit) if images is None else images.images
+    plan = label_plan(subject, words, taken, engine.max_batch, options.limit)
     return Prepared(
         opened=opened,
         provenance=provenance,
@@ -98,6 +102,7 @@ def prepare(opened: OpenBundle, provenance: Provenance, options: VerifyOptions) 
         subject=subject,
         images=images,
         labels=options.labels,
+        limit=options.limit,
         plan=plan,
         recorded={
             **manifest_cells(subject, opened, {**plan.images, **plan.shapes}),
@@ -107,7 +112,7 @@ def prepare(opened: OpenBundle, provenance: Provenance, options: VerifyOptions) 
             *_seal_notes(opened),
             *_fingerprint_notes(opened, checkpoint),
             *preprocessing.notes,
-            *_image_notes(images),
+            *_image_notes(images, options.limit),
         ),
     )
 
@@ -173,9 +178,12 @@ def _token_ids_cell(checkpoint: Checkpoint, sentences: list[str], path: Path) ->
     return count_cell(len(differing), first, Total(len(sentences), Counted.SENTENCES))
 
 
-def _image_notes(images: ImageSet | None) -> list[str]:
+def _image_notes(images: ImageSet | None, limit: int) -> list[str]:
     if images is None:
-        return []
+        found = len(bundled_scenes())
+        if limit >= found:
+            return []
+        return [f"{limit} of the {found} images of the package were taken; a larger --limit takes more"]
     taken, notes = len(images.images), []
     if images.shrunk:
         notes.append(f"{images.shrunk} images were shrunk to {LONG_SIDE} pixels on their long side")

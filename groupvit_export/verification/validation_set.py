@@ -48,6 +48,7 @@ class ValidationSet:
         eager: Backend,
         given: ImageSet | None,
         names: tuple[str, ...] | None,
+        limit: int,
         *,
         demo: bool,
     ) -> ValidationSet:
@@ -61,10 +62,11 @@ class ValidationSet:
             eager: the reference in float32.
             given: the images that were asked for, or None.
             names: classes that were asked for, or None; there is no truth in them.
+            limit: at most so many of the package's.
             demo: whether it is the demo checkpoint.
 
         """
-        images = given or bundled_images(with_truth=demo).halves()[1]
+        images = given or bundled_images(with_truth=demo).halves()[1].spread(limit)
         if names is not None:
             images = _renamed(images)
         decoding = Decoding.of(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from bad_bundles import edit_manifest
 from made import come_from, use_passes
@@ -22,6 +23,7 @@ from groupvit_export.cli import main
 from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_export.model import GroupViTModel
 from groupvit_export.model.config import GroupViTConfig
+from groupvit_export.verification.api import VerifyOptions, verify_bundle
 from groupvit_export.verification.inputs import bundled_scenes
 
 
@@ -191,7 +193,26 @@ def test_photographs_are_shrunk_and_counted(
     assert page.read_text(encoding="utf-8").count("<figure>") == 8
 
 
+def test_fewer_images_of_the_package_and_how_far_it_is(demo_bundles: Mapping[str, Path]) -> None:
+    told: list[tuple[str, float]] = []
+    found = verify_bundle(
+        demo_bundles["onnx"],
+        VerifyOptions(limit=1),
+        report=lambda what, share, seconds: told.append((what, share)),
+    )
+    assert "1 of the 20 images of the package were taken; a larger --limit takes more" in found.report.notes
+    assert [len(shown) for shown in found.shown.values()] == [1]
+    examined = told[told.index(("reference in float64", 0.0)) :]
+    assert list(dict.fromkeys(what for what, _ in examined)) == [
+        "reference in float64", "encoder fp64", "torch fp32", "onnx fp32",
+    ]  # fmt: skip
+    shares = [share for _, share in examined]
+    # Whoever is told the time left by this must not be told nonsense: every phase says how far it is.
+    assert shares == sorted(shares) and shares[-1] == 1.0 and max(np.diff(shares)) < 0.25
+
+
 def test_the_package_ships_twenty_images() -> None:
     images = bundled_scenes()
-    assert len(images) == 20
+    assert len(images) == 20 and list(bundled_scenes(20)) == list(images)
+    assert len(bundled_scenes(3)) == 3 and bundled_scenes(3).keys() <= bundled_scenes(4).keys()
     assert all(rgb.shape == (224, 224, 3) for rgb in images.values())
