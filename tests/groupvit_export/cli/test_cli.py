@@ -71,6 +71,21 @@ def test_one_bad_image_does_not_cost_the_others(
     assert "bad.jpg" in error and "1 of 3" in error and "Traceback" not in error
 
 
+def test_as_json_an_image_that_fails_has_its_line(
+    bundle: str, scenes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "Ärger.jpg"
+    bad.write_text("no image")
+    images = [str(scenes.image(0)), str(bad), str(scenes.image(1))]
+    command = ["segment", bundle, *images, "--labels", LABELS, "-o", str(tmp_path / "out"), "--json"]
+    assert main(command) == 1
+    out = capsys.readouterr().out
+    records = [json.loads(line) for line in out.splitlines()]
+    assert out.isascii() and [record["image"] for record in records] == images
+    assert ["error" in record for record in records] == [False, True, False]
+    assert records[1]["error"] == "ImageError" and "Ärger.jpg" in records[1]["what"]
+
+
 def test_images_of_one_name_do_not_overwrite_each_other(bundle: str, image: str, tmp_path: Path) -> None:
     twin = tmp_path / "000000.png"
     shutil.copy(image, twin)
@@ -266,7 +281,15 @@ def test_quiet_prints_nothing_of_what_went_well(
     assert main(["export", "--target", "openvino", "-o", output, "--quiet"]) == 0
     assert main(["segment", bundle, image, "--labels", "sky", "-o", str(tmp_path), "--quiet"]) == 0
     assert main(["verify", output, "--limit", "1", "--quiet"]) == 0
+    assert main(["inspect", output, "--quiet"]) == 0
+    assert main(["vocab", output, "--labels", "sky", "--add", "one", "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_can_be_quiet(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([verb, "--help"]) == 0
+    assert re.search(r"--quiet +print only what failed", capsys.readouterr().out)
 
 
 def test_one_name_alone_is_remarked_on(
