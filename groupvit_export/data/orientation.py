@@ -51,3 +51,12 @@ def upright(stored: NDArray[Any], orientation: int) -> NDArray[Any]:
 def stored_size(shown: tuple[int, int], orientation: int) -> tuple[int, int]:
     """The (height, width) in the file of an image that is shown with (height, width)."""
     return (shown[1], shown[0]) if orientation >= 5 else shown
+
+
+def turned_line(turned: int, images: int) -> str:
+    """That some of the images with masks have an orientation, and what is taken to be so of the masks."""
+    noun, have = "image" if images == 1 else "images", "has" if turned == 1 else "have"
+    return (
+        f"{turned:,} of {images:,} {noun} {have} an EXIF orientation: masks are taken to be upright, as the "
+        "image is seen"
+    )

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from groupvit_export.data.dataset import IGNORE, Dataset
+from groupvit_export.data.orientation import turned_line
 from groupvit_export.evaluate.tally import Tally
 
 _NAMED: Final = 8
@@ -50,11 +51,8 @@ def _meant_otherwise(dataset: Dataset, tally: Tally, absent: Sequence[int]) -> l
 def _turned(dataset: Dataset, tally: Tally) -> list[str]:
     if not tally.turned or dataset.raw_masks:
         return []
-    have = "has" if tally.turned == 1 else "have"
-    return [
-        f"{tally.turned} of {_count(tally.measured, 'image')} {have} an EXIF orientation: masks are taken to "
-        "be upright, as the image is seen; if they lie as the image is stored, add --raw-masks"
-    ]
+    fix = "if they lie as the image is stored, add --raw-masks"
+    return [f"{turned_line(tally.turned, tally.measured)}; {fix}"]
 
 
 def _count(number: int, noun: str) -> str:

@@ -40,7 +40,7 @@ __all__ = ["ExportOptions", "ExportResult", "bundle_path", "export_bundle"]
 
 @dataclass(frozen=True)
 class ExportResult:
-    """The bundle's folder, its two records, seconds by step, and what was assumed of the checkpoint."""
+    """The bundle's folder, its two records, seconds by step, and what was assumed of checkpoint and masks."""
 
     path: Path
     manifest: Manifest
@@ -74,6 +74,9 @@ def export_bundle(
     path = bundle_path(options)
     check_replaceable(path, force=options.force)
     images = read_calibration(options.quantization)
+    cautions = () if images is None else images.cautions
+    for caution in cautions:
+        progress(f"note: {caution}")
     announced = TARGETS[options.target].announce(target_options)
     if announced is not None:
         progress(f"note: {announced}")
@@ -107,7 +110,7 @@ def export_bundle(
         )
         (stage / MANIFEST_NAME).write_text(manifest.to_text(), encoding="utf-8")
         (stage / PROVENANCE_NAME).write_text(provenance_text(provenance, manifest), encoding="utf-8")
-    return ExportResult(path, manifest, provenance, clock.seconds, source.notes)
+    return ExportResult(path, manifest, provenance, clock.seconds, (*cautions, *source.notes))
 
 
 def _judge(

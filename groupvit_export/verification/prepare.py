@@ -172,7 +172,7 @@ def _token_ids_cell(checkpoint: Checkpoint, sentences: list[str], path: Path) ->
         theirs = None
     if theirs is None:
         return not_run(Remark.NO_TOKENIZER)
-    ours = RawTokenizer.from_file(str(path))
+    ours = RawTokenizer.from_buffer(path.read_bytes())
     differing = [s for s in sentences if ours.encode(s).ids != theirs.encode(s).ids]
     first = place(repr(differing[0]), "input_ids", ()) if differing else None
     return count_cell(len(differing), first, Total(len(sentences), Counted.SENTENCES))
@@ -184,7 +184,7 @@ def _image_notes(images: ImageSet | None, limit: int) -> list[str]:
         if limit >= found:
             return []
         return [f"{limit} of the {found} images of the package were taken; a larger --limit takes more"]
-    taken, notes = len(images.images), []
+    taken, notes = len(images.images), list(images.cautions)
     if images.shrunk:
         notes.append(f"{images.shrunk} images were shrunk to {LONG_SIDE} pixels on their long side")
     if taken < images.found:

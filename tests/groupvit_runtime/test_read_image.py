@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
 import types
 import warnings
@@ -120,6 +121,46 @@ class TestReadImage:
             file.seek(9)
             for _ in range(2):
                 np.testing.assert_array_equal(read_image(file), noise(5, 7))
+
+    def test_a_view_of_bytes_that_lie_apart(self) -> None:
+        file = io.BytesIO()
+        Image.fromarray(noise(5, 7)).save(file, "PNG")
+        apart = bytes(byte for value in file.getvalue() for byte in (value, 0))
+        np.testing.assert_array_equal(read_image(memoryview(apart)[::2]), noise(5, 7))
+
+    def test_a_path_of_bytes(self, tmp_path: Path) -> None:
+        class Entry:
+            def __fspath__(self) -> bytes:
+                return os.fsencode(tmp_path / "a.png")
+
+        Image.fromarray(noise(5, 7)).save(tmp_path / "a.png")
+        np.testing.assert_array_equal(read_image(Entry()), noise(5, 7))
+
+    @pytest.mark.parametrize("loaded", [False, True])
+    def test_an_image_whose_file_was_closed(self, tmp_path: Path, loaded: bool) -> None:
+        Image.fromarray(noise(5, 7)).save(tmp_path / "a.png")
+        with Image.open(tmp_path / "a.png") as image:
+            if loaded:
+                image.load()
+        if loaded:
+            np.testing.assert_array_equal(read_image(image), noise(5, 7))
+        else:
+            with pytest.raises(ImageError, match=r"closed before(.|\n)*inside its `with`"):
+                read_image(image)
+
+    @pytest.mark.parametrize("mode", ["closed", "wb", "text"])
+    def test_a_file_that_gives_no_bytes(self, tmp_path: Path, mode: str) -> None:
+        class Text:
+            def read(self, size: int = -1) -> str:
+                return "text"[:size]
+
+        file: Any = Text() if mode == "text" else (tmp_path / "a.png").open("wb")
+        if mode == "closed":
+            file.close()
+        with pytest.raises(ImageError, match="closed" if mode == "closed" else "reading bytes"):
+            read_image(file)
+        if mode == "wb":
+            file.close()
 
     def test_a_file_that_cannot_be_wound_back(self) -> None:
         class Pipe(io.BytesIO):

@@ -115,3 +115,22 @@ def _unwritable(path: Path, error: OSError) -> GroupViTError:
             fix="give a shorter name",
         )
     return system_refusal(error, failed="the output cannot be written", path=path.parent)
+
+
+@contextmanager
+def utf8_path(path: Path) -> Iterator[Path]:
+    """The same file or folder by a name that libraries can take which know names as UTF-8 only.
+
+    Names are bytes to Linux. What is not UTF-8 in them, or not of the locale, Python keeps as surrogates,
+    and compiled libraries refuse those. Such a path is lent by a link in a temporary folder.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with tempfile.TemporaryDirectory(prefix="groupvit-name-") as folder:
+            # The suffix says what kind of file it is.
+            link = Path(folder) / f"link{path.suffix if path.suffix.isascii() else ''}"
+            link.symlink_to(path.absolute())
+            yield link
+        return
+    yield path

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import torch
 from checkpoints import assert_refused, rewrite
 
 from groupvit_export.checkpoint import nvlabs
+from groupvit_export.checkpoint.load import load_checkpoint
 
 
 @pytest.mark.parametrize(
@@ -89,6 +92,22 @@ def test_the_recipe_for_objects_runs_wherever_it_is_pasted(key, weights, tmp_pat
     exec(error.fix.partition(":\n")[2], {})
     written = torch.load(home / "groupvit-weights.pth", weights_only=True)["model"]
     assert written.keys() == weights.keys()
+
+
+def test_the_recipe_for_a_configuration_beside_the_weights(weights, folder, tmp_path):
+    omegaconf = pytest.importorskip("omegaconf", reason="OmegaConf is not installed: pip install omegaconf")
+    beside = omegaconf.OmegaConf.create({"model": {"depths": [6, 3, 3]}, "lr": "${oc.env:LR,0.1}"})
+    torch.save({"state_dict": weights, "config": beside, "epoch": 3}, tmp_path / "groupvit.pth")
+    error = assert_refused(tmp_path / "groupvit.pth", "omegaconf.dictconfig.DictConfig", "could run any code")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    recipe = error.fix.partition(":\n")[2]
+    # Line by line, as a prompt takes it.
+    subprocess.run([sys.executable, "-i", "-q"], input=recipe + "\n", text=True, cwd=elsewhere, check=True)
+    found = load_checkpoint(tmp_path / "groupvit-weights.pth", config=folder / "config.json")
+    torch.save({"model": weights}, tmp_path / "plain.pth")
+    plain = load_checkpoint(tmp_path / "plain.pth", config=folder / "config.json")
+    assert found.fingerprint == plain.fingerprint
 
 
 def test_weights_of_several_models(weights, tmp_path):

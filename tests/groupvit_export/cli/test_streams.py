@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
+from groupvit_export.data.bundled import DEMO_SAMPLE
+
 CONSOLES = [
     {"PYTHONIOENCODING": "cp1252:strict"},
+    {"PYTHONIOENCODING": "cp437:strict"},
     {"PYTHONIOENCODING": "ascii:strict"},
     {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
     {"LC_ALL": "en_US.ISO-8859-1", "PYTHONUTF8": "0"},
@@ -32,6 +38,44 @@ def test_an_error_with_a_name_that_the_console_does_not_have(console: dict[str, 
     got = json.loads(done.stdout.decode("ascii"))["got"].encode("utf-8", "surrogateescape")
     assert NAME.encode() in got
     assert b"groupvit: error: " in done.stderr and b"Traceback" not in done.stderr
+
+
+ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+"""Python decodes names and arguments as ASCII, and keeps the other bytes."""
+
+
+@pytest.mark.parametrize("target", ["onnx", "openvino"])
+def test_files_whose_names_the_locale_does_not_have(
+    target: str, demo_bundles: Mapping[str, Path], tmp_path: Path
+) -> None:
+    bundle = shutil.copytree(demo_bundles[target], tmp_path / "Bündel")
+    shutil.copy(DEMO_SAMPLE, tmp_path / "Häuser.png")
+    words = str(tmp_path / "Wörter.safetensors")
+    assert run(["vocab", str(bundle), "--labels", "sky,water", "-o", words, "--quiet"], ASCII).returncode == 0
+    arguments = [str(bundle), str(tmp_path / "Häuser.png"), "--vocab", words, "-o", str(tmp_path / "für")]
+    done = run(["segment", *arguments, "--json"], ASCII)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert sorted(path.name for path in (tmp_path / "für").iterdir()) == [
+        "Häuser.labels.png",
+        "Häuser.overlay.png",
+    ]
+    record = json.loads(done.stdout)
+    assert record["image"].encode("utf-8", "surrogateescape").decode() == str(tmp_path / "Häuser.png")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--labels", "Häuser"], ["--labels", "sky", "--templates", "Häuser {}"]],
+    ids=["label", "template"],
+)
+def test_words_that_the_locale_does_not_have(
+    words: list[str], demo_bundles: Mapping[str, Path], tmp_path: Path
+) -> None:
+    # The demo does not know the word: what it says of it is what it read.
+    bundle = str(demo_bundles["onnx"])
+    done = run(["vocab", bundle, *words, "-o", str(tmp_path / "v.safetensors")], ASCII)
+    assert done.returncode == 1 and b"tokenizer does not know" in done.stderr
+    assert "Häuser".encode("ascii", "backslashreplace") in done.stderr
 
 
 @pytest.mark.parametrize("console", CONSOLES, ids=str)

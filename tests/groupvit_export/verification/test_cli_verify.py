@@ -23,8 +23,11 @@ from groupvit_export.cli import main
 from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_export.model import GroupViTModel
 from groupvit_export.model.config import GroupViTConfig
+from groupvit_export.provenance import read_provenance
 from groupvit_export.verification.api import VerifyOptions, verify_bundle
 from groupvit_export.verification.inputs import bundled_scenes
+from groupvit_export.verification.prepare import prepare
+from groupvit_runtime.open_bundle import open_bundle
 
 
 @pytest.fixture(scope="module")
@@ -209,6 +212,21 @@ def test_fewer_images_of_the_package_and_how_far_it_is(demo_bundles: Mapping[str
     shares = [share for _, share in examined]
     # Whoever is told the time left by this must not be told nonsense: every phase says how far it is.
     assert shares == sorted(shares) and shares[-1] == 1.0 and max(np.diff(shares)) < 0.25
+
+
+def test_images_that_are_shown_turned_are_noted_where_they_have_masks(
+    demo_bundles: Mapping[str, Path], tmp_path: Path
+) -> None:
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.new("RGB", (40, 30)).save(tmp_path / "images" / "a.png", exif=exif)
+    Image.new("L", (40, 30)).save(tmp_path / "masks" / "a.png")
+    (tmp_path / "classes.txt").write_text("boat\n")
+    bundle = open_bundle(demo_bundles["onnx"])
+    notes = prepare(bundle, read_provenance(bundle), VerifyOptions(images=tmp_path)).notes
+    assert [note[:38] for note in notes] == ["1 of 1 image has an EXIF orientation: "]
 
 
 def test_the_package_ships_twenty_images() -> None:
