@@ -21,10 +21,18 @@ _TEMPORARY = ".groupvit-"
 def write_atomically(path: Path, data: bytes) -> None:
     """Write `data` to `path`; a reader sees the old contents or the new, never a part.
 
+    A link keeps leading where it led. What is no file, `/dev/stdout` for instance, is written into and stays
+    what it is.
+
     Raises:
         GroupViTError: the folder is missing or cannot be written.
     """
     try:
+        # False for what is not there, and for a folder, which is refused below.
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_bytes(data)
+            return
+        path = path.resolve() if path.is_symlink() else path
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_TEMPORARY)
     except OSError as error:
         raise _unwritable(path, error) from error

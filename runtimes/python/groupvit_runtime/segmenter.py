@@ -73,6 +73,9 @@ class Segmenter:
         _warn_of_failed_parity(bundle.manifest)
         _warn_of_int8(bundle.manifest, options.device)
         self._decode: DecodeName = check_decode(decode or bundle.manifest.decode.default)
+        if self._decode == "paper":
+            # Refused before anything long, not at the first image.
+            self._paper_decode()
         image = bundle.manifest.engine("image")
         self._batch_size = _batch_size(batch_size, image)
         self._image = ImageEngine(image, load_engine(image, bundle.root, options))
