@@ -236,6 +236,24 @@ def test_a_silent_step_is_a_bar_without_an_end_on_a_terminal() -> None:
     assert seen(stream).strip() == "done"
 
 
+@pytest.mark.parametrize("encoding", ["cp437", "cp1252", "ascii", "utf-8"])
+def test_a_bar_on_a_console_of_another_encoding(encoding: str) -> None:
+    class Console(io.TextIOWrapper):
+        def isatty(self) -> bool:
+            return True
+
+    written = io.BytesIO()
+    clock, stream = Clock(), Console(written, encoding, "strict", write_through=True)
+    bar = ShareProgress(stream, clock=clock)
+    clock.now += 10
+    bar("quantize", 0.5, 10.0)
+    clock.now += 10
+    bar.waits("compile", 20.0)
+    bar.end()
+    text = written.getvalue().decode(encoding)
+    assert "50 % quantize, about 0:10 left" in text and "compile, 0:20 so far" in text
+
+
 def test_a_thread_looks_meanwhile_and_ends() -> None:
     clock, told = Clock(), threading.Event()
 
