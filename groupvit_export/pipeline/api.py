@@ -29,6 +29,7 @@ from groupvit_export.provenance import (
     provenance_text,
 )
 from groupvit_export.targets.registry import TARGETS, check_options
+from groupvit_export.utf8 import utf8_text
 from groupvit_export.verification.int8_criteria import label_cells
 from groupvit_export.verification.report import Cell
 from groupvit_export.verification.rows import RowKey
@@ -69,7 +70,7 @@ def export_bundle(
         GroupViTError: a step failed; `ParityError` when the engine does not equal the reference.
     """
     check_build_options(options)
-    created, rebuild = creation_date(), rebuild_command(options)
+    created, rebuild = creation_date(), utf8_text(rebuild_command(options))
     target_options = check_options(options.target, options.target_options)
     path = bundle_path(options)
     check_replaceable(path, force=options.force)
@@ -96,13 +97,13 @@ def export_bundle(
             source, options, stage, scratch, images=images, rebuild=rebuild, clock=clock, report=report
         )
         parity, precisions = _judge(source, built, options, scratch, clock, report)
-        manifest = _manifest(source, built, parity.verdict, path.name)
+        manifest = _manifest(source, built, parity.verdict, utf8_text(path.name))
         provenance = Provenance(
             created=created,
             command=options.command,
             rebuild=rebuild,
             versions=tool_versions(),
-            checkpoint=CheckpointInfo(source.checkpoint.source, source.checkpoint.format),
+            checkpoint=CheckpointInfo(utf8_text(source.checkpoint.source), source.checkpoint.format),
             passes=options.passes,
             engines=_engine_provenance(built),
             parity=parity,

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from groupvit_export.data.bundled import DEMO_SAMPLE
+from groupvit_export.data.bundled import DEMO_CHECKPOINT, DEMO_SAMPLE
+from groupvit_export.provenance import read_provenance
+from groupvit_export.utf8 import utf8_text
+from groupvit_runtime.open_bundle import open_bundle
 
 CONSOLES = [
     {"PYTHONIOENCODING": "cp1252:strict"},
@@ -61,6 +64,31 @@ def test_files_whose_names_the_locale_does_not_have(
     ]
     record = json.loads(done.stdout)
     assert record["image"].encode("utf-8", "surrogateescape").decode() == str(tmp_path / "Häuser.png")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["onnx", "openvino"])
+def test_an_export_whose_paths_the_locale_does_not_have(target: str, tmp_path: Path) -> None:
+    checkpoint = shutil.copytree(DEMO_CHECKPOINT, tmp_path / "Schlüssel")
+    arguments = ["--target", target, "--checkpoint", str(checkpoint), "-o", str(tmp_path / "Bündel")]
+    done = run(["export", *arguments, "--quiet"], ASCII)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    bundle = open_bundle(tmp_path / "Bündel")
+    assert bundle.manifest.name == "Bündel"
+    assert read_provenance(bundle).checkpoint.source == str(checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("kept", "text"),
+    [
+        ("H\udcc3\udca4user", "Häuser"),
+        ("Häuser 猫", "Häuser 猫"),
+        ("caf\udce9", "caf\\xe9"),
+        ("plain", "plain"),
+    ],
+)
+def test_what_the_locale_does_not_have_is_text_in_the_records(kept: str, text: str) -> None:
+    assert utf8_text(kept) == text
 
 
 @pytest.mark.parametrize(
