@@ -26,6 +26,7 @@ from groupvit_export.verification.checks.outputs import image_cells, run_cases
 from groupvit_export.verification.checks.passes import pass_cells
 from groupvit_export.verification.checks.stability import stability_cells
 from groupvit_export.verification.checks.text import text_cells
+from groupvit_export.verification.details import Note
 from groupvit_export.verification.inputs import images_for_windows
 from groupvit_export.verification.reference import Reference
 from groupvit_export.verification.report import Cell, Column, Report, Row, settled
@@ -140,7 +141,7 @@ def examine(
     precision: str,
     bundle: str,
     checkpoint: str,
-    notes: Sequence[str] = (),
+    notes: Sequence[Note] = (),
     progress: Progress = lambda line: None,
     reference: Reference | None = None,
 ) -> Examination:

@@ -63,7 +63,8 @@ def html_report(
 
 
 def _sentence(report: Report) -> str:
-    runs = f"in {len(report.cases)} runs ({report.seconds:.1f} s)"
+    count = len(report.cases)
+    runs = f"in {count} run{'' if count == 1 else 's'} ({report.seconds:.1f} s)"
     against = f"the PyTorch reference of {report.checkpoint}"
     if report.verdict == "PASS":
         return f"It decides as {against} does: every output and decision is within its budget {runs}."

@@ -12,13 +12,22 @@ from groupvit_export.checkpoint.load import Checkpoint, build_model, load_checkp
 from groupvit_export.checkpoint.preprocessor import paper_constants, read_preprocessing
 from groupvit_export.checkpoint.tokenizer import find_tokenizer
 from groupvit_export.data.bundled import DEMO_CHECKPOINT, DEMO_SOURCE
-from groupvit_export.data.images import LONG_SIDE, ImageSet, read_images
+from groupvit_export.data.images import ImageSet, read_images
 from groupvit_export.errors import CheckpointError, UsageError
 from groupvit_export.provenance import Provenance, is_manifest_sealed
 from groupvit_export.verification.backends import eager
 from groupvit_export.verification.cells import count_cell, place
 from groupvit_export.verification.checks.contract import check_architecture, manifest_cells
-from groupvit_export.verification.details import Counted, Remark, Total
+from groupvit_export.verification.details import (
+    Caution,
+    ChosenImages,
+    Counted,
+    Note,
+    OtherCheckpoint,
+    Remark,
+    ShrunkImages,
+    Total,
+)
 from groupvit_export.verification.examine import Plan, label_plan
 from groupvit_export.verification.inputs import bundled_scenes, class_words, sentences
 from groupvit_export.verification.options import VerifyOptions
@@ -52,7 +61,7 @@ class Prepared:
     labels: tuple[str, ...] | None
     plan: Plan
     recorded: Mapping[RowKey, Cell]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
     @property
     def precision(self) -> str:
@@ -104,8 +113,7 @@ def prepare(opened: OpenBundle, provenance: Provenance, options: VerifyOptions) 
             RowKey(RowKind.TOKEN_IDS): token_ids,
         },
         notes=(
-            *_seal_notes(opened),
-            *_fingerprint_notes(opened, checkpoint),
+            *_bundle_notes(opened, checkpoint),
             *preprocessing.notes,
             *_image_notes(images),
         ),
@@ -129,18 +137,12 @@ def _checkpoint(provenance: Provenance, options: VerifyOptions) -> Checkpoint:
         ) from error
 
 
-def _seal_notes(bundle: OpenBundle) -> list[str]:
-    return [] if is_manifest_sealed(bundle) else ["manifest.json was changed after the export"]
-
-
-def _fingerprint_notes(bundle: OpenBundle, checkpoint: Checkpoint) -> list[str]:
+def _bundle_notes(bundle: OpenBundle, checkpoint: Checkpoint) -> list[Note]:
+    notes: list[Note] = [] if is_manifest_sealed(bundle) else [Caution.MANIFEST_CHANGED]
     recorded = bundle.manifest.fingerprint
-    if checkpoint.fingerprint == recorded:
-        return []
-    return [
-        f"the checkpoint is not the one that the bundle was exported from: fingerprint "
-        f"{checkpoint.fingerprint[:16]}..., recorded {recorded[:16]}..."
-    ]
+    if checkpoint.fingerprint != recorded:
+        notes.append(OtherCheckpoint(checkpoint.fingerprint, recorded))
+    return notes
 
 
 def _words(
@@ -173,12 +175,11 @@ def _token_ids_cell(checkpoint: Checkpoint, sentences: list[str], path: Path) ->
     return count_cell(len(differing), first, Total(len(sentences), Counted.SENTENCES))
 
 
-def _image_notes(images: ImageSet | None) -> list[str]:
+def _image_notes(images: ImageSet | None) -> list[Note]:
     if images is None:
         return []
-    taken, notes = len(images.images), []
-    if images.shrunk:
-        notes.append(f"{images.shrunk} images were shrunk to {LONG_SIDE} pixels on their long side")
+    taken = len(images.images)
+    notes: list[Note] = [ShrunkImages(images.shrunk)] if images.shrunk else []
     if taken < images.found:
-        notes.append(f"{taken} of {images.found:,} images were taken, spread evenly; --limit N takes more")
+        notes.append(ChosenImages(taken, images.found))
     return notes

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from groupvit_export.targets.inspection import Substitution
-from groupvit_export.verification.details import Computation, Detail, Refusal
+from groupvit_export.verification.details import Computation, Detail, Note, Refusal
 from groupvit_export.verification.rows import RowKey
 from groupvit_runtime.manifest import Verdict
 
@@ -145,7 +145,7 @@ class Report:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     cases: tuple[str, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     seconds: float
 
     @property

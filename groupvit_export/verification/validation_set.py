@@ -12,6 +12,7 @@ from groupvit_export.metrics.decoding import Decoding
 from groupvit_export.metrics.judge import Judge
 from groupvit_export.provenance import Provenance
 from groupvit_export.verification.backends import Backend
+from groupvit_export.verification.details import Caution, Note
 from groupvit_export.verification.inputs import class_words
 from groupvit_export.verification.int8_criteria import MIOU, PIXELS, label_cells
 from groupvit_export.verification.report import Cell
@@ -98,18 +99,12 @@ class ValidationSet:
         return ValidationSet(judge, prompts(judge.words), eager, budget, frozenset(decides))
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Note, ...]:
         """What a reader must know."""
         if PIXELS not in self.decides:
-            return (
-                "int8 was calibrated on images of its own, so label maps of the drawn scenes only inform; "
-                "--images DIR judges it on images like those",
-            )
+            return (Caution.LABELS_ONLY_INFORM,)
         if MIOU not in self.decides:
-            return (
-                f"the export measured mIoU otherwise than against {self.judge.measured_against}, so here "
-                "it only informs",
-            )
+            return (Caution.MIOU_IS_WITH_MASKS if self.judge.has_masks else Caution.MIOU_IS_WITH_FP32,)
         return ()
 
     def cells(self, backends: Mapping[str, Backend]) -> dict[str, dict[RowKey, Cell]]:

@@ -12,7 +12,7 @@ from typing import Final
 
 from groupvit_export.provenance import ParityRow, ParitySummary
 from groupvit_export.targets.words import substitute_words
-from groupvit_export.verification.detail_words import computation_words, detail_words
+from groupvit_export.verification.detail_words import computation_words, detail_words, note_words
 from groupvit_export.verification.report import Column, Finding, Place, Report
 from groupvit_export.verification.rows import RowKey, RowKind
 
@@ -164,7 +164,10 @@ def finding_words(finding: Finding) -> str:
 def report_notes(report: Report) -> list[str]:
     """What a reader must know, and which engines were not run."""
     substitutions = (column.substitution for column in report.columns)
-    return [*report.notes, *(substitute_words(item) for item in substitutions if item is not None)]
+    return [
+        *map(note_words, report.notes),
+        *(substitute_words(item) for item in substitutions if item is not None),
+    ]
 
 
 def parity_summary(report: Report, column: str) -> ParitySummary:

@@ -115,7 +115,6 @@ def windows():
 def cpp():
     timing = {"median": 42.5, "p05": 41.25, "p95": 44.75}
     return {
-        "goals": {"image_to_mask_ratio": 0.9, "cold_start_ratio": 0.5, "library_bytes": 1_000_000},
         "image_640x480": {
             "python_ms": timing,
             "cpp_ms": timing,
@@ -242,11 +241,6 @@ def test_every_number_of_the_page_is_in_the_json(results):
 
 def test_the_page_is_of_the_results_that_are_there():
     assert PAGE.read_text(encoding="utf-8") == render(read_results()), "run: python -m benchmarks.report"
-
-
-def test_the_page_has_no_goals(results):
-    page = render(results)
-    assert [word for word in ("goal", "reached", "≥", "≤") if word in page] == []
 
 
 def test_int8_stands_beside_int8(results):

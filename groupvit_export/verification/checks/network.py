@@ -52,7 +52,7 @@ def cells_of(
     """
     found = sum(item.normalizations for item in facts.values())
     casts = [f"{role}: {name}" for role, f in facts.items() for name in (*f.unread_casts, *f.round_trips)]
-    wrong = tuple((stage, fault) for stage, fault in enumerate(facts["image"].decisions, 1) if fault)
+    wrong = facts["image"].wrong_decisions
     total = sum(item.layers.get("CAST", 0) for item in facts.values())
     layers = sum(sum(item.layers.values()) for item in facts.values())
     cells = {

@@ -98,3 +98,4 @@ def test_a_page_says_when_how_and_what_its_verdict_means(verdict: str, cell: Cel
     top = page[page.index("<header") : page.index("</header>")]
     assert origin.command in top and origin.created in top and f">{verdict}</div>" in top
     assert f"{verdict}: " in page and means in page
+    assert "in 1 run (" in page
