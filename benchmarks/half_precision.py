@@ -33,6 +33,7 @@ from groupvit_export.verification.backends import Backend, eager
 from groupvit_export.verification.details import LoadedEngine
 from groupvit_export.verification.examine import Candidate, examine, label_plan
 from groupvit_export.verification.inputs import bundled_scenes, class_words
+from groupvit_export.verification.report import Column
 from groupvit_export.verification.specification import VerificationSpec
 from groupvit_runtime.prompts import resolve_templates
 from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
@@ -101,11 +102,7 @@ def _backend(
         return dict(zip(names, images.run(names, {"pixel_values": pixel_values}), strict=True))
 
     return Backend(
-        name=name,
-        computation=LoadedEngine(name),
-        target=None,
-        precision=precision,
-        device="cpu",
+        Column(name, LoadedEngine(name), None, precision, device="cpu"),
         image=run,
         text=lambda ids: words.run(None, {"input_ids": ids})[0],
         grouping=grouping,

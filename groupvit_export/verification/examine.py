@@ -29,7 +29,7 @@ from groupvit_export.verification.checks.text import text_cells
 from groupvit_export.verification.details import Note
 from groupvit_export.verification.inputs import images_for_windows
 from groupvit_export.verification.reference import Reference
-from groupvit_export.verification.report import Cell, Column, Report, Row, settled
+from groupvit_export.verification.report import Cell, Report, Row, settled
 from groupvit_export.verification.rows import RowKey, in_order
 from groupvit_export.verification.specification import (
     ClassPrompts,
@@ -171,11 +171,12 @@ def examine(
     columns: dict[str, dict[RowKey, Cell]] = {}
     shown: dict[str, tuple[LabeledImage, ...]] = {}
     for candidate in candidates:
-        progress(f"{candidate.backend.name} ...")
+        name = candidate.backend.column.name
+        progress(f"{name} ...")
         cells, images = _column_cells(candidate, plan, truth, yardstick, scores)
-        columns[candidate.backend.name] = {row: settled(row, cell, precision) for row, cell in cells.items()}
+        columns[name] = {row: settled(row, cell, precision) for row, cell in cells.items()}
         if candidate.shown:
-            shown[candidate.backend.name] = tuple(images)
+            shown[name] = tuple(images)
     rows = tuple(
         Row(key, MappingProxyType({c: cells[key] for c, cells in columns.items() if key in cells}))
         for key in in_order(dict.fromkeys(key for cells in columns.values() for key in cells))
@@ -183,7 +184,7 @@ def examine(
     report = Report(
         bundle=bundle,
         checkpoint=checkpoint,
-        columns=tuple(_column(candidate.backend) for candidate in candidates),
+        columns=tuple(candidate.backend.column for candidate in candidates),
         rows=rows,
         cases=tuple(case.name for case in (*plan.image, *plan.text)),
         notes=tuple(notes),
@@ -211,14 +212,3 @@ def _column_cells(
     if plan.shapes:
         cells |= paper_cells(backend, truth, scores, plan.words, plan.shapes)
     return cells, images
-
-
-def _column(backend: Backend) -> Column:
-    return Column(
-        name=backend.name,
-        computation=backend.computation,
-        target=backend.target,
-        precision=backend.precision,
-        device=backend.device,
-        substitution=backend.substitution,
-    )

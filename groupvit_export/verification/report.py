@@ -70,7 +70,9 @@ def number(value: float) -> str:
     """A figure for people: counts as counts, everything else with two digits."""
     if not math.isfinite(value):
         return "not finite"
-    return str(int(value)) if value == int(value) and abs(value) < 1e9 else f"{value:.1e}"
+    if value == int(value) and abs(value) < 1e9:
+        return f"{int(value):,}"
+    return f"{value:.1f}" if 1 <= abs(value) < 100 else f"{value:.1e}"
 
 
 def not_run(why: Detail) -> Cell:

@@ -78,7 +78,7 @@ def test_a_failing_bundle_exits_with_3_and_says_where(
     assert result["findings"][0].startswith("onnx fp32: stage 1 logits at logits_1, ")
     assert result["divergences"]["onnx fp32"]["operator"] == "MatMul"
     check_page(page.read_text(encoding="utf-8"))
-    assert "first in onnx fp32" in page.read_text(encoding="utf-8")
+    assert "First in onnx fp32" in page.read_text(encoding="utf-8")
 
 
 def test_another_checkpoint_is_noted_and_fails(

@@ -37,7 +37,7 @@ from groupvit_export.targets.inspection import (
 )
 from groupvit_export.verification.api import Verification
 from groupvit_export.verification.bisect import FirstDivergence
-from groupvit_export.verification.cells import count_cell, information, place, risk_cell
+from groupvit_export.verification.cells import count_cell, information, risk_cell
 from groupvit_export.verification.details import (
     BatchAndAlone,
     Caution,
@@ -65,7 +65,7 @@ from groupvit_export.verification.details import (
 )
 from groupvit_export.verification.html import html_report
 from groupvit_export.verification.int8_criteria import apply_int8_criteria, label_cells
-from groupvit_export.verification.report import Cell, Column, Report, Row, broken, not_run, settled
+from groupvit_export.verification.report import Cell, Column, Place, Report, Row, broken, not_run, settled
 from groupvit_export.verification.rows import ROWS, BudgetSource, RowKey, RowKind, Scope, in_order
 
 FP32 = Quality(miou=80.0, agreement=100.0)
@@ -137,7 +137,7 @@ def report(precision: str, **cells: Cell) -> Report:
     )
 
 
-HERE = place("batch 1", "logits_1", (0, 3, 17))
+HERE = Place("batch 1", "logits_1", (0, 3, 17))
 FLIPPED, REFUSED = Part(2, 196, Counted.FLIPPED_TOKENS), Refusal("too far")
 UNSURE = risk_cell(9, 10, 0.05, Counted.IMAGE_TOKENS)
 REPORTS = {
