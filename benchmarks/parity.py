@@ -19,28 +19,23 @@ import onnx
 import torch
 
 from benchmarks.checkpoint import write_full_size_checkpoint
+from benchmarks.engines import backend_of
 from benchmarks.record import machine, write_record
-from groupvit_export.build.engines import EngineBuilder
 from groupvit_export.checkpoint.load import build_model, load_checkpoint
 from groupvit_export.checkpoint.preprocessor import paper_constants, preprocessings
 from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_export.graph.capture import capture_image_encoder, capture_text_encoder
 from groupvit_export.graph.encoders import ImageEncoder, TextEncoder
 from groupvit_export.graph.passes import PASSES, apply_passes
-from groupvit_export.graph.precision import TypedGraph
 from groupvit_export.model.groupvit import GroupViTModel
 from groupvit_export.pipeline.api import ExportOptions, export_bundle
-from groupvit_export.targets.options import TargetOptions
-from groupvit_export.targets.registry import TARGETS
 from groupvit_export.verification.api import VerifyOptions, verify_bundle
 from groupvit_export.verification.backends import DTYPES, eager
-from groupvit_export.verification.engines import load_backend
 from groupvit_export.verification.examine import Candidate, examine, synthetic_plan
 from groupvit_export.verification.reference import Reference
 from groupvit_export.verification.report import Report
 from groupvit_export.verification.specification import VerificationSpec, measure_noise
 from groupvit_export.verification.words import finding_words
-from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.manifest import Role
 
 _TARGETS = ("onnx", "openvino")
@@ -154,16 +149,9 @@ def _report(model: GroupViTModel, text: onnx.ModelProto, folder: Path) -> Report
     apply_passes(encoder, tuple(PASSES))
     graphs: dict[Role, onnx.ModelProto] = {"image": capture_image_encoder(encoder), "text": text}
     subject = _subject(model)
-    candidates = []
-    for target in _TARGETS:
-        own = folder / target
-        own.mkdir(parents=True)
-        # These targets look at the graph alone, not at what it was captured from.
-        modules = dict.fromkeys(graphs, torch.nn.Identity())
-        builder = EngineBuilder(TARGETS[target], TargetOptions(), modules, 32, None, "", lambda *_: None)
-        infos = [builder.engine(role, "fp32", TypedGraph(graph, {}), own) for role, graph in graphs.items()]
-        backend = load_backend(target, infos, own, subject=subject, scratch=own, options=EngineOptions())
-        candidates.append(Candidate(backend))
+    candidates = [
+        Candidate(backend_of(target, graphs, target, folder / target, subject)) for target in _TARGETS
+    ]
     plan = synthetic_plan(subject)
     return examine(subject, candidates, plan, precision="fp32", bundle="", checkpoint="").report
 
