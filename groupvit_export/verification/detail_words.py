@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from groupvit_export.checkpoint.words import PREPROCESSING_WORDS
 from groupvit_export.data.images import LONG_SIDE
+from groupvit_export.plural import counted
 from groupvit_export.targets.inspection import Missing
 from groupvit_export.targets.words import decision_words, missing_words
 from groupvit_export.verification.details import (
@@ -145,7 +146,7 @@ NOTE_WORDS: Final[Mapping[type, Callable[[Any], str]]] = MappingProxyType(
             f"{given.found[:16]}..., recorded {given.recorded[:16]}..."
         ),
         ShrunkImages: lambda images: (
-            f"{images.count} images were shrunk to {LONG_SIDE} pixels on their long side"
+            f"{counted(images.count, 'image')} shrunk to {LONG_SIDE} pixels on the long side"
         ),
         ChosenImages: lambda images: (
             f"{images.taken} of {images.found:,} images were taken, spread evenly; --limit N takes more"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from groupvit_export.html.page import Figure, Headline, Origin, photograph, render
+from groupvit_export.plural import counted
 from groupvit_export.verification.bisect import FirstDivergence
 from groupvit_export.verification.checks.labels import LabeledImage
 from groupvit_export.verification.detail_words import computation_words, detail_words, divergence_words
@@ -58,8 +59,7 @@ def html_report(
 
 
 def _sentence(report: Report) -> str:
-    count = len(report.cases)
-    runs = f"Measured in {count} run{'' if count == 1 else 's'}, {report.seconds:.1f} s."
+    runs = f"Measured in {counted(len(report.cases), 'run')}, {report.seconds:.1f} s."
     against = f"the PyTorch reference of {report.checkpoint}"
     if report.verdict == "PASS":
         return f"It decides as {against} does: every output and decision is within its budget. {runs}"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groupvit_export.errors import GroupViTError
+from groupvit_export.plural import counted
 from groupvit_export.verification.backends import Backend, in_batches
 from groupvit_export.verification.cells import count_cell, information, risk_cell
 from groupvit_export.verification.checks.pixels import (
@@ -274,7 +275,7 @@ def _compare_paper(
         ).labels
         replay, alone = reference.replay(value, assignments(outputs)), reference.free(value)
         view = paper_view(replay, true, subject.logit_scale, decode, plan, size, budgets)
-        title = f"{name}, {rgb.shape[1]}x{rgb.shape[0]}, {len(value)} windows"
+        title = f"{name}, {rgb.shape[1]}x{rgb.shape[0]}, {counted(len(value), 'window')}"
         found.replayed.add(title, compare_labels(labels, view, budgets.affinity, len(words.names)))
         if not decided_alike(replay, alone):
             view = paper_view(alone, true, subject.logit_scale, decode, plan, size, budgets)

@@ -186,7 +186,7 @@ def test_photographs_are_shrunk_and_counted(
     arguments = ["--images", str(images), "--limit", "2", "--html", str(page)]
     assert main(["verify", str(demo_bundles["onnx"]), *arguments]) in (0, 4)
     out = capsys.readouterr().out
-    assert "2 images were shrunk to 1024 pixels" in out
+    assert "2 images shrunk to 1024 pixels" in out
     assert "2 of 3 images were taken, spread evenly" in out
     assert page.read_text(encoding="utf-8").count("<figure>") == 8
 
