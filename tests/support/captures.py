@@ -1,7 +1,8 @@
-"""Graphs captured once a run: tracing an encoder is most of an export's time, and most exports trace the same one.
+"""Graphs captured once a run: tracing is most of an export's time, and most exports trace the same encoder.
 
-What is captured is looked at where capturing is the subject (`graph/test_capture.py`, `graph/test_text_capture.py`,
-and exports in processes of their own); those call it themselves, or ask for `captures_anew`.
+What is captured is looked at where capturing is the subject (`graph/test_capture.py`,
+`graph/test_text_capture.py`, exports in processes of their own); those call it themselves, or ask for
+`captures_anew`.
 """
 
 from __future__ import annotations
