@@ -73,7 +73,13 @@ def hf_parts(cpp: ImageProbe, rng: np.random.Generator) -> dict[str, Part]:
 
 def paper_parts(cpp: ImageProbe, rng: np.random.Generator) -> dict[str, Part]:
     """Preprocessing and decoding with the published windows of 448 px."""
-    spec = Preprocessing(resize="short_side", antialias=False, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+    spec = Preprocessing(
+        resize="short_side",
+        filter="opencv_bilinear",
+        antialias=False,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+    )
     rgb = rng.integers(0, 256, (*SIZE, 3), dtype=np.uint8)
     window = SlidingWindow(size=448, stride=224, long_side_max=2048)
     decode = PaperDecode(window=window, background_threshold=None)
