@@ -85,7 +85,9 @@ def _find(folder: Path | None) -> FoundSettings | None:
 
 
 def _contracts(settings: ImageProcessorSettings | None) -> Preprocessings:
-    paper = Preprocessing(resize="short_side", antialias=False, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+    paper = Preprocessing(
+        resize="short_side", filter="opencv_bilinear", antialias=False, mean=IMAGENET_MEAN, std=IMAGENET_STD
+    )
     if settings is None:
         whole = Preprocessing(resize="whole", antialias=True, mean=IMAGENET_MEAN, std=IMAGENET_STD)
         return Preprocessings(hf=whole, paper=paper)

@@ -220,6 +220,7 @@ sys.exit(main(["export", "--target", "trt", "--trt-flavor", "rtx", "-o", sys.arg
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_build_and_leaves_nothing(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", _INTERRUPTED, str(tmp_path / "bundle")],
