@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
-from groupvit_export.benchmark.cpu_quota import cpu_quota
 from groupvit_export.benchmark.machine import this_machine
 from groupvit_export.cli.options import Json, Quiet, VerbArguments
 from groupvit_export.cli.output import print_json
@@ -17,6 +16,7 @@ from groupvit_export.targets.registry import TARGETS
 from groupvit_export.targets.requirements import DOWNLOAD_PACKAGE, EXPORT_PACKAGES
 from groupvit_runtime.engines import ENGINES
 from groupvit_runtime.engines.cuda import DeviceInfo, open_cuda
+from groupvit_runtime.processors import cpu_quota
 
 _PACKAGES: Final = (
     *("groupvit-export", "groupvit-runtime", "numpy", "pillow", "tokenizers", "safetensors"),

@@ -13,6 +13,7 @@ from PIL import Image
 from PIL.ExifTags import Base
 
 from groupvit_export.data.decoder_errors import DECODER_ERRORS
+from groupvit_export.plural import counted
 
 UPRIGHT: Final = 1
 """The orientation of an image that is shown as it is stored."""
@@ -55,8 +56,8 @@ def stored_size(shown: tuple[int, int], orientation: int) -> tuple[int, int]:
 
 def turned_line(turned: int, images: int) -> str:
     """That some of the images with masks have an orientation, and what is taken to be so of the masks."""
-    noun, have = "image" if images == 1 else "images", "has" if turned == 1 else "have"
+    have = "has" if turned == 1 else "have"
     return (
-        f"{turned:,} of {images:,} {noun} {have} an EXIF orientation: masks are taken to be upright, as the "
-        "image is seen"
+        f"{turned:,} of {counted(images, 'image')} {have} an EXIF orientation: masks are taken to be "
+        "upright, as the image is seen"
     )

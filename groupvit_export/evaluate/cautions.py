@@ -10,6 +10,7 @@ import numpy as np
 from groupvit_export.data.dataset import IGNORE, Dataset
 from groupvit_export.data.orientation import turned_line
 from groupvit_export.evaluate.tally import Tally
+from groupvit_export.plural import counted
 
 _NAMED: Final = 8
 
@@ -28,7 +29,7 @@ def _absent(dataset: Dataset, tally: Tally) -> list[str]:
     means = "such a class has IoU 0 where it is predicted, and is left out of the mean where it is not"
     which = f"{len(absent)} of {len(truth)} classes"
     names = _some([dataset.classes[label] for label in absent])
-    line = f"{names} {have} no pixel in the masks of {_count(tally.measured, 'image')} ({which}): {means}"
+    line = f"{names} {have} no pixel in the masks of {counted(tally.measured, 'image')} ({which}): {means}"
     return ["; ".join([line, *_meant_otherwise(dataset, tally, absent)])]
 
 
@@ -40,8 +41,8 @@ def _meant_otherwise(dataset: Dataset, tally: Tally, absent: Sequence[int]) -> l
     if tally.ignored:
         values = _some([str(value) for value in ignored])
         hints.append(
-            f"{_count(tally.ignored, 'pixel')} of mask value {values} count nowhere: if such a value means a "
-            "class, write the class's number into the masks"
+            f"{counted(tally.ignored, 'pixel')} of mask value {values} count nowhere: if such a value means "
+            "a class, write the class's number into the masks"
         )
     if len(dataset.classes) - 1 in absent and 0 not in ignored:
         hints.append("if 0 is void in the masks and classes count from 1, add --reduce-zero-label")
@@ -53,10 +54,6 @@ def _turned(dataset: Dataset, tally: Tally) -> list[str]:
         return []
     fix = "if they lie as the image is stored, add --raw-masks"
     return [f"{turned_line(tally.turned, tally.measured)}; {fix}"]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -127,8 +127,8 @@ class Comparison:
             report=self.report,
         ).report
         if label_cells is not None:
-            report = apply_int8_criteria(report, {backend.name: label_cells})
-        return Compared(backend, parity_summary(report, backend.name))
+            report = apply_int8_criteria(report, {backend.column.name: label_cells})
+        return Compared(backend, parity_summary(report, backend.column.name))
 
     def rows(
         self, judge: Judge, fp32: Compared, exported: Compared, precision: str
@@ -155,10 +155,10 @@ class Comparison:
             compared.summary.verdict,
             backend.image,
             lambda names: self.words(names).of(backend),
-            timed=backend.substitution is None,
+            timed=backend.column.substitution is None,
             notes=()
-            if backend.substitution is None
-            else (f"{precision}: {substitute_words(backend.substitution)}", "not timed"),
+            if backend.column.substitution is None
+            else (f"{precision}: {substitute_words(backend.column.substitution)}", "not timed"),
         )
 
     def _plan(self, engines: Engines) -> Plan:

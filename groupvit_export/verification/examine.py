@@ -26,9 +26,10 @@ from groupvit_export.verification.checks.outputs import image_cells, run_cases
 from groupvit_export.verification.checks.passes import pass_cells
 from groupvit_export.verification.checks.stability import stability_cells
 from groupvit_export.verification.checks.text import text_cells
+from groupvit_export.verification.details import Note
 from groupvit_export.verification.inputs import images_for_windows
 from groupvit_export.verification.reference import Reference
-from groupvit_export.verification.report import Cell, Column, Report, Row, settled
+from groupvit_export.verification.report import Cell, Report, Row, settled
 from groupvit_export.verification.rows import RowKey, in_order
 from groupvit_export.verification.specification import (
     ClassPrompts,
@@ -143,7 +144,7 @@ def examine(
     precision: str,
     bundle: str,
     checkpoint: str,
-    notes: Sequence[str] = (),
+    notes: Sequence[Note] = (),
     progress: Progress = lambda line: None,
     report: WorkReport = lambda what, share, seconds: None,
     reference: Reference | None = None,
@@ -165,7 +166,8 @@ def examine(
     reference = reference or Reference(subject.model)
     counts = ImageCounts.of(plan.image, plan.batch, plan.images, plan.shapes, subject.paper)
     work = Workload(
-        [counts.noise, *(counts.candidate(candidate.backend.precision) for candidate in candidates)], report
+        [counts.noise, *(counts.candidate(candidate.backend.column.precision) for candidate in candidates)],
+        report,
     )
     yardstick = work.counted(eager(subject.model, precision), WITH_REFERENCE)
     progress(f"reference in float64, noise of PyTorch in {precision} ...")
@@ -180,13 +182,14 @@ def examine(
     columns: dict[str, dict[RowKey, Cell]] = {}
     shown: dict[str, tuple[LabeledImage, ...]] = {}
     for candidate in candidates:
-        progress(f"{candidate.backend.name} ...")
-        work.begin(candidate.backend.name)
-        counted = work.counted(candidate.backend, cost(candidate.backend.precision))
+        name = candidate.backend.column.name
+        progress(f"{name} ...")
+        work.begin(name)
+        counted = work.counted(candidate.backend, cost(candidate.backend.column.precision))
         cells, images = _column_cells(replace(candidate, backend=counted), plan, truth, yardstick, scores)
-        columns[candidate.backend.name] = {row: settled(row, cell, precision) for row, cell in cells.items()}
+        columns[name] = {row: settled(row, cell, precision) for row, cell in cells.items()}
         if candidate.shown:
-            shown[candidate.backend.name] = tuple(images)
+            shown[name] = tuple(images)
     rows = tuple(
         Row(key, MappingProxyType({c: cells[key] for c, cells in columns.items() if key in cells}))
         for key in in_order(dict.fromkeys(key for cells in columns.values() for key in cells))
@@ -194,7 +197,7 @@ def examine(
     found = Report(
         bundle=bundle,
         checkpoint=checkpoint,
-        columns=tuple(_column(candidate.backend) for candidate in candidates),
+        columns=tuple(candidate.backend.column for candidate in candidates),
         rows=rows,
         cases=tuple(case.name for case in (*plan.image, *plan.text)),
         notes=tuple(notes),
@@ -222,14 +225,3 @@ def _column_cells(
     if plan.shapes:
         cells |= paper_cells(backend, truth, scores, plan.words, plan.shapes)
     return cells, images
-
-
-def _column(backend: Backend) -> Column:
-    return Column(
-        name=backend.name,
-        computation=backend.computation,
-        target=backend.target,
-        precision=backend.precision,
-        device=backend.device,
-        substitution=backend.substitution,
-    )

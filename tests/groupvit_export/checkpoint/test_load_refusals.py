@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 from checkpoints import assert_refused, rewrite
+from nvlabs_names import from_canonical
 
-from groupvit_export.checkpoint import nvlabs
 from groupvit_export.checkpoint.load import load_checkpoint
 
 
@@ -58,7 +58,7 @@ def test_truncated_safetensors(keep, folder):
 @pytest.mark.parametrize("content", ["empty", "half", "garbage"])
 def test_damaged_pickle(content, weights, tmp_path):
     path = tmp_path / "groupvit.pth"
-    torch.save({"model": nvlabs.from_canonical(weights)}, path)
+    torch.save({"model": from_canonical(weights)}, path)
     data = path.read_bytes()
     path.write_bytes({"empty": b"", "half": data[: len(data) // 2], "garbage": b"garbage" * 99}[content])
     error = assert_refused(path, "groupvit.pth cannot be read")
@@ -168,7 +168,7 @@ def test_too_large_for_float32(folder, weights):
 
 
 def test_nvlabs_file_with_a_missing_third_of_a_projection(weights, tmp_path):
-    published = nvlabs.from_canonical(weights)
+    published = from_canonical(weights)
     name = "img_encoder.layers.0.blocks.0.attn.qkv.weight"
     published[name] = published[name][:128]
     torch.save({"model": published}, tmp_path / "groupvit.pth")

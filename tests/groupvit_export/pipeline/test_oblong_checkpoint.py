@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from nvlabs_names import from_canonical
 
 from groupvit_export.checkpoint.load import load_checkpoint
-from groupvit_export.checkpoint.nvlabs import from_canonical
 from groupvit_export.cli import main
 from groupvit_export.errors import UsageError
 from groupvit_export.model.config import GroupViTConfig, GroupViTTextConfig, GroupViTVisionConfig

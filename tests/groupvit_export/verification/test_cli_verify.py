@@ -25,6 +25,7 @@ from groupvit_export.model import GroupViTModel
 from groupvit_export.model.config import GroupViTConfig
 from groupvit_export.provenance import read_provenance
 from groupvit_export.verification.api import VerifyOptions, verify_bundle
+from groupvit_export.verification.details import ChosenImages, TurnedImages
 from groupvit_export.verification.inputs import bundled_scenes
 from groupvit_export.verification.prepare import prepare
 from groupvit_runtime.open_bundle import open_bundle
@@ -83,7 +84,7 @@ def test_a_failing_bundle_exits_with_3_and_says_where(
     assert result["findings"][0].startswith("onnx fp32: stage 1 logits at logits_1, ")
     assert result["divergences"]["onnx fp32"]["operator"] == "MatMul"
     check_page(page.read_text(encoding="utf-8"))
-    assert "first in onnx fp32" in page.read_text(encoding="utf-8")
+    assert "First in onnx fp32" in page.read_text(encoding="utf-8")
 
 
 def test_another_checkpoint_is_noted_and_fails(
@@ -191,7 +192,7 @@ def test_photographs_are_shrunk_and_counted(
     arguments = ["--images", str(images), "--limit", "2", "--html", str(page)]
     assert main(["verify", str(demo_bundles["onnx"]), *arguments]) in (0, 4)
     out = capsys.readouterr().out
-    assert "2 images were shrunk to 1024 pixels" in out
+    assert "2 images shrunk to 1024 pixels" in out
     assert "2 of 3 images were taken, spread evenly" in out
     assert page.read_text(encoding="utf-8").count("<figure>") == 8
 
@@ -203,7 +204,7 @@ def test_fewer_images_of_the_package_and_how_far_it_is(demo_bundles: Mapping[str
         VerifyOptions(limit=1),
         report=lambda what, share, seconds: told.append((what, share)),
     )
-    assert "1 of the 20 images of the package were taken; a larger --limit takes more" in found.report.notes
+    assert ChosenImages(1, 20) in found.report.notes
     assert [len(shown) for shown in found.shown.values()] == [1]
     examined = told[told.index(("reference in float64", 0.0)) :]
     assert list(dict.fromkeys(what for what, _ in examined)) == [
@@ -226,7 +227,7 @@ def test_images_that_are_shown_turned_are_noted_where_they_have_masks(
     (tmp_path / "classes.txt").write_text("boat\n")
     bundle = open_bundle(demo_bundles["onnx"])
     notes = prepare(bundle, read_provenance(bundle), VerifyOptions(images=tmp_path)).notes
-    assert [note[:38] for note in notes] == ["1 of 1 image has an EXIF orientation: "]
+    assert notes == (TurnedImages(1, 1),)
 
 
 def test_the_package_ships_twenty_images() -> None:

@@ -22,7 +22,7 @@ from groupvit_runtime.open_bundle import OpenBundle
 
 
 @dataclass(frozen=True, eq=False)
-class Column:
+class CandidateEngines:
     """Engines that are held against the reference.
 
     Attributes:
@@ -40,20 +40,20 @@ class Column:
     quantized: int | None
 
     @staticmethod
-    def of(bundle: OpenBundle, provenance: Provenance) -> Column:
+    def of(bundle: OpenBundle, provenance: Provenance) -> CandidateEngines:
         """The engines of a bundle."""
         engine = bundle.manifest.engine("image")
         name = f"{engine.target} {engine.precision}"
         record = provenance.engine("image").quantization
         quantized = None if record is None else record.quantized
-        return Column(name, bundle.manifest.engines, bundle.root, provenance.passes, quantized)
+        return CandidateEngines(name, bundle.manifest.engines, bundle.root, provenance.passes, quantized)
 
     def engine(self, role: Role) -> EngineInfo:
         """The engine of this role."""
         return next(engine for engine in self.engines if engine.role == role)
 
 
-def build_column(
+def build_candidate(
     bundle: OpenBundle,
     provenance: Provenance,
     checkpoint: Checkpoint,
@@ -61,7 +61,7 @@ def build_column(
     calibration: Path | None,
     folder: Path,
     report: ProgressReport,
-) -> Column:
+) -> CandidateEngines:
     """Build what a bundle holds, for another target; nothing is judged.
 
     Args:
@@ -70,7 +70,7 @@ def build_column(
         checkpoint: loaded, that it is built from.
         target: that it is built for.
         calibration: of int8, see `calibration_folder`.
-        folder: where the files are written; it is made, and must outlive the column.
+        folder: where the files are written; it is made, and must outlive what is built.
         report: told how far a step is.
 
     Raises:
@@ -106,7 +106,7 @@ def build_column(
         clock=Clock(lambda line: None, report),
         report=report,
     )
-    return Column(
+    return CandidateEngines(
         f"{target} {precision}, built here",
         built.engines.both,
         folder,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import groupvit_export.verification.columns as columns
+import groupvit_export.verification.candidate_engines as columns
 from groupvit_export.checkpoint.load import load_checkpoint
 from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_export.errors import UsageError
@@ -21,7 +21,7 @@ from groupvit_export.provenance import (
     QuantizationRecord,
     read_provenance,
 )
-from groupvit_export.verification.columns import build_column, calibration_folder
+from groupvit_export.verification.candidate_engines import build_candidate, calibration_folder
 from groupvit_runtime.manifest import QuantizationInfo
 from groupvit_runtime.open_bundle import OpenBundle, open_bundle
 
@@ -60,7 +60,7 @@ def test_another_target_is_calibrated_on_the_images_of_the_bundle(
     checkpoint = load_checkpoint(DEMO_CHECKPOINT)
     folder = calibration_folder(provenance, None)
     with pytest.raises(Stop):
-        build_column(
+        build_candidate(
             bundle,
             provenance,
             checkpoint,
