@@ -78,6 +78,9 @@ class StatusBar:
                 console=self._console,
                 auto_refresh=False,
                 transient=True,
+                # What is redirected meanwhile, as while a graph is captured, would be put back by the wrong one.
+                redirect_stdout=False,
+                redirect_stderr=False,
             )
             self._task = self._bar.add_task(words, total=1.0)
             self._bar.start()

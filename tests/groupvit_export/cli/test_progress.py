@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
+import sys
 import threading
 
 import pytest
 
-from groupvit_export.cli.progress import BenchProgress, EvalProgress, ShareProgress
+from groupvit_export.cli.progress import BenchProgress, EvalProgress, ShareProgress, StatusBar
 from groupvit_export.cli.step_progress import StepProgress
 
 
@@ -278,3 +280,13 @@ def test_a_quiet_step_has_no_thread() -> None:
         progress.note("line")
         assert "groupvit-progress" not in [thread.name for thread in threading.enumerate()]
     assert stream.getvalue() == ""
+
+
+def test_a_bar_that_begins_while_output_is_redirected_leaves_it_alone() -> None:
+    """As while a graph is captured: another thread draws, and output is put back before the bar ends."""
+    streams = sys.stdout, sys.stderr
+    bar = StatusBar(Terminal())
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        bar.show(0.5, "half")
+    bar.end()
+    assert (sys.stdout, sys.stderr) == streams
