@@ -78,7 +78,7 @@ class StatusBar:
                 console=self._console,
                 auto_refresh=False,
                 transient=True,
-                # What is redirected meanwhile, as while a graph is captured, would be put back by the wrong one.
+                # What is redirected meanwhile, as while a graph is captured, would be put back by the bar.
                 redirect_stdout=False,
                 redirect_stderr=False,
             )
