@@ -123,11 +123,11 @@ def test_an_unknown_target_or_precision_is_refused(demo_bundles: Mapping[str, Pa
 def test_a_file_that_is_no_engine_is_refused(demo_bundles: Mapping[str, Path], tmp_path: Path) -> None:
     from groupvit_runtime.manifest import FileInfo
 
-    for target, name in (("onnx", "image.onnx"), ("openvino", "image.xml")):
-        (tmp_path / name).write_text("garbage")
-        info = replace(
-            read_manifest(demo_bundles[target]).engine("image"), files=(FileInfo.of(tmp_path, name),)
-        )
+    for target, names in (("onnx", ["image.onnx"]), ("openvino", ["image.xml", "image.bin"])):
+        for name in names:
+            (tmp_path / name).write_text("garbage")
+        files = tuple(FileInfo.of(tmp_path, name) for name in names)
+        info = replace(read_manifest(demo_bundles[target]).engine("image"), files=files)
         with pytest.raises(EngineError, match="refused the engine"):
             load_engine(info, tmp_path, EngineOptions())
 

@@ -16,7 +16,6 @@ from fresh_process import in_fresh_process
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from resident import can_release, of_cpp
 from streams import both_with_streams
 
 from groupvit_runtime import Segmenter, Vocabulary
@@ -128,16 +127,6 @@ def test_rows_may_have_gaps(
     np.testing.assert_array_equal(room[1:-1, :width], expected)
     room[1:-1, :width] = POISON
     assert (room == POISON).all(), "nothing else was written"
-
-
-@can_release
-@pytest.mark.usefixtures("cpp_library")
-def test_openvino_holds_its_packed_weights_only(
-    cpp_build: Callable[[str], Path], bundle: Path, demo_labels: list[str]
-) -> None:
-    library = cpp_build("groupvit") / "libgroupvit.so"
-    for name, resident in in_fresh_process(of_cpp, library, bundle, demo_labels).items():
-        assert resident < (bundle / name).stat().st_size / 4, name
 
 
 @pytest.mark.usefixtures("cpp_library")

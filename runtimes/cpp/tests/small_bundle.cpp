@@ -20,7 +20,9 @@ void write(const std::filesystem::path& path, const std::string& text) {
 
 std::string described(const std::filesystem::path& root, const std::string& name, const std::string& text) {
   write(root / name, text);
-  return R"({"path": ")" + name + R"(", "sha256": ")" + sha256_of(root / name) + R"(", "bytes": )" +
+  Sha256 hash;
+  hash.update(text.data(), text.size());
+  return R"({"path": ")" + name + R"(", "sha256": ")" + hash.hex_digest() + R"(", "bytes": )" +
          std::to_string(text.size()) + "}";
 }
 
@@ -191,7 +193,7 @@ SmallBundle::~SmallBundle() {
 EngineLoader arithmetic_engines(Spoil spoil) {
   return [spoil = std::move(spoil)](const EngineInfo& info, const std::filesystem::path& root,
                                     const EngineOptions&) {
-    for (const FileInfo& file : info.files) file.verify(root);
+    for (const FileInfo& file : info.files) file.read(root);
     return std::make_unique<ArithmeticEngine>(info, spoil);
   };
 }

@@ -30,7 +30,7 @@ class TextEncoder:
             )
         self._fingerprint = manifest.fingerprint
         self._tokenizer = Tokenizer(
-            manifest.tokenizer.verify(bundle.root),
+            manifest.tokenizer.read(bundle.root),
             max_length=manifest.model.text_max_length,
             pad_id=manifest.model.text_pad_id,
             nvlabs_cleaning=manifest.cleans_as_nvlabs,

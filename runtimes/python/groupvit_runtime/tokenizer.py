@@ -11,6 +11,7 @@ from tokenizers import Tokenizer as _Tokenizer
 from tokenizers import normalizers
 
 from groupvit_runtime.errors import BundleError, LabelError
+from groupvit_runtime.manifest.regular_file import open_regular
 from groupvit_runtime.prompts import shorten
 
 
@@ -18,7 +19,7 @@ class Tokenizer:
     """Encodes sentences for the text engine. Immutable after construction, safe between threads.
 
     Args:
-        path: a `tokenizer.json`.
+        source: a `tokenizer.json`, or its contents.
         max_length: longest sequence that the text engine takes, special tokens included.
         pad_id: fills up shorter sequences. Causal attention and pooling at the end-of-text token
             make what follows it invisible, so the value matters only in that it must not be
@@ -30,13 +31,19 @@ class Tokenizer:
         BundleError: the file is no tokenizer.
     """
 
-    def __init__(self, path: Path, *, max_length: int, pad_id: int, nvlabs_cleaning: bool = False) -> None:
+    def __init__(
+        self, source: Path | bytes, *, max_length: int, pad_id: int, nvlabs_cleaning: bool = False
+    ) -> None:
+        where = "tokenizer.json" if isinstance(source, bytes) else str(source)
         try:
-            self._tokenizer = _Tokenizer.from_file(str(path))
-        except Exception as error:
+            self._tokenizer = _Tokenizer.from_buffer(
+                source if isinstance(source, bytes) else _contents(source)
+            )
+        except BaseException as error:
+            _check_is_failure(error)
             raise BundleError(
                 "the tokenizer cannot be read",
-                got=f"{path}: {error}",
+                got=f"{where}: {error}",
                 expected="a tokenizer.json of the tokenizers library",
                 fix="export the bundle again",
             ) from error
@@ -102,7 +109,8 @@ class Tokenizer:
         text = sentence if self._clean is None else self._clean(sentence)
         try:
             ids: list[int] = self._tokenizer.encode(text, add_special_tokens=around).ids
-        except Exception as error:
+        except BaseException as error:
+            _check_is_failure(error)
             raise LabelError(
                 "a label has a word that this model's tokenizer does not know",
                 got=f"{shorten(sentence)!r} ({shorten(str(error))})",
@@ -114,3 +122,14 @@ class Tokenizer:
     def _known_words(self) -> str:
         words = sorted(word for word in self._tokenizer.get_vocab() if not word.startswith("<"))
         return " ".join(words[:60]) + (" ..." if len(words) > 60 else "")
+
+
+def _contents(path: Path) -> bytes:
+    with open_regular(path) as file:
+        return file.read()
+
+
+def _check_is_failure(error: BaseException) -> None:
+    """Let what ends a program pass; panics of the library are neither that nor an `Exception`."""
+    if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
+        raise error

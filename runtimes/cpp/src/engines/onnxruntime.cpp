@@ -1,9 +1,9 @@
 // ONNX Runtime, on the CPU or through CUDA.
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
 #include <utility>
 
+#include "engines/graph_file.hpp"
 #include "engines/onnxruntime_api.hpp"
 #include "engines/pool.hpp"
 #include "engines/support.hpp"
@@ -87,10 +87,10 @@ OrtOptions make_options(const EngineInfo& info, const EngineOptions& wanted) {
   return options;
 }
 
-OrtLoaded make_session(const OrtEnv* environment, const std::filesystem::path& path, const OrtSessionOptions* options) {
+OrtLoaded make_session(const OrtEnv* environment, const Bytes& graph, const OrtSessionOptions* options) {
   const OnnxRuntime& runtime = onnx_runtime();
   OrtSession* made = nullptr;
-  runtime.check(runtime.api->CreateSession(environment, path.c_str(), options, &made));
+  runtime.check(runtime.api->CreateSessionFromArray(environment, graph.data(), graph.size(), options, &made));
   return OrtLoaded(made);
 }
 
@@ -107,7 +107,7 @@ ONNXTensorElementDataType element_type(const Tensor& tensor) {
 // and keeps what it had.
 class OnnxRuntimeEngine final : public Engine {
  public:
-  OnnxRuntimeEngine(const EngineInfo& info, const std::filesystem::path& root, const EngineOptions& options)
+  OnnxRuntimeEngine(const EngineInfo& info, const Bytes& graph, const EngineOptions& options)
       : info_(info),
         precision_(precision_on(options.device, info.precision)),
         provider_(provider_of(options.device)) {
@@ -115,7 +115,7 @@ class OnnxRuntimeEngine final : public Engine {
       environment_ = make_environment();
       check_provider(provider_);
       const OrtOptions session = make_options(info, options);
-      session_ = make_session(environment_.get(), root / info.files.front().path, session.get());
+      session_ = make_session(environment_.get(), graph, session.get());
     } catch (const OnnxRuntimeFailure& error) {
       const auto built = info.versions.find("onnxruntime");
       throw load_failed(runtime(), info, error.what(),
@@ -211,10 +211,10 @@ class OnnxRuntimeEngine final : public Engine {
 
 }  // namespace
 
-std::unique_ptr<Engine> open_onnxruntime(const EngineInfo& info, const std::filesystem::path& root,
-                                         const EngineOptions& options, const Verified& verified) {
-  verified();
-  return std::make_unique<OnnxRuntimeEngine>(info, root, options);
+std::unique_ptr<Engine> open_onnxruntime(EngineSource source, const EngineOptions& options) {
+  source.verified();
+  check_self_contained(*source.files.at(0));
+  return std::make_unique<OnnxRuntimeEngine>(source.info, *source.files.at(0), options);
 }
 
 }  // namespace groupvit::detail

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from groupvit_runtime.engines import EngineOptions, Tensors
 from groupvit_runtime.engines.failure import load_failed, run_failed
+from groupvit_runtime.engines.graph_file import check_self_contained
 from groupvit_runtime.engines.turns import calls_at_once
 from groupvit_runtime.errors import EngineError
 from groupvit_runtime.install_hint import onnxruntime_gpu_hint
@@ -33,7 +34,7 @@ class OnnxRuntimeEngine:
     Its arena grows with the calls that run at once, and keeps what it had.
     """
 
-    def __init__(self, info: EngineInfo, path: Path, options: EngineOptions) -> None:
+    def __init__(self, info: EngineInfo, root: Path, options: EngineOptions) -> None:
         self._info = info
         self._device = device = options.device or "cpu"
         provider = _PROVIDERS[device]
@@ -54,9 +55,11 @@ class OnnxRuntimeEngine:
             # Without VNNI its products of unsigned and signed bytes saturate in 16 bits. This makes weights
             # unsigned, whose products do not; with VNNI it costs nothing, and gives the same bits.
             session_options.add_session_config_entry("session.x64quantprecision", "1")
+        graph = info.files[0].read(root)
+        check_self_contained(graph)
         try:
             self._session = ort.InferenceSession(
-                path, session_options, providers=[(provider, _PROVIDER_OPTIONS[device])]
+                graph, session_options, providers=[(provider, _PROVIDER_OPTIONS[device])]
             )
         except Exception as error:
             raise load_failed(
@@ -70,6 +73,9 @@ class OnnxRuntimeEngine:
         active = self._session.get_providers()
         if active[0] != provider:
             raise _no_provider(provider, active)
+        # It would make another session of the graph, on the CPU, where one call fails, and keeps it for that.
+        self._session.disable_fallback()
+        self._session._model_bytes = None
         self._outputs = [output.name for output in info.outputs]
         self._turns = threading.BoundedSemaphore(calls_at_once())
 

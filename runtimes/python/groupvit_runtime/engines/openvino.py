@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from groupvit_runtime.engines import EngineOptions, Tensors
 from groupvit_runtime.engines.failure import load_failed, run_failed
-from groupvit_runtime.engines.mapped_weights import MappedWeights
+from groupvit_runtime.engines.held_weights import page_aligned
 from groupvit_runtime.errors import EngineError
 from groupvit_runtime.manifest import EngineInfo
 from groupvit_runtime.without_telemetry.openvino import openvino as ov
@@ -27,7 +27,7 @@ class OpenVINOEngine:
     More would only wait in OpenVINO, each with memory for its own activations.
     """
 
-    def __init__(self, info: EngineInfo, path: Path, options: EngineOptions) -> None:
+    def __init__(self, info: EngineInfo, root: Path, options: EngineOptions) -> None:
         self._info = info
         hint = _PRECISION_HINTS.get(info.precision)
         if hint is None:
@@ -46,17 +46,18 @@ class OpenVINOEngine:
             properties["NUM_STREAMS"] = options.streams
         if options.threads is not None:
             properties["INFERENCE_NUM_THREADS"] = options.threads
+        graph, weights = info.files
+        text = graph.read(root)
+        # OpenVINO would map the file, which may change; it reads weights as long as it lives.
+        self._weights = np.frombuffer(weights.read_into(root, page_aligned), np.uint8)
         try:
             core = ov.Core()
-            # OpenVINO would map the file too, and hold every page beside its own packed copy of the weights.
-            self._weights = MappedWeights(path.with_suffix(".bin"))
-            model = core.read_model(path.read_bytes(), ov.Tensor(self._weights.array, shared_memory=True))
+            model = core.read_model(text, ov.Tensor(self._weights, shared_memory=True))
             self._compiled = core.compile_model(model, "CPU", properties)
-        except (RuntimeError, OSError, ValueError) as error:
+        except (RuntimeError, ValueError) as error:
             raise load_failed(
                 f"OpenVINO {_runtime_version()}", info, error, fix="export the bundle again on this machine"
             ) from error
-        self._weights.release()
         active = self._compiled.get_property("INFERENCE_PRECISION_HINT")
         if active != hint:
             raise EngineError(
@@ -86,11 +87,10 @@ class OpenVINOEngine:
             return self._run(inputs)
 
     def _run(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
-        is_new = False
         try:
             request = self._idle.get_nowait()
         except queue.Empty:
-            request, is_new = self._compiled.create_infer_request(), True
+            request = self._compiled.create_infer_request()
         try:
             request.infer(dict(inputs), share_inputs=True)
             # Copied: the tensors belong to the request, which the next call overwrites.
@@ -99,9 +99,6 @@ class OpenVINOEngine:
             raise run_failed(f"OpenVINO {_runtime_version()}", self._info, inputs, error) from error
         finally:
             self._idle.put(request)
-            if is_new:
-                # Some weights are packed only when a request runs for the first time.
-                self._weights.release()
 
 
 def _runtime_version() -> str:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from groupvit_runtime.engines import EngineOptions, Tensors
 from groupvit_runtime.engines.failure import load_failed, run_failed
+from groupvit_runtime.engines.private_copy import private_copy
 from groupvit_runtime.errors import BundleError, EngineError
 from groupvit_runtime.manifest import EngineInfo, TensorInfo
 from groupvit_runtime.serialize import from_json
@@ -88,7 +89,7 @@ class TorchEngine:
 
     Args:
         info: of the bundle.
-        path: of the package.
+        root: folder of the bundle.
         options: a device must be the one that the package was compiled for.
 
     Raises:
@@ -96,21 +97,23 @@ class TorchEngine:
         EngineError: another PyTorch, device or CPU than it was compiled for; a package that is damaged.
     """
 
-    def __init__(self, info: EngineInfo, path: Path, options: EngineOptions) -> None:
+    def __init__(self, info: EngineInfo, root: Path, options: EngineOptions) -> None:
         self._info = info
         self._threads = options.threads
-        self._facts = facts = package_facts(info, path)
-        _check_version(info, facts)
-        _check_device(facts, options)
-        _check_cpu(facts)
-        _check_rounding(facts)
-        try:
-            with _LOADING:
-                self._loader = _Loader(str(path), _MODEL, False, 1, -1)
-        except RuntimeError as error:
-            raise load_failed(
-                _RUNTIME, info, error, fix=f"build it anew on this machine: {facts.rebuild}"
-            ) from error
+        # PyTorch takes paths only, and what lies at the bundle's may change between two looks at it.
+        with private_copy(info.files[0], root) as path:
+            self._facts = facts = package_facts(info, path)
+            _check_version(info, facts)
+            _check_device(facts, options)
+            _check_cpu(facts)
+            _check_rounding(facts)
+            try:
+                with _LOADING:
+                    self._loader = _Loader(str(path), _MODEL, False, 1, -1)
+            except RuntimeError as error:
+                raise load_failed(
+                    _RUNTIME, info, error, fix=f"build it anew on this machine: {facts.rebuild}"
+                ) from error
         self._running = threading.Lock()
 
     @property
