@@ -7,6 +7,7 @@
 #include "ascii.hpp"
 #include "error.hpp"
 #include "json.hpp"
+#include "manifest_consistency.hpp"
 #include "manifest_fields.hpp"
 #include "record.hpp"
 #include "regular_file.hpp"
@@ -170,7 +171,9 @@ Manifest parse_manifest(std::string_view text, const std::string& where) {
   ManifestRecord record;
   record::decode(record, value, "manifest");
   check_engines(record.engines);
-  return to_manifest(std::move(record));
+  Manifest manifest = to_manifest(std::move(record));
+  check_consistency(manifest);
+  return manifest;
 }
 
 Manifest read_manifest(const fs::path& root, const std::string& digest) {

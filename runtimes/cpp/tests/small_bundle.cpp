@@ -51,7 +51,7 @@ std::string manifest_text(const std::filesystem::path& root) {
       R"("target": "onnx", "precision": "fp32", "versions": {}, "hardware": "any",
     "source": null, "tensorrt": null, "normalizes": null, "quantization": null)";
   return R"({"format": "groupvit-bundle", "schema_version": {"major": 5, "minor": 0}, "requires": [], "name": "small",
-    "fingerprint": "f", "verdict": null,
+    "fingerprint": "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff", "verdict": null,
     "model": {"image_size": [32, 32], "patch_size": 8, "grid": [4, 4], "groups": [5, 3], "projection_dim": 8,
               "logit_scale": 2.5, "text_max_length": 9, "text_pad_id": 9},
     "engines": [{"role": "image", )" +

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -35,18 +36,9 @@ class Tokenizer:
         self, source: Path | bytes, *, max_length: int, pad_id: int, nvlabs_cleaning: bool = False
     ) -> None:
         where = "tokenizer.json" if isinstance(source, bytes) else str(source)
-        try:
-            self._tokenizer = _Tokenizer.from_buffer(
-                source if isinstance(source, bytes) else _contents(source)
-            )
-        except BaseException as error:
-            _check_is_failure(error)
-            raise BundleError(
-                "the tokenizer cannot be read",
-                got=f"{where}: {error}",
-                expected="a tokenizer.json of the tokenizers library",
-                fix="export the bundle again",
-            ) from error
+        with _refusing(where):
+            data = source if isinstance(source, bytes) else _contents(source)
+            self._tokenizer = _Tokenizer.from_buffer(data)
         # Truncation would silently drop the end of a label, and with it the end-of-text token.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
@@ -57,8 +49,11 @@ class Tokenizer:
 
             self._clean = clean_as_nvlabs
             self._tokenizer.normalizer = normalizers.Sequence([])
+        self._where = where
         self.max_length = max_length
         self.pad_id = pad_id
+        with _refusing(where):
+            self._around = frozenset(self._tokenizer.encode("").ids)
 
     @property
     def vocab_size(self) -> int:
@@ -88,9 +83,8 @@ class Tokenizer:
             LabelError: as `encode`.
         """
         added = self._tokenizer.get_added_tokens_decoder()
-        around = set(self._tokenizer.encode("").ids)
         for token_id in self._ids(sentence, around=False):
-            if token_id in around or (token_id in added and added[token_id].special):
+            if token_id in self._around or (token_id in added and added[token_id].special):
                 return str(self._tokenizer.id_to_token(token_id))
         return None
 
@@ -107,16 +101,16 @@ class Tokenizer:
 
     def _ids(self, sentence: str, *, around: bool) -> list[int]:
         text = sentence if self._clean is None else self._clean(sentence)
-        try:
-            ids: list[int] = self._tokenizer.encode(text, add_special_tokens=around).ids
-        except BaseException as error:
-            _check_is_failure(error)
-            raise LabelError(
-                "a label has a word that this model's tokenizer does not know",
-                got=f"{shorten(sentence)!r} ({shorten(str(error))})",
-                expected=self._known_words(),
-                fix="use words of the vocabulary the model was trained with",
-            ) from error
+        with _refusing(self._where):
+            try:
+                ids: list[int] = self._tokenizer.encode(text, add_special_tokens=around).ids
+            except Exception as error:
+                raise LabelError(
+                    "a label has a word that this model's tokenizer does not know",
+                    got=f"{shorten(sentence)!r} ({shorten(str(error))})",
+                    expected=self._known_words(),
+                    fix="use words of the vocabulary the model was trained with",
+                ) from error
         return ids
 
     def _known_words(self) -> str:
@@ -129,7 +123,17 @@ def _contents(path: Path) -> bytes:
         return file.read()
 
 
-def _check_is_failure(error: BaseException) -> None:
-    """Let what ends a program pass; panics of the library are neither that nor an `Exception`."""
-    if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
-        raise error
+@contextmanager
+def _refusing(where: str) -> Iterator[None]:
+    """Turn what the library raises of a file into a `BundleError`; its panics are no `Exception`."""
+    try:
+        yield
+    except (LabelError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise BundleError(
+            "the tokenizer cannot be read",
+            got=f"{where}: {error}",
+            expected="a tokenizer.json of the tokenizers library",
+            fix="export the bundle again",
+        ) from error

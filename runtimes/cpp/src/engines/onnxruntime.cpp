@@ -103,6 +103,54 @@ ONNXTensorElementDataType element_type(const Tensor& tensor) {
   return ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8;
 }
 
+std::string dtype_of(ONNXTensorElementDataType type) {
+  switch (type) {
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT:
+      return "float32";
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64:
+      return "int64";
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32:
+      return "int32";
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8:
+      return "uint8";
+    default:
+      return "ONNX's type " + std::to_string(static_cast<int>(type));
+  }
+}
+
+// What the session says of its inputs or outputs, by the functions that ask for one or the other.
+template <typename Count, typename Name, typename Kind>
+std::vector<TensorInfo> tensors_of(const OrtSession* session, Count count_of, Name name_of, Kind kind_of) {
+  const OnnxRuntime& runtime = onnx_runtime();
+  const OrtApi& api = *runtime.api;
+  OrtAllocator* allocator = nullptr;  // of the process
+  runtime.check(api.GetAllocatorWithDefaultOptions(&allocator));
+  std::size_t count = 0;
+  runtime.check((api.*count_of)(session, &count));
+  std::vector<TensorInfo> tensors(count);
+  for (std::size_t index = 0; index < count; ++index) {
+    TensorInfo& tensor = tensors[index];
+    char* name = nullptr;
+    runtime.check((api.*name_of)(session, index, allocator, &name));
+    tensor.name = name;
+    runtime.check(api.AllocatorFree(allocator, name));
+    OrtTypeInfo* made = nullptr;
+    runtime.check((api.*kind_of)(session, index, &made));
+    const OrtKind kind(made);
+    const OrtTensorTypeAndShapeInfo* facts = nullptr;  // belongs to `kind`
+    runtime.check(api.CastTypeInfoToTensorInfo(made, &facts));
+    if (facts == nullptr) continue;  // no tensor
+    ONNXTensorElementDataType type = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
+    runtime.check(api.GetTensorElementType(facts, &type));
+    tensor.dtype = dtype_of(type);
+    std::size_t axes = 0;
+    runtime.check(api.GetDimensionsCount(facts, &axes));
+    tensor.shape.resize(axes);
+    runtime.check(api.GetDimensions(facts, tensor.shape.data(), axes));
+  }
+  return tensors;
+}
+
 // A session; `Run` is safe between threads, so one is shared by all. Its arena grows with the calls that run at once,
 // and keeps what it had.
 class OnnxRuntimeEngine final : public Engine {
@@ -116,6 +164,11 @@ class OnnxRuntimeEngine final : public Engine {
       check_provider(provider_);
       const OrtOptions session = make_options(info, options);
       session_ = make_session(environment_.get(), graph, session.get());
+      const auto inputs = tensors_of(session_.get(), &OrtApi::SessionGetInputCount, &OrtApi::SessionGetInputName,
+                                     &OrtApi::SessionGetInputTypeInfo);
+      const auto outputs = tensors_of(session_.get(), &OrtApi::SessionGetOutputCount, &OrtApi::SessionGetOutputName,
+                                      &OrtApi::SessionGetOutputTypeInfo);
+      check_interface(runtime(), info, inputs, outputs);
     } catch (const OnnxRuntimeFailure& error) {
       const auto built = info.versions.find("onnxruntime");
       throw load_failed(runtime(), info, error.what(),

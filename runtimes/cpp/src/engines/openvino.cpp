@@ -63,6 +63,31 @@ std::shared_ptr<ov::Model> read_graph(ov::Core& core, const EngineSource& source
   return model;
 }
 
+std::string dtype_of(const ov::element::Type& type) {
+  if (type == ov::element::f32) return "float32";
+  if (type == ov::element::i64) return "int64";
+  if (type == ov::element::i32) return "int32";
+  if (type == ov::element::u8) return "uint8";
+  return type.get_type_name();
+}
+
+// An output may have several names.
+std::vector<TensorInfo> tensors_of(const std::vector<ov::Output<const ov::Node>>& ports) {
+  std::vector<TensorInfo> tensors;
+  for (const auto& port : ports) {
+    Shape shape;
+    if (port.get_partial_shape().rank().is_static()) {
+      for (const ov::Dimension& side : port.get_partial_shape()) {
+        shape.push_back(side.is_dynamic() ? -1 : side.get_length());
+      }
+    }
+    for (const std::string& name : port.get_names()) {
+      tensors.push_back({name, dtype_of(port.get_element_type()), shape});
+    }
+  }
+  return tensors;
+}
+
 // A compiled model with a pool of infer requests, as many as there are streams: more would only wait in OpenVINO, each
 // with memory for its own activations.
 class OpenVINOEngine final : public Engine {
@@ -85,6 +110,7 @@ class OpenVINOEngine final : public Engine {
     try {
       ov::Core core;
       compiled_ = core.compile_model(read_graph(core, source), "CPU", properties);
+      check_interface(runtime(), info, tensors_of(compiled_.inputs()), tensors_of(compiled_.outputs()));
       active = compiled_.get_property(ov::hint::inference_precision);
       streams = compiled_.get_property(ov::num_streams);
       requests_.emplace(static_cast<std::size_t>(std::max(streams, 1)));

@@ -5,7 +5,9 @@ from __future__ import annotations
 import queue
 import re
 import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +15,9 @@ from numpy.typing import NDArray
 from groupvit_runtime.engines import EngineOptions, Tensors
 from groupvit_runtime.engines.failure import load_failed, run_failed
 from groupvit_runtime.engines.held_weights import page_aligned
+from groupvit_runtime.engines.interface import check_interface
 from groupvit_runtime.errors import EngineError
-from groupvit_runtime.manifest import EngineInfo
+from groupvit_runtime.manifest import EngineInfo, TensorInfo
 from groupvit_runtime.without_telemetry.openvino import openvino as ov
 
 # Of int8, what is not quantized in the file is float32.
@@ -58,6 +61,12 @@ class OpenVINOEngine:
             raise load_failed(
                 f"OpenVINO {_runtime_version()}", info, error, fix="export the bundle again on this machine"
             ) from error
+        check_interface(
+            f"OpenVINO {_runtime_version()}",
+            info,
+            _tensors(self._compiled.inputs),
+            _tensors(self._compiled.outputs),
+        )
         active = self._compiled.get_property("INFERENCE_PRECISION_HINT")
         if active != hint:
             raise EngineError(
@@ -95,10 +104,32 @@ class OpenVINOEngine:
             request.infer(dict(inputs), share_inputs=True)
             # Copied: the tensors belong to the request, which the next call overwrites.
             return {name: request.get_tensor(name).data.copy() for name in self._outputs}
-        except RuntimeError as error:
+        except (RuntimeError, ValueError, TypeError) as error:
             raise run_failed(f"OpenVINO {_runtime_version()}", self._info, inputs, error) from error
         finally:
             self._idle.put(request)
+
+
+def _tensors(ports: Sequence[Any]) -> list[TensorInfo]:
+    """An output may have several names."""
+    return [
+        TensorInfo(name, _dtype(port.get_element_type()), _shape(port.get_partial_shape()))
+        for port in ports
+        for name in sorted(port.get_names())
+    ]
+
+
+def _dtype(kind: Any) -> str:
+    try:
+        return str(np.dtype(kind.to_dtype()).name)
+    except (RuntimeError, ValueError, TypeError):  # one that NumPy does not have
+        return str(kind.get_type_name())
+
+
+def _shape(shape: Any) -> tuple[int, ...]:
+    if shape.rank.is_dynamic:
+        return ()
+    return tuple(-1 if side.is_dynamic else side.get_length() for side in shape)
 
 
 def _runtime_version() -> str:

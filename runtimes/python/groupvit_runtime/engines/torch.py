@@ -136,6 +136,9 @@ class TorchEngine:
                 outputs = self._loader.run(tensors)
         except RuntimeError as error:
             raise run_failed(_RUNTIME, self._info, inputs, error) from error
+        if len(outputs) != len(self._info.outputs):
+            refused = ValueError(f"{len(outputs)} outputs came back")
+            raise run_failed(_RUNTIME, self._info, inputs, refused)
         return {
             info.name: np.ascontiguousarray(value.cpu().numpy())
             for info, value in zip(self._info.outputs, outputs, strict=True)

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
+from typing import Annotated
 
+from groupvit_runtime.bounds import Line, Range, Sha256
 from groupvit_runtime.errors import BundleError
 from groupvit_runtime.manifest.regular_file import open_regular
 
@@ -19,9 +21,9 @@ from groupvit_runtime.manifest.regular_file import open_regular
 class FileInfo:
     """A file of the bundle: path relative to the bundle with forward slashes, sha256 and size."""
 
-    path: str
-    sha256: str
-    bytes: int
+    path: Line
+    sha256: Sha256
+    bytes: Annotated[int, Range(0, 2**34)]
 
     def __post_init__(self) -> None:
         path = PurePosixPath(self.path)

@@ -11,6 +11,7 @@ from typing import Any, Final, cast, get_args
 
 from groupvit_runtime import strict_json
 from groupvit_runtime.errors import BundleError, UsageError
+from groupvit_runtime.manifest.consistency import check_consistency
 from groupvit_runtime.manifest.engine_info import DecodeName
 from groupvit_runtime.manifest.records import (
     FORMAT,
@@ -111,6 +112,7 @@ def parse_manifest(text: str, where: str) -> Manifest:
             expected="one image and one text engine, each with its files",
             fix="export the bundle again",
         )
+    check_consistency(manifest)
     return manifest
 
 
