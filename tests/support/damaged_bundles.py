@@ -132,7 +132,7 @@ DAMAGED: Final[dict[str, tuple[Damage, str]]] = {
     "half of text.bin": (lambda bundle: truncate(bundle, "text.bin"), "truncated(.|\n)*text.bin"),
     "a size that is negative": (
         edited(lambda value: value["engines"][0]["files"][0].update(bytes=-1)),
-        "truncated",
+        "out of bounds",
     ),
     **{
         f"the text {text[:10]!r}": (_whole(text.encode()), f"{_NOT_JSON}|not the manifest")
