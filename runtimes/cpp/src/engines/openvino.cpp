@@ -71,8 +71,9 @@ std::string dtype_of(const ov::element::Type& type) {
   return type.get_type_name();
 }
 
-// An output may have several names.
-std::vector<TensorInfo> tensors_of(const std::vector<ov::Output<const ov::Node>>& ports) {
+// What the ports are, by the names that are recorded: a port may have several, and then one is enough.
+std::vector<TensorInfo> tensors_of(const std::vector<ov::Output<const ov::Node>>& ports,
+                                   const std::vector<TensorInfo>& recorded) {
   std::vector<TensorInfo> tensors;
   for (const auto& port : ports) {
     Shape shape;
@@ -81,9 +82,15 @@ std::vector<TensorInfo> tensors_of(const std::vector<ov::Output<const ov::Node>>
         shape.push_back(side.is_dynamic() ? -1 : side.get_length());
       }
     }
-    for (const std::string& name : port.get_names()) {
-      tensors.push_back({name, dtype_of(port.get_element_type()), shape});
+    const std::size_t before = tensors.size();
+    for (const TensorInfo& tensor : recorded) {
+      if (port.get_names().count(tensor.name) != 0) {
+        tensors.push_back({tensor.name, dtype_of(port.get_element_type()), shape});
+      }
     }
+    if (tensors.size() > before) continue;
+    const std::string name = port.get_names().empty() ? "an unnamed tensor" : port.get_any_name();
+    tensors.push_back({name, dtype_of(port.get_element_type()), shape});
   }
   return tensors;
 }
@@ -110,7 +117,8 @@ class OpenVINOEngine final : public Engine {
     try {
       ov::Core core;
       compiled_ = core.compile_model(read_graph(core, source), "CPU", properties);
-      check_interface(runtime(), info, tensors_of(compiled_.inputs()), tensors_of(compiled_.outputs()));
+      check_interface(runtime(), info, tensors_of(compiled_.inputs(), info.inputs),
+                      tensors_of(compiled_.outputs(), info.outputs));
       active = compiled_.get_property(ov::hint::inference_precision);
       streams = compiled_.get_property(ov::num_streams);
       requests_.emplace(static_cast<std::size_t>(std::max(streams, 1)));

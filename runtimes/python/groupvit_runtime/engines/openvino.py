@@ -64,8 +64,8 @@ class OpenVINOEngine:
         check_interface(
             f"OpenVINO {_runtime_version()}",
             info,
-            _tensors(self._compiled.inputs),
-            _tensors(self._compiled.outputs),
+            _tensors(self._compiled.inputs, info.inputs),
+            _tensors(self._compiled.outputs, info.outputs),
         )
         active = self._compiled.get_property("INFERENCE_PRECISION_HINT")
         if active != hint:
@@ -110,12 +110,13 @@ class OpenVINOEngine:
             self._idle.put(request)
 
 
-def _tensors(ports: Sequence[Any]) -> list[TensorInfo]:
-    """An output may have several names."""
+def _tensors(ports: Sequence[Any], recorded: Sequence[TensorInfo]) -> list[TensorInfo]:
+    """What the ports are, by the names that are recorded: a port may have several, and then one is enough."""
+    known = {tensor.name for tensor in recorded}
     return [
         TensorInfo(name, _dtype(port.get_element_type()), _shape(port.get_partial_shape()))
         for port in ports
-        for name in sorted(port.get_names())
+        for name in sorted(port.get_names() & known) or sorted(port.get_names())[:1]
     ]
 
 
