@@ -5,6 +5,9 @@ TORCH ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
+# How long `make soak` runs, and what of tools/soak.py; all where nothing is said.
+MINUTES ?= 10
+SOAK ?=
 WORKERS ?= 2
 
 # What was asked for on the command line; the environment is gone through again where that is not what it was made of.
@@ -14,13 +17,14 @@ ASKED := $(strip $(if $(CHOSEN),$(PYTHON)) $(TORCH))
 AGAIN := $(if $(ASKED),$(if $(findstring [$(ASKED)],[$(shell cat $(VENV)/.asked 2>/dev/null)]),,again))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint resolve wheels bench clean again system-packages optional-packages
+.PHONY: help demo test test-slow lint resolve wheels bench soak clean again system-packages optional-packages
 
 help:
 	@echo "make demo       export the demo checkpoint and segment an image it never saw"
 	@echo "make test       everything that CI runs except the lints"
 	@echo "make system-packages  what the tests of compiled code need, by apt-get; the tests do so where they may"
 	@echo "make test-slow  the tests that take long"
+	@echo "make soak       tests that find more the longer they run; MINUTES=$(MINUTES), SOAK= of tools/soak.py --help"
 	@echo "make lint       ruff, mypy, import-linter"
 	@echo "make resolve    whether every extra can be installed from the public index; fetches metadata only"
 	@echo "make wheels     both wheels, installed into empty environments from a package index, and used"
@@ -58,6 +62,9 @@ test: optional-packages $(VENV)/.test
 test-slow: optional-packages $(VENV)/.test
 	$(BIN)/python -m pytest -m slow -n $(WORKERS) --dist loadgroup
 
+soak: $(VENV)/.test
+	$(BIN)/python tools/soak.py --minutes $(MINUTES) $(SOAK)
+
 lint: $(VENV)/.test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -80,4 +87,4 @@ bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks.report
 
 clean:
-	rm -rf $(VENV) $(DEMO) build dist *.egg-info runtimes/python/build runtimes/python/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) build dist *.egg-info runtimes/python/build runtimes/python/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis soak-found

@@ -153,6 +153,7 @@ def run(arguments: Arguments) -> int:
         print_json(
             {
                 "bundle": str(result.path),
+                "digest": result.digest,
                 "seconds": result.seconds,
                 "notes": list(result.notes),
                 "parity": to_json(result.provenance.parity),
@@ -181,7 +182,8 @@ def _show(result: ExportResult, demo: bool) -> None:
     if demo:
         image, labels = str(DEMO_SAMPLE), ",".join(DEMO_LABELS)
     say(
-        f"\n{result.path} is ready ({sum(result.seconds.values()):.1f} s). Next:\n"
+        f"\n{result.path} is ready ({sum(result.seconds.values()):.1f} s). Its digest is\n"
+        f"  {result.digest}\nNext:\n"
         f'  groupvit segment {result.path} {image} --labels "{labels}"\n'
         f"  groupvit verify {result.path} --html report.html\n"
         f"  groupvit inspect {result.path}"

@@ -49,12 +49,12 @@ def run(arguments: Arguments) -> int:
     files = _verify(bundle)
     manifest, provenance = bundle.manifest, find_provenance(bundle)
     if arguments.as_json:
-        print_json({**to_json(manifest), "provenance": to_json(provenance)})
+        print_json({**to_json(manifest), "digest": bundle.digest, "provenance": to_json(provenance)})
         return 0
     if arguments.quiet:
         return 0
     parts: tuple[list[Block], ...] = (
-        [_head(manifest, provenance)],
+        [_head(bundle, provenance)],
         *map(_engine, manifest.engines),
         *_made(manifest, provenance),
         [files],
@@ -74,12 +74,14 @@ def _verify(bundle: OpenBundle) -> Table:
     return table(["file", "bytes", "sha256", "contents"], rows)
 
 
-def _head(manifest: Manifest, provenance: Provenance | None) -> str:
+def _head(bundle: OpenBundle, provenance: Provenance | None) -> str:
+    manifest = bundle.manifest
     model, decode = manifest.model, manifest.decode
     vocabularies = ", ".join(f"{item.name} ({item.size})" for item in manifest.vocabularies) or "none cached"
     rows = {
         "bundle": f"{manifest.name}, schema {manifest.schema_version}",
         **({} if provenance is None else _origin(provenance)),
+        "digest": bundle.digest,
         "fingerprint": manifest.fingerprint,
         "images": f"{_by(model.image_size)} px, patches of {model.patch_size}, grid {_by(model.grid)}",
         "groups": " then ".join(map(str, model.groups)),

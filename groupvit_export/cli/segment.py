@@ -70,6 +70,10 @@ class Arguments(VerbArguments):
         float | None,
         Option("--background-threshold", metavar="T", help="paper decode: below it a pixel is background"),
     ] = None
+    digest: Annotated[
+        str | None,
+        Option("--digest", metavar="SHA256", help="refuse a bundle with another; see groupvit inspect"),
+    ] = None
     device: Device = None
     threads: Threads = None
     as_json: Annotated[bool, Option("--json", help="print a JSON line an image")] = False
@@ -97,6 +101,7 @@ def run(arguments: Arguments) -> int:
         threads=arguments.threads,
         decode=decode,
         max_pixels=arguments.max_pixels,
+        digest=arguments.digest,
     )
     vocabulary = segmenter.vocabulary(
         _named_vocabulary(arguments.vocab or "") if labels is None else labels,

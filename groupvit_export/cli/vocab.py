@@ -95,14 +95,20 @@ def run(arguments: Arguments) -> int:
     )
     if arguments.add:
         path = _add(bundle.root, arguments.add, vocabulary)
+        digest = {"digest": open_bundle(arguments.bundle).digest}
     else:
         assert arguments.output is not None
         path = arguments.output
         vocabulary.save(path)
+        digest = {}
     if arguments.as_json:
-        print_json({"file": str(path), "names": vocabulary.names, "templates": vocabulary.templates})
+        print_json(
+            {"file": str(path), "names": vocabulary.names, "templates": vocabulary.templates, **digest}
+        )
     elif not arguments.quiet:
         say(f"{len(vocabulary)} classes in {path}. Next:")
+        if digest:
+            say(f"  the bundle's digest is now {digest['digest']}")
         say(f"  groupvit segment {arguments.bundle} IMAGE --vocab {arguments.add or path}")
     return 0
 

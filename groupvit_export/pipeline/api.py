@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,10 +42,11 @@ __all__ = ["ExportOptions", "ExportResult", "bundle_path", "export_bundle"]
 
 @dataclass(frozen=True)
 class ExportResult:
-    """The bundle's folder, its two records, seconds by step, and what was assumed of checkpoint and masks."""
+    """The bundle's folder, manifest, digest and provenance, seconds by step, and what was assumed."""
 
     path: Path
     manifest: Manifest
+    digest: str
     provenance: Provenance
     seconds: dict[str, float]
     notes: tuple[str, ...]
@@ -109,9 +111,11 @@ def export_bundle(
             parity=parity,
             precisions=precisions,
         )
-        (stage / MANIFEST_NAME).write_text(manifest.to_text(), encoding="utf-8")
+        text = manifest.to_text().encode()
+        (stage / MANIFEST_NAME).write_bytes(text)
         (stage / PROVENANCE_NAME).write_text(provenance_text(provenance, manifest), encoding="utf-8")
-    return ExportResult(path, manifest, provenance, clock.seconds, (*cautions, *source.notes))
+    digest = hashlib.sha256(text).hexdigest()
+    return ExportResult(path, manifest, digest, provenance, clock.seconds, (*cautions, *source.notes))
 
 
 def _judge(

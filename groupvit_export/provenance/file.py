@@ -14,6 +14,7 @@ from groupvit_export.provenance.records import FORMAT, SCHEMA_VERSION, Provenanc
 from groupvit_runtime import strict_json
 from groupvit_runtime.errors import BundleError
 from groupvit_runtime.manifest import Manifest, read_manifest_value
+from groupvit_runtime.manifest.regular_file import open_regular
 from groupvit_runtime.open_bundle import OpenBundle
 from groupvit_runtime.serialize import from_json, to_json
 
@@ -93,15 +94,16 @@ def check_manifest_seal(bundle: OpenBundle) -> None:
 def _read_value(bundle: OpenBundle) -> dict[str, Any] | None:
     path = bundle.root / PROVENANCE_NAME
     try:
-        size = path.stat().st_size
-        if size > MAX_PROVENANCE_BYTES:
+        with open_regular(path) as file:
+            data = file.read(MAX_PROVENANCE_BYTES + 1)
+        if len(data) > MAX_PROVENANCE_BYTES:
             raise BundleError(
                 f"{PROVENANCE_NAME} is too large to be one",
-                got=f"{size} bytes",
+                got=f"more than {MAX_PROVENANCE_BYTES} bytes",
                 expected=f"at most {MAX_PROVENANCE_BYTES}",
                 fix=_COPY_AGAIN,
             )
-        value = strict_json.loads(path.read_text(encoding="utf-8"))
+        value = strict_json.loads(data.decode("utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:

@@ -19,13 +19,16 @@ def cut_info(info: EngineInfo, stage: int, folder: Path, names: tuple[str, ...])
         folder: that the small engine lies in.
         names: of its files, the one that the runtime opens first.
     """
-    dtypes = {"index": "int64"}
     return replace(
         info,
         files=tuple(FileInfo.of(folder, name) for name in names),
-        inputs=tuple(TensorInfo(grouping_value(stage, name), "float32", ()) for name in INPUTS),
-        outputs=tuple(
-            TensorInfo(grouping_value(stage, name), dtypes.get(name, "float32"), ()) for name in OUTPUTS
-        ),
+        inputs=tuple(_tensor(stage, name) for name in INPUTS),
+        outputs=tuple(_tensor(stage, name) for name in OUTPUTS),
         source=None,
     )
+
+
+def _tensor(stage: int, name: str) -> TensorInfo:
+    dtype = "int64" if name == "index" else "float32"
+    rank = 2 if name in ("bias", "index", "count") else 3
+    return TensorInfo(grouping_value(stage, name), dtype, (-1,) * rank)

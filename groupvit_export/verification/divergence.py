@@ -56,7 +56,7 @@ def first_divergences(
         divergences[name] = bisect(
             clean[key],
             engine.target,
-            engine.files[0].locate(column.root),
+            engine.files[0].verify(column.root),
             _feeds(subject, engine, case.value[image : image + 1]),
         )
     return divergences

@@ -116,8 +116,7 @@ def test_onnxruntime_is_told_to_avoid_saturation(
     demo_bundles: Mapping[str, Path], precision: str, expected: str | None
 ) -> None:
     engine = replace(read_manifest(demo_bundles["onnx"]).engine("image"), precision=precision)
-    path = demo_bundles["onnx"] / engine.files[0].path
-    options = OnnxRuntimeEngine(engine, path, EngineOptions())._session.get_session_options()
+    options = OnnxRuntimeEngine(engine, demo_bundles["onnx"], EngineOptions())._session.get_session_options()
     if expected is None:
         with pytest.raises(RuntimeError):
             options.get_session_config_entry("session.x64quantprecision")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import onnx.inliner
 import pytest
 from fresh_process import in_fresh_process
 from streams import python_streams
@@ -17,7 +19,7 @@ from streams import python_streams
 from groupvit_runtime import Segmenter
 from groupvit_runtime.engines import ENGINES, Engine, EngineOptions, load_engine
 from groupvit_runtime.errors import EngineError, MissingDependencyError, UsageError
-from groupvit_runtime.manifest import read_manifest
+from groupvit_runtime.manifest import FileInfo, read_manifest
 
 
 def image_engine(bundle: Path, options: EngineOptions | None = None):
@@ -119,13 +121,11 @@ def test_an_unknown_target_or_precision_is_refused(demo_bundles: Mapping[str, Pa
 
 
 def test_a_file_that_is_no_engine_is_refused(demo_bundles: Mapping[str, Path], tmp_path: Path) -> None:
-    from groupvit_runtime.manifest import FileInfo
-
-    for target, name in (("onnx", "image.onnx"), ("openvino", "image.xml")):
-        (tmp_path / name).write_text("garbage")
-        info = replace(
-            read_manifest(demo_bundles[target]).engine("image"), files=(FileInfo.of(tmp_path, name),)
-        )
+    for target, names in (("onnx", ["image.onnx"]), ("openvino", ["image.xml", "image.bin"])):
+        for name in names:
+            (tmp_path / name).write_text("garbage")
+        files = tuple(FileInfo.of(tmp_path, name) for name in names)
+        info = replace(read_manifest(demo_bundles[target]).engine("image"), files=files)
         with pytest.raises(EngineError, match="refused the engine"):
             load_engine(info, tmp_path, EngineOptions())
 
@@ -204,3 +204,56 @@ def test_onnx_runtime_computes_no_more_calls_than_there_are_processors(
     engine._engine._session = Counted()
     called_by_sixty_four(engine)
     assert 1 <= most <= 3
+
+
+def renamed_input(graph: onnx.ModelProto) -> None:
+    graph.graph.input[0].name = "images"
+    for node in graph.graph.node:
+        node.input[:] = ["images" if name == "pixel_values" else name for name in node.input]
+
+
+def bytes_for_floats(graph: onnx.ModelProto) -> None:
+    graph.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    for node in graph.graph.node:
+        node.input[:] = ["as floats" if name == "pixel_values" else name for name in node.input]
+    cast = onnx.helper.make_node("Cast", ["pixel_values"], ["as floats"], to=onnx.TensorProto.FLOAT)
+    graph.graph.node.insert(0, cast)
+
+
+def no_masks(graph: onnx.ModelProto) -> None:
+    (masks,) = [output for output in graph.graph.output if output.name == "masks"]
+    graph.graph.output.remove(masks)
+
+
+def one_input_more(graph: onnx.ModelProto) -> None:
+    graph.graph.input.append(onnx.helper.make_tensor_value_info("more", onnx.TensorProto.FLOAT, [1]))
+
+
+@pytest.mark.parametrize("change", [renamed_input, bytes_for_floats, no_masks, one_input_more])
+@pytest.mark.parametrize("target", ["onnx", "openvino"])
+def test_an_engine_with_other_tensors_than_the_manifest_says_is_refused(
+    demo_bundles: Mapping[str, Path], tmp_path: Path, change: Callable[[onnx.ModelProto], None], target: str
+) -> None:
+    import openvino as ov
+
+    graph = onnx.inliner.inline_local_functions(onnx.load(demo_bundles["onnx"] / "image.onnx"))
+    change(graph)
+    onnx.save(graph, tmp_path / "image.onnx")
+    names = ["image.onnx"]
+    if target == "openvino":
+        names = ["image.xml", "image.bin"]
+        ov.save_model(ov.convert_model(tmp_path / "image.onnx"), tmp_path / "image.xml", False)
+    info = read_manifest(demo_bundles[target]).engine("image")
+    changed = replace(info, files=tuple(FileInfo.of(tmp_path, name) for name in names))
+    with pytest.raises(EngineError, match="other tensors in the engine than the manifest says"):
+        load_engine(changed, tmp_path, EngineOptions())
+
+
+def test_onnx_runtime_prints_nothing_of_a_call_that_fails(
+    demo_bundles: Mapping[str, Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    info = read_manifest(demo_bundles["onnx"]).engine("text")
+    engine = load_engine(info, demo_bundles["onnx"], EngineOptions())
+    with pytest.raises(EngineError, match="could not run the engine"):
+        engine.run({"input_ids": np.full((1, 4), 1 << 40, np.int64)})
+    assert capfd.readouterr() == ("", "")

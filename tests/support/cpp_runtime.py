@@ -28,7 +28,14 @@ class Library(c_interface.Library):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         raw = self.raw
-        for name in ("engines", "status_name", "segmenter_warning", "vocabulary_name", "result_name"):
+        for name in (
+            "engines",
+            "status_name",
+            "segmenter_digest",
+            "segmenter_warning",
+            "vocabulary_name",
+            "result_name",
+        ):
             getattr(raw, f"groupvit_{name}").restype = c_char_p
         for name in ("vocabulary_count", "result_name_count"):
             getattr(raw, f"groupvit_{name}").restype = c_size_t
@@ -36,7 +43,7 @@ class Library(c_interface.Library):
             getattr(raw, f"groupvit_result_{name}").restype = c_int64
         for name in ("result_free", "result_width", "result_height", "result_labels", "result_name_count"):
             getattr(raw, f"groupvit_{name}").argtypes = [c_void_p]
-        for name in ("segmenter_warning", "vocabulary_count"):
+        for name in ("segmenter_digest", "segmenter_warning", "vocabulary_count"):
             getattr(raw, f"groupvit_{name}").argtypes = [c_void_p]
         for name in ("vocabulary_name", "result_name", "result_score"):
             getattr(raw, f"groupvit_{name}").argtypes = [c_void_p, c_size_t]
@@ -83,6 +90,23 @@ class CppResult:
 
 
 class CppSegmenter(c_interface.CppSegmenter):
+    @classmethod
+    def pinned(cls, library: c_interface.Library, bundle: Path, digest: str) -> CppSegmenter:
+        """Loaded as the bundle of this digest."""
+        made = cls.__new__(cls)
+        made.library, made.handle = library, c_void_p()
+        raw = library.raw
+        library.check(
+            raw.groupvit_segmenter_load_pinned(
+                str(bundle).encode(), digest.encode(), None, byref(made.handle)
+            )
+        )
+        return made
+
+    @property
+    def digest(self) -> str:
+        return self.library.raw.groupvit_segmenter_digest(self.handle).decode()
+
     @property
     def warning(self) -> str:
         return self.library.raw.groupvit_segmenter_warning(self.handle).decode()

@@ -99,7 +99,7 @@ DAMAGED: Final[dict[str, tuple[Damage, str]]] = {
     ),
     "a requirement that is no list": (edited(lambda value: value.update(requires="tiles")), _FIELDS),
     **{
-        what: (edited(change), f"{_FIELDS}|cannot be followed|contradict")
+        what: (edited(change), f"{_FIELDS}|cannot be followed|contradict|out of bounds")
         for what, change in BROKEN_SCHEMA.items()
     },
     "no schema version": (edited(lambda value: value.pop("schema_version")), "schema version"),
@@ -109,21 +109,21 @@ DAMAGED: Final[dict[str, tuple[Damage, str]]] = {
     "an unknown verdict": (edited(lambda value: value.update(verdict="pass")), _FIELDS),
     "a filter without antialiasing": (
         edited(lambda value: value["preprocessing"]["hf"].update(filter="bicubic", antialias=False)),
-        "cannot be followed",
+        "cannot be followed|out of bounds",
     ),
     "a std of zero": (
         edited(lambda value: value["preprocessing"]["paper"].update(std=[1, 0, 1])),
-        "cannot be followed",
+        "cannot be followed|out of bounds",
     ),
     "gaps between windows": (
         edited(lambda value: value["decode"]["paper"]["window"].update(stride=10**4)),
-        "cannot be followed",
+        "cannot be followed|out of bounds",
     ),
     **{f"the path {path!r}": (_path(path), "outside the bundle") for path in (*LEAVING_PATHS, "a/..")},
-    "a path that is too long": (_path("x" * 5000), "cannot be read|missing"),
+    "a path that is too long": (_path("x" * 5000), "cannot be read|missing|out of bounds"),
     "a folder in place of a file": (_path("."), "missing"),
     "a link that leaves the bundle": (link_outside, "link that leaves"),
-    "a link to itself": (_link_to_itself, "cannot be read|missing"),
+    "a link to itself": (_link_to_itself, "cannot be read|missing|out of bounds"),
     **{
         f"without {name}": (lambda bundle, name=name: (bundle / name).unlink(), f"missing(.|\n)*{name}")
         for name in ("image.bin", "text.xml", "tokenizer.json")
@@ -132,7 +132,7 @@ DAMAGED: Final[dict[str, tuple[Damage, str]]] = {
     "half of text.bin": (lambda bundle: truncate(bundle, "text.bin"), "truncated(.|\n)*text.bin"),
     "a size that is negative": (
         edited(lambda value: value["engines"][0]["files"][0].update(bytes=-1)),
-        "truncated",
+        "out of bounds",
     ),
     **{
         f"the text {text[:10]!r}": (_whole(text.encode()), f"{_NOT_JSON}|not the manifest")
@@ -172,8 +172,8 @@ def full_manifest() -> Manifest:
             target="trt",
             precision="int8",
             files=(file, FileInfo("deep/er/image.bin", "f" * 64, 0)),
-            inputs=(TensorInfo("pixels", "uint8", (-1, 224, 224, 3)),),
-            outputs=(TensorInfo("masks", "float32", (-1, 8, 14, 14)), TensorInfo("count", "int64", ())),
+            inputs=inputs,
+            outputs=(*outputs, TensorInfo("count", "int64", ())),
             versions={"tensorrt_rtx": "1.4", "": "é"},
             hardware="any GPU",
             source=file,
@@ -181,13 +181,28 @@ def full_manifest() -> Manifest:
             normalizes="paper",
             quantization=QuantizationInfo("avx2", never_saturates=True),
         )
-        for role in ("image", "text")
+        for role, inputs, outputs in (
+            (
+                "image",
+                (TensorInfo("pixels", "uint8", (-1, 224, 224, 3)),),
+                (
+                    TensorInfo("image_embeds", "float32", (-1, 64)),
+                    TensorInfo("group_embeds", "float32", (-1, 12, 64)),
+                    TensorInfo("masks", "float32", (-1, 12, 14, 14)),
+                ),
+            ),
+            (
+                "text",
+                (TensorInfo("input_ids", "int64", (-1, -1)),),
+                (TensorInfo("text_embeds", "float32", (-1, 64)),),
+            ),
+        )
     )
     return Manifest(
         name="everything 猫",
         fingerprint="a" * 64,
         verdict="AMBIGUOUS",
-        model=ModelInfo((224, 448), 16, (14, 28), (24, 12), 64, 2.6592, 77, 49407),
+        model=ModelInfo((224, 224), 16, (14, 14), (24, 12), 64, 2.6592, 77, 49407),
         engines=engines,
         tokenizer=FileInfo("tokenizer.json", "1" * 64, 3),
         prompts=("a {}.", "{}"),

@@ -197,7 +197,7 @@ class FakeTensorRT:
     invalid: tuple[str, ...] = ()
     max_contexts: int = 100
     contexts: int = 0
-    refitted: str | None = None
+    refitted: bytes | None = None
     executions: int = 0
     kernels: set[tuple[int, ...]] = field(default_factory=set)
 
@@ -254,8 +254,8 @@ class FakeTensorRT:
         class OnnxParserRefitter:
             def __init__(self, refitter, logger) -> None: ...
 
-            def refit_from_file(self, path):
-                outer.refitted = path
+            def refit(self, graph):
+                outer.refitted = graph
                 return True
 
         self.Refitter, self.OnnxParserRefitter = Refitter, OnnxParserRefitter

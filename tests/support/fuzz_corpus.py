@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import struct
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from damaged_bundles import full_manifest
+from bad_bundles import make_older, with_additions
+from changed_manifests import VALUE
 from damaged_vocabularies import DAMAGED, file_bytes, with_header
 from sentences import sentences
 from tokenizers.pre_tokenizers import ByteLevel
@@ -27,6 +29,12 @@ def _bytes_tokenizer() -> str:
     return str(json.dumps(json.loads(tokenizer.to_str()), ensure_ascii=False))
 
 
+def _older() -> dict[str, Any]:
+    value = copy.deepcopy(VALUE)
+    make_older(value, 4)
+    return value
+
+
 def _settled(data: bytes) -> bytes:
     """The same file with its header in order, which the library writes in another one every time."""
     (length,) = struct.unpack("<Q", data[:8])
@@ -38,7 +46,9 @@ def seeds() -> dict[str, bytes]:
     """Contents by path."""
     demo = json.dumps(json.loads((DEMO_CHECKPOINT / "tokenizer.json").read_text())).encode()
     found = {
-        "manifest/full.json": json.dumps(json.loads(full_manifest().to_text())).encode(),
+        "manifest/full.json": json.dumps(VALUE).encode(),
+        "manifest/newer.json": json.dumps(with_additions(VALUE)).encode(),
+        "manifest/older.json": json.dumps(_older()).encode(),
         "vocabulary/two.safetensors": _settled(file_bytes()),
         "vocabulary/nested.safetensors": _settled(file_bytes(names="[[[1]]]")),
         "vocabulary/tensors.safetensors": _settled(DAMAGED["two tensors"][0]),

@@ -47,9 +47,6 @@ class TextProbe:
         sizes = ctypes.c_size_t(len(data)), ctypes.c_size_t(chunk)
         return self._call("probe_sha256", data, *sizes, int(portable)).decode()
 
-    def sha256_of(self, path: Path) -> str:
-        return self._call("probe_sha256_of", str(path).encode()).decode()
-
     def load_vocabulary(self, path: Path) -> LoadedVocabulary:
         count, templates, width, fingerprint, rest = self._call(
             "probe_load_vocabulary", str(path).encode()

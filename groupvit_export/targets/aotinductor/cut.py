@@ -17,7 +17,7 @@ from groupvit_runtime.manifest import EngineInfo, TensorInfo
 
 def cut_op(info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | Missing:
     """See `Target.cut_op`. A package cannot be cut; the op is compiled in the sizes that it has there."""
-    facts = package_facts(info, root / info.files[0].path)
+    facts = package_facts(info, info.files[0].verify(root))
     if len(facts.grouping) < stage:
         return Missing(MissingPart.GROUPING_RECORD)
     sizes = facts.grouping[stage - 1]

@@ -25,7 +25,7 @@ def build(model: onnx.ModelProto, folder: Path, request: BuildRequest[TargetOpti
 
 def cut_op(info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | Missing:
     """See `Target.cut_op`."""
-    small = isolate_grouping(onnx.load(root / info.files[0].path), stage)
+    small = isolate_grouping(onnx.load_from_string(info.files[0].read(root)), stage)
     if small is None:
         return Missing(MissingPart.GROUPING_NODE)
     name = f"grouping_{stage}.onnx"

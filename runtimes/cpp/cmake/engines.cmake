@@ -29,7 +29,7 @@ endfunction()
 if(NOT GROUPVIT_WITH_OPENVINO STREQUAL OFF)
   find_package(OpenVINO QUIET COMPONENTS Runtime)
 endif()
-groupvit_engine(OPENVINO "${OpenVINO_FOUND}" "src/engines/openvino.cpp;src/engines/mapped_weights.cpp" openvino::runtime
+groupvit_engine(OPENVINO "${OpenVINO_FOUND}" src/engines/openvino.cpp openvino::runtime
   "pip install openvino; its folder cmake/ goes into -DOpenVINO_DIR=")
 
 # Needs no SDK: its interface is in third_party/, and its library is loaded when a bundle first wants it.
@@ -76,7 +76,7 @@ endif()
 if(NOT GROUPVIT_WITH_TORCH STREQUAL OFF)
   find_package(Torch QUIET)
 endif()
-groupvit_engine(TORCH "${Torch_FOUND}" src/engines/torch.cpp torch
+groupvit_engine(TORCH "${Torch_FOUND}" "src/engines/torch.cpp;src/engines/private_copy.cpp" torch
   "pip install torch; what torch.utils.cmake_prefix_path says goes into -DCMAKE_PREFIX_PATH=")
 if(TARGET groupvit_torch)
   set_target_properties(groupvit_torch PROPERTIES CXX_STANDARD 20)

@@ -5,15 +5,13 @@
 #include <string_view>
 
 #include "error.hpp"
-#include "memory_file.hpp"
 #include "tokenizer.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace groupvit::detail;
-  static const MemoryFile file;
   const auto* zero = std::find(data, data + size, 0);
   try {
-    const Tokenizer tokenizer(file.write(data, static_cast<std::size_t>(zero - data)));
+    const Tokenizer tokenizer({reinterpret_cast<const char*>(data), static_cast<std::size_t>(zero - data)}, "fuzz");
     const auto* sentence = reinterpret_cast<const char*>(zero == data + size ? zero : zero + 1);
     tokenizer.encode({sentence, static_cast<std::size_t>(reinterpret_cast<const char*>(data) + size - sentence)});
   } catch (const Error& error) {

@@ -4,12 +4,10 @@
 #include <string>
 
 #include "error.hpp"
-#include "memory_file.hpp"
 #include "vocabulary.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace groupvit::detail;
-  static const MemoryFile file;
   const auto guarded = [](const auto& body) {
     try {
       body();
@@ -18,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
   };
   guarded([&] {
-    const Vocabulary vocabulary = load_vocabulary(file.write(data, size));
+    const Vocabulary vocabulary = parse_vocabulary({reinterpret_cast<const char*>(data), size}, "fuzz");
     if (vocabulary.embeddings.size() != vocabulary.names.size() * static_cast<std::size_t>(vocabulary.width)) {
       __builtin_trap();
     }

@@ -14,6 +14,7 @@ struct Bundle {
 };
 
 // Throws Error(GROUPVIT_ERROR_BUNDLE) for what is none, damaged, incomplete, zipped, or of another schema.
-Bundle open_bundle(const std::filesystem::path& path);
+// `digest` as for read_manifest.
+Bundle open_bundle(const std::filesystem::path& path, const std::string& digest = {});
 
 }  // namespace groupvit::detail

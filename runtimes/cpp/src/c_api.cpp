@@ -136,6 +136,15 @@ void copy_rows(const Segmentation& result, std::uint16_t* labels, std::int64_t s
   }
 }
 
+void load_segmenter(const char* bundle, const SessionOptions& options, groupvit_segmenter** segmenter) {
+  require(bundle, "bundle");
+  require(segmenter, "segmenter");
+  auto loaded = std::make_unique<groupvit_segmenter>();
+  loaded->session = std::make_unique<Session>(std::filesystem::u8path(bundle), options);
+  loaded->warning = loaded->session->warning();
+  *segmenter = loaded.release();
+}
+
 std::string joined_engines() {
   std::string text;
   for (const std::string& name : built_engines()) text += (text.empty() ? "" : ",") + name;
@@ -201,15 +210,22 @@ groupvit_options groupvit_default_options(void) {
 
 groupvit_status groupvit_segmenter_load(const char* bundle, const groupvit_params* params,
                                         groupvit_segmenter** segmenter) {
+  return guarded([&] { load_segmenter(bundle, session_options(params), segmenter); });
+}
+
+groupvit_status groupvit_segmenter_load_pinned(const char* bundle, const char* digest, const groupvit_params* params,
+                                               groupvit_segmenter** segmenter) {
   return guarded([&] {
-    require(bundle, "bundle");
-    require(segmenter, "segmenter");
-    const SessionOptions options = session_options(params);
-    auto loaded = std::make_unique<groupvit_segmenter>();
-    loaded->session = std::make_unique<Session>(std::filesystem::u8path(bundle), options);
-    loaded->warning = loaded->session->warning();
-    *segmenter = loaded.release();
+    require(digest, "digest");
+    SessionOptions options = session_options(params);
+    // Empty would mean any.
+    options.digest = *digest == '\0' ? "none" : digest;
+    load_segmenter(bundle, options, segmenter);
   });
+}
+
+const char* groupvit_segmenter_digest(const groupvit_segmenter* segmenter) {
+  return segmenter == nullptr ? "" : segmenter->session->manifest().digest.c_str();
 }
 
 void groupvit_segmenter_free(groupvit_segmenter* segmenter) { delete segmenter; }

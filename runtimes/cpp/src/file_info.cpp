@@ -42,6 +42,13 @@ bool is_below(const fs::path& path, const fs::path& root) {
   return true;
 }
 
+void check_size(const FileInfo& info, const fs::path& file, std::uintmax_t size) {
+  if (info.bytes >= 0 && size == static_cast<std::uintmax_t>(info.bytes)) return;
+  throw Error(GROUPVIT_ERROR_BUNDLE, "a file of the bundle is truncated or was changed",
+              file.u8string() + " has " + std::to_string(size) + " bytes", std::to_string(info.bytes) + " bytes",
+              "copy the bundle again, or export it again");
+}
+
 }  // namespace
 
 fs::path FileInfo::locate(const fs::path& root) const {
@@ -61,28 +68,38 @@ fs::path FileInfo::locate(const fs::path& root) const {
   }
   const std::uintmax_t size = fs::file_size(file, error);
   if (error) unreadable(file, error.message());
-  if (bytes < 0 || size != static_cast<std::uintmax_t>(bytes)) {
-    throw Error(GROUPVIT_ERROR_BUNDLE, "a file of the bundle is truncated or was changed",
-                file.u8string() + " has " + std::to_string(size) + " bytes", std::to_string(bytes) + " bytes",
-                "copy the bundle again, or export it again");
-  }
+  check_size(*this, file, size);
   return file;
 }
 
-fs::path FileInfo::verify(const fs::path& root) const {
+Bytes FileInfo::load(const fs::path& root) const {
   const fs::path file = locate(root);
-  std::string digest;
   try {
-    digest = sha256_of(file);
+    RegularFile stream(file);
+    // Before anything is allocated by a number that the manifest has.
+    check_size(*this, file, stream.size());
+    Bytes contents(static_cast<std::size_t>(bytes));
+    check_size(*this, file, stream.read(contents.data(), contents.size()));
+    return contents;
   } catch (const std::system_error& error) {
     unreadable(file, error.code().message());
   }
-  if (digest != sha256) {
-    throw Error(GROUPVIT_ERROR_BUNDLE, "a file of the bundle is not the one that was exported",
-                file.u8string() + " has sha256 " + digest, "sha256 " + sha256,
-                "copy the bundle again, or export it again");
-  }
-  return file;
+}
+
+void FileInfo::check(const Bytes& contents, const fs::path& root) const {
+  Sha256 hash;
+  hash.update(contents.data(), contents.size());
+  const std::string digest = hash.hex_digest();
+  if (digest == sha256) return;
+  throw Error(GROUPVIT_ERROR_BUNDLE, "a file of the bundle is not the one that was exported",
+              joined(root, path).u8string() + " has sha256 " + digest, "sha256 " + sha256,
+              "copy the bundle again, or export it again");
+}
+
+Bytes FileInfo::read(const fs::path& root) const {
+  Bytes contents = load(root);
+  check(contents, root);
+  return contents;
 }
 
 }  // namespace groupvit::detail

@@ -1,16 +1,17 @@
 #include "manifest.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <system_error>
 #include <utility>
 
+#include "ascii.hpp"
 #include "error.hpp"
 #include "json.hpp"
+#include "manifest_consistency.hpp"
 #include "manifest_fields.hpp"
 #include "record.hpp"
+#include "regular_file.hpp"
+#include "sha256.hpp"
 
 namespace groupvit::detail {
 namespace {
@@ -113,6 +114,25 @@ void check_requirements(const json::Value& value) {
               kExportAgain);
 }
 
+// The digest of the bundle whose manifest is `text`.
+std::string checked_digest(const std::string& text, std::string expected, const fs::path& path) {
+  Sha256 hash;
+  hash.update(text.data(), text.size());
+  const std::string found = hash.hex_digest();
+  if (expected.empty()) return found;
+  std::transform(expected.begin(), expected.end(), expected.begin(), to_ascii_lower);
+  if (expected.size() != found.size() || expected.find_first_not_of("0123456789abcdef") != std::string::npos) {
+    throw Error(GROUPVIT_ERROR_USAGE, "this is not the digest of a bundle", "'" + expected.substr(0, 80) + "'",
+                "64 hexadecimal digits",
+                "groupvit inspect BUNDLE, or sha256sum BUNDLE/manifest.json, where the bundle is trusted");
+  }
+  if (found == expected) return found;
+  throw Error(GROUPVIT_ERROR_BUNDLE, "this is not the bundle that was asked for",
+              path.u8string() + " with digest " + found, expected,
+              "get the bundle again from where it was exported; or, if it was changed on purpose, as by groupvit vocab "
+              "--add, ask for its new digest");
+}
+
 }  // namespace
 
 std::optional<std::int64_t> EngineInfo::max_batch() const {
@@ -151,33 +171,34 @@ Manifest parse_manifest(std::string_view text, const std::string& where) {
   ManifestRecord record;
   record::decode(record, value, "manifest");
   check_engines(record.engines);
-  return to_manifest(std::move(record));
+  Manifest manifest = to_manifest(std::move(record));
+  check_consistency(manifest);
+  return manifest;
 }
 
-Manifest read_manifest(const fs::path& root) {
+Manifest read_manifest(const fs::path& root, const std::string& digest) {
   const fs::path path = root / kManifestName;
   std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  if (status.type() == fs::file_type::not_found) {
+  if (fs::status(path, error).type() == fs::file_type::not_found) {
     throw Error(GROUPVIT_ERROR_BUNDLE, "this is not a bundle",
                 std::string("no ") + kManifestName + " in " + root.u8string(),
                 "a folder written by `groupvit export`", kExport);
   }
-  if (error) unreadable(path, error.message());
-  if (!fs::is_regular_file(status)) unreadable(path, "it is no file");
-  std::ifstream file(path, std::ios::binary);
-  if (!file) unreadable(path, std::strerror(errno));
-  // One byte more than is allowed tells a file that is too large, whatever its size was said to be.
-  std::string text(kMaxManifestBytes + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad()) unreadable(path, std::strerror(errno));
-  text.resize(static_cast<std::size_t>(file.gcount()));
+  std::string text;
+  try {
+    text = read_text(path, kMaxManifestBytes);
+  } catch (const std::system_error& reason) {
+    unreadable(path, reason.code().message());
+  }
   if (text.size() > kMaxManifestBytes) {
     throw Error(GROUPVIT_ERROR_BUNDLE, "the manifest is too large to be one",
-                std::to_string(fs::file_size(path, error)) + " bytes",
+                "more than " + std::to_string(kMaxManifestBytes) + " bytes",
                 "at most " + std::to_string(kMaxManifestBytes), kExportAgain);
   }
-  return parse_manifest(text, path.u8string());
+  const std::string found = checked_digest(text, digest, path);
+  Manifest manifest = parse_manifest(text, path.u8string());
+  manifest.digest = found;
+  return manifest;
 }
 
 }  // namespace groupvit::detail

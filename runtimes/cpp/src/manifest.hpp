@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "contract.hpp"
+#include "regular_file.hpp"
 
 namespace groupvit::detail {
 
@@ -28,8 +29,11 @@ struct FileInfo {
 
   // Full path after checking that the file is inside `root`, there, and of the right size.
   std::filesystem::path locate(const std::filesystem::path& root) const;
-  // Like locate, and compares the contents with the hash. Both throw Error(GROUPVIT_ERROR_BUNDLE).
-  std::filesystem::path verify(const std::filesystem::path& root) const;
+  // The contents, before they are compared with the hash: `check` does that, with what is in memory.
+  Bytes load(const std::filesystem::path& root) const;
+  void check(const Bytes& contents, const std::filesystem::path& root) const;
+  // Both. All of these throw Error(GROUPVIT_ERROR_BUNDLE).
+  Bytes read(const std::filesystem::path& root) const;
 };
 
 // -1 in `shape` is a dimension chosen at run time.
@@ -112,12 +116,15 @@ struct Manifest {
   std::string default_decode;  // "hf" or "paper"
   std::optional<PaperDecode> paper_decode;
   std::vector<VocabularyInfo> vocabularies;
+  std::string digest;  // of the bundle: the sha256 of the file that all this was read from
 
   const EngineInfo& engine(std::string_view role) const;
 };
 
 // Throws Error(GROUPVIT_ERROR_BUNDLE) for everything that parse_manifest of the Python runtime refuses.
 Manifest parse_manifest(std::string_view text, const std::string& where);
-Manifest read_manifest(const std::filesystem::path& root);
+// `digest`: that the bundle must have, checked before anything in it is believed; empty for any. What is none is
+// Error(GROUPVIT_ERROR_USAGE).
+Manifest read_manifest(const std::filesystem::path& root, const std::string& digest = {});
 
 }  // namespace groupvit::detail

@@ -72,6 +72,10 @@ inline std::string shown(const std::vector<std::int64_t>& shape) {
 }  // namespace manifest_fields
 
 // A size is a list of two.
+inline void check_bounds(const record::Bounds& bounds, const Size& size, const std::string& where) {
+  record::check_bounds(bounds, std::array<std::int64_t, 2>{size.height, size.width}, where);
+}
+
 inline void decode(Size& out, const json::Value& value, const std::string& where) {
   std::array<std::int64_t, 2> sides{};
   record::decode(sides, value, where);
@@ -80,38 +84,38 @@ inline void decode(Size& out, const json::Value& value, const std::string& where
 
 inline auto fields(const FileInfo*) {
   using R = FileInfo;
-  return std::make_tuple(record::field("path", &R::path), record::field("sha256", &R::sha256),
-                         record::field("bytes", &R::bytes));
+  return std::make_tuple(record::field("path", &R::path, record::line()), record::field("sha256", &R::sha256, record::sha256()),
+                         record::field("bytes", &R::bytes, record::range(0, 17179869184.0)));
 }
 
 inline auto fields(const TensorInfo*) {
   using R = TensorInfo;
-  return std::make_tuple(record::field("name", &R::name), record::field("dtype", &R::dtype),
-                         record::field("shape", &R::shape));
+  return std::make_tuple(record::field("name", &R::name, record::word()), record::field("dtype", &R::dtype, record::word()),
+                         record::field("shape", &R::shape, record::list(8, record::range(-1, 2147483647))));
 }
 
 inline auto fields(const ProfileInfo*) {
   using R = ProfileInfo;
-  return std::make_tuple(record::field("name", &R::name), record::field("min", &R::min),
-                         record::field("opt", &R::opt), record::field("max", &R::max));
+  return std::make_tuple(record::field("name", &R::name, record::word()), record::field("min", &R::min, record::list(8, record::range(1, 2147483647))),
+                         record::field("opt", &R::opt, record::list(8, record::range(1, 2147483647))), record::field("max", &R::max, record::list(8, record::range(1, 2147483647))));
 }
 
 inline auto fields(const TensorRTInfo*) {
   using R = TensorRTInfo;
   return std::make_tuple(
       record::one_of("flavor", &R::flavor, manifest_fields::words({"tensorrt", "rtx"})),
-      record::field("version", &R::version),
-      record::field("compute_capabilities", &R::compute_capabilities),
+      record::field("version", &R::version, record::word()),
+      record::field("compute_capabilities", &R::compute_capabilities, record::list(64, record::word())),
       record::one_of("hardware_compatibility", &R::hardware_compatibility,
                      manifest_fields::words({"none", "ampere+", "same-cc"})),
       record::field("version_compatible", &R::version_compatible), record::field("tf32", &R::tf32),
       record::field("stripped", &R::stripped), record::field("refittable", &R::refittable),
-      record::field("profiles", &R::profiles), record::field("rebuild", &R::rebuild));
+      record::field("profiles", &R::profiles, record::list(16)), record::field("rebuild", &R::rebuild, record::text(8192)));
 }
 
 inline auto fields(const QuantizationInfo*) {
   using R = QuantizationInfo;
-  return std::make_tuple(record::field("instruction_set", &R::instruction_set),
+  return std::make_tuple(record::field("instruction_set", &R::instruction_set, record::word()),
                          record::field("never_saturates", &R::never_saturates));
 }
 
@@ -119,9 +123,9 @@ inline auto fields(const EngineInfo*) {
   using R = EngineInfo;
   return std::make_tuple(
       record::one_of("role", &R::role, manifest_fields::words({"image", "text"})),
-      record::field("target", &R::target), record::field("precision", &R::precision),
-      record::field("files", &R::files), record::field("inputs", &R::inputs), record::field("outputs", &R::outputs),
-      record::field("versions", &R::versions), record::field("hardware", &R::hardware),
+      record::field("target", &R::target, record::word()), record::field("precision", &R::precision, record::word()),
+      record::field("files", &R::files, record::list(8)), record::field("inputs", &R::inputs, record::list(16)), record::field("outputs", &R::outputs, record::list(64)),
+      record::field("versions", &R::versions, record::list(64, record::word())), record::field("hardware", &R::hardware, record::line()),
       record::field("source", &R::source), record::field("tensorrt", &R::tensorrt),
       record::one_of("normalizes", &R::normalizes, manifest_fields::kDecodes),
       record::field("quantization", &R::quantization));
@@ -129,13 +133,13 @@ inline auto fields(const EngineInfo*) {
 
 inline auto fields(const ModelInfo*) {
   using R = ModelInfo;
-  return std::make_tuple(record::field("image_size", &R::image_size),
-                         record::field("patch_size", &R::patch_size), record::field("grid", &R::grid),
-                         record::field("groups", &R::groups),
-                         record::field("projection_dim", &R::projection_dim),
-                         record::field("logit_scale", &R::logit_scale),
-                         record::field("text_max_length", &R::text_max_length),
-                         record::field("text_pad_id", &R::text_pad_id));
+  return std::make_tuple(record::field("image_size", &R::image_size, record::list(2, record::side())),
+                         record::field("patch_size", &R::patch_size, record::side()), record::field("grid", &R::grid, record::list(2, record::side())),
+                         record::field("groups", &R::groups, record::list(8, record::side(), 1)),
+                         record::field("projection_dim", &R::projection_dim, record::range(1, 16384)),
+                         record::field("logit_scale", &R::logit_scale, record::range(-50, 50)),
+                         record::field("text_max_length", &R::text_max_length, record::side()),
+                         record::field("text_pad_id", &R::text_pad_id, record::range(0, 2147483647)));
 }
 
 inline auto fields(const PreprocessingRecord*) {
@@ -143,8 +147,8 @@ inline auto fields(const PreprocessingRecord*) {
   return std::make_tuple(
       record::one_of("resize", &R::resize,
                      {{"whole", ResizeMode::kWhole}, {"short_side", ResizeMode::kShortSide}}),
-      record::field("antialias", &R::antialias), record::field("mean", &R::mean),
-      record::field("std", &R::std),
+      record::field("antialias", &R::antialias), record::field("mean", &R::mean, record::list(3, record::range(-1e6, 1e6))),
+      record::field("std", &R::std, record::list(3, record::range(1e-6, 1e6))),
       record::one_of("filter", &R::filter,
                      {{"nearest", ResizeFilter::kNearest},
                       {"bilinear", ResizeFilter::kBilinear},
@@ -155,7 +159,7 @@ inline auto fields(const PreprocessingRecord*) {
                       {"opencv_bilinear", ResizeFilter::kOpenCvBilinear}}),
       record::one_of("color_order", &R::color_order, {{"RGB", ColorOrder::kRgb}, {"BGR", ColorOrder::kBgr}}),
       record::one_of("rounding", &R::rounding, manifest_fields::words({"uint8"})),
-      record::field("rescale", &R::rescale));
+      record::field("rescale", &R::rescale, record::range(1e-6, 1e6)));
 }
 
 inline auto fields(const PreprocessingsRecord*) {
@@ -165,16 +169,16 @@ inline auto fields(const PreprocessingsRecord*) {
 
 inline auto fields(const SlidingWindow*) {
   using R = SlidingWindow;
-  return std::make_tuple(record::field("size", &R::size), record::field("stride", &R::stride),
-                         record::field("long_side_max", &R::long_side_max));
+  return std::make_tuple(record::field("size", &R::size, record::side()), record::field("stride", &R::stride, record::side()),
+                         record::field("long_side_max", &R::long_side_max, record::range(1, 16384)));
 }
 
 inline auto fields(const PaperDecode*) {
   using R = PaperDecode;
   return std::make_tuple(record::field("window", &R::window),
                          record::field("background_threshold", &R::background_threshold),
-                         record::field("top_classes", &R::top_classes),
-                         record::field("max_logit_scale", &R::max_logit_scale));
+                         record::field("top_classes", &R::top_classes, record::range(1, 65535)),
+                         record::field("max_logit_scale", &R::max_logit_scale, record::range(1e-6, 1e6)));
 }
 
 inline auto fields(const DecodeRecord*) {
@@ -185,26 +189,26 @@ inline auto fields(const DecodeRecord*) {
 
 inline auto fields(const VocabularyInfo*) {
   using R = VocabularyInfo;
-  return std::make_tuple(record::field("name", &R::name), record::field("size", &R::size),
+  return std::make_tuple(record::field("name", &R::name, record::word()), record::field("size", &R::size, record::range(1, 65535)),
                          record::field("file", &R::file));
 }
 
 inline auto fields(const SchemaVersion*) {
   using R = SchemaVersion;
-  return std::make_tuple(record::field("major", &R::major), record::field("minor", &R::minor));
+  return std::make_tuple(record::field("major", &R::major, record::range(0, 2147483647)), record::field("minor", &R::minor, record::range(0, 2147483647)));
 }
 
 inline auto fields(const ManifestRecord*) {
   using R = ManifestRecord;
   return std::make_tuple(
       record::one_of("format", &R::format, manifest_fields::words({kFormat})),
-      record::field("schema_version", &R::schema_version), record::field("requires", &R::requirements),
-      record::field("name", &R::name), record::field("fingerprint", &R::fingerprint),
+      record::field("schema_version", &R::schema_version), record::field("requires", &R::requirements, record::list(64, record::word())),
+      record::field("name", &R::name, record::line()), record::field("fingerprint", &R::fingerprint, record::sha256()),
       record::one_of("verdict", &R::verdict, manifest_fields::words({"PASS", "AMBIGUOUS", "FAIL"})),
-      record::field("model", &R::model), record::field("engines", &R::engines),
-      record::field("tokenizer", &R::tokenizer), record::field("prompts", &R::prompts),
+      record::field("model", &R::model), record::field("engines", &R::engines, record::list(8)),
+      record::field("tokenizer", &R::tokenizer), record::field("prompts", &R::prompts, record::list(1024, record::text(1024, record::Form::kTemplate), 1)),
       record::field("preprocessing", &R::preprocessing), record::field("decode", &R::decode),
-      record::field("vocabularies", &R::vocabularies));
+      record::field("vocabularies", &R::vocabularies, record::list(1024)));
 }
 
 inline void check(const FileInfo& file) {
@@ -240,12 +244,6 @@ inline void check(const TensorRTInfo& info) {
 }
 
 inline void check(const PreprocessingRecord& spec) {
-  if (spec.rescale <= 0) {
-    manifest_fields::refuse("preprocessing.rescale", std::to_string(spec.rescale), "a number above 0");
-  }
-  for (const double value : spec.std) {
-    if (value <= 0) manifest_fields::refuse("preprocessing.std", std::to_string(value), "a number above 0");
-  }
   const bool never = spec.filter == ResizeFilter::kNearest || spec.filter == ResizeFilter::kOpenCvBilinear;
   if (never && spec.antialias) {
     manifest_fields::refuse("preprocessing.antialias", "true", "false: this filter has no antialiasing");
@@ -256,10 +254,6 @@ inline void check(const PreprocessingRecord& spec) {
 }
 
 inline void check(const SlidingWindow& window) {
-  for (const auto& [name, value] : {std::pair("window.size", window.size), std::pair("window.stride", window.stride),
-                                    std::pair("window.long_side_max", window.long_side_max)}) {
-    if (value < 1) manifest_fields::refuse(name, std::to_string(value), "an integer of at least 1");
-  }
   if (window.stride > window.size) {
     manifest_fields::refuse("window.stride", std::to_string(window.stride),
                             "at most the window's size, " + std::to_string(window.size));
@@ -274,12 +268,6 @@ inline void check(const PaperDecode& decode) {
   if (decode.background_threshold && !(0 <= *decode.background_threshold && *decode.background_threshold <= 1)) {
     manifest_fields::refuse("decode.background_threshold", std::to_string(*decode.background_threshold),
                             "0 to 1, or null");
-  }
-  if (decode.top_classes < 1) {
-    manifest_fields::refuse("decode.top_classes", std::to_string(decode.top_classes), "an integer of at least 1");
-  }
-  if (decode.max_logit_scale <= 0) {
-    manifest_fields::refuse("decode.max_logit_scale", std::to_string(decode.max_logit_scale), "a number above 0");
   }
 }
 

@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "bounds.hpp"
 #include "error.hpp"
 #include "json.hpp"
 
@@ -37,11 +38,12 @@ template <typename T, typename Record>
 struct Field {
   const char* name;
   T Record::* member;
+  Bounds bounds;
 };
 
 template <typename T, typename Record>
-constexpr Field<T, Record> field(const char* name, T Record::* member) {
-  return {name, member};
+Field<T, Record> field(const char* name, T Record::* member, Bounds bounds = {}) {
+  return {name, member, std::move(bounds)};
 }
 
 // One of a few strings, kept as it is or as an enumerator.
@@ -92,7 +94,7 @@ inline void decode(double& out, const json::Value& value, const std::string& whe
   out = integer != nullptr ? static_cast<double>(*integer) : *number;
 }
 
-inline const json::Array& list(const json::Value& value, const std::string& where) {
+inline const json::Array& as_list(const json::Value& value, const std::string& where) {
   const auto* array = value.get<json::Array>();
   if (array == nullptr) mismatch(where, "a list", value);
   return *array;
@@ -118,7 +120,7 @@ void decode(std::optional<T>& out, const json::Value& value, const std::string& 
 
 template <typename T>
 void decode(std::vector<T>& out, const json::Value& value, const std::string& where) {
-  const json::Array& array = list(value, where);
+  const json::Array& array = as_list(value, where);
   out.clear();
   out.reserve(array.size());
   for (std::size_t i = 0; i < array.size(); ++i) {
@@ -128,7 +130,7 @@ void decode(std::vector<T>& out, const json::Value& value, const std::string& wh
 
 template <typename T, std::size_t size>
 void decode(std::array<T, size>& out, const json::Value& value, const std::string& where) {
-  const json::Array& array = list(value, where);
+  const json::Array& array = as_list(value, where);
   if (array.size() != size) mismatch(where, "a list of " + std::to_string(size), value);
   for (std::size_t i = 0; i < size; ++i) decode(out[i], array[i], where + "[" + std::to_string(i) + "]");
 }
@@ -145,6 +147,7 @@ void decode(std::map<std::string, T>& out, const json::Value& value, const std::
 template <typename T, typename Record, typename Owner>
 void decode_field(const Field<T, Record>& field, Owner& out, const json::Value& value, const std::string& where) {
   decode(out.*field.member, value, where);
+  check_bounds(field.bounds, out.*field.member, where);
 }
 
 template <typename Chosen, typename T, typename Record, typename Owner>

@@ -1,12 +1,9 @@
 // A file is the length of the header (uint64, little endian), the header (JSON), and the data without gaps.
 #include "safetensors.hpp"
 
-#include <cerrno>
 #include <cstddef>
 #include <cstring>
-#include <fstream>
 #include <limits>
-#include <system_error>
 
 #include "json.hpp"
 
@@ -78,14 +75,11 @@ void read_tensor(const json::Value& tensor, std::uint64_t data_bytes, Safetensor
 }
 
 // The file is little-endian, whatever this machine is.
-std::vector<float> read_floats(std::istream& stream, std::uint64_t bytes) {
-  std::vector<unsigned char> data(bytes);
-  if (!stream.read(reinterpret_cast<char*>(data.data()), static_cast<std::streamsize>(data.size()))) {
-    throw SafetensorsError("its data cannot be read");
-  }
-  std::vector<float> values(bytes / sizeof(float));
+std::vector<float> read_floats(std::string_view data) {
+  std::vector<float> values(data.size() / sizeof(float));
+  const auto* bytes = reinterpret_cast<const unsigned char*>(data.data());
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const unsigned char* b = data.data() + 4 * i;
+    const unsigned char* b = bytes + 4 * i;
     const std::uint32_t bits = std::uint32_t{b[0]} | std::uint32_t{b[1]} << 8 | std::uint32_t{b[2]} << 16 |
                                std::uint32_t{b[3]} << 24;
     std::memcpy(&values[i], &bits, sizeof bits);
@@ -95,27 +89,19 @@ std::vector<float> read_floats(std::istream& stream, std::uint64_t bytes) {
 
 }  // namespace
 
-SafetensorsFile read_safetensors(const std::filesystem::path& path) {
-  std::error_code error;
-  const std::uint64_t size = std::filesystem::file_size(path, error);
-  if (error) throw SafetensorsError(error.message());
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) throw SafetensorsError(std::strerror(errno));
-
-  unsigned char prefix[8];
-  if (size < sizeof prefix || !stream.read(reinterpret_cast<char*>(prefix), sizeof prefix)) {
+SafetensorsFile parse_safetensors(std::string_view contents) {
+  const std::uint64_t size = contents.size();
+  constexpr std::size_t kPrefix = 8;
+  if (size < kPrefix) {
     throw SafetensorsError("it has " + std::to_string(size) + " bytes, too few for a header");
   }
   std::uint64_t header_bytes = 0;
-  for (int i = 7; i >= 0; --i) header_bytes = header_bytes << 8 | prefix[i];
-  if (header_bytes > kMaxHeaderBytes || header_bytes > size - sizeof prefix) {
+  for (int i = 7; i >= 0; --i) header_bytes = header_bytes << 8 | static_cast<unsigned char>(contents[i]);
+  if (header_bytes > kMaxHeaderBytes || header_bytes > size - kPrefix) {
     throw SafetensorsError("its header would have " + std::to_string(header_bytes) + " bytes, the file has " +
                            std::to_string(size));
   }
-  std::string text(header_bytes, '\0');
-  if (!stream.read(text.data(), static_cast<std::streamsize>(text.size()))) {
-    throw SafetensorsError("its header cannot be read");
-  }
+  const std::string_view text = contents.substr(kPrefix, header_bytes);
 
   json::Value header;
   try {
@@ -139,11 +125,11 @@ SafetensorsFile read_safetensors(const std::filesystem::path& path) {
     }
   }
   if (tensor == nullptr) throw SafetensorsError("it has no tensor");
-  const std::uint64_t data_bytes = size - sizeof prefix - header_bytes;
-  read_tensor(*tensor, data_bytes, file);
+  const std::string_view data = contents.substr(kPrefix + header_bytes);
+  read_tensor(*tensor, data.size(), file);
   if (file.dtype != "F32") return file;
 
-  file.values = read_floats(stream, data_bytes);
+  file.values = read_floats(data);
   return file;
 }
 

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <map>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace groupvit::detail {
@@ -24,8 +24,8 @@ class SafetensorsError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Throws SafetensorsError for a file that cannot be read, whose header does not describe it to the byte, or that
+// Throws SafetensorsError for contents whose header does not describe it to the byte, or that
 // has another number of tensors than one.
-SafetensorsFile read_safetensors(const std::filesystem::path& path);
+SafetensorsFile parse_safetensors(std::string_view contents);
 
 }  // namespace groupvit::detail

@@ -132,7 +132,7 @@ void check_image_engine(const EngineInfo& engine) {
 }  // namespace
 
 Session::Session(const std::filesystem::path& bundle, const SessionOptions& options, EngineLoader loader)
-    : bundle_(open_bundle(bundle)), engine_options_(options.engine), loader_(of_process(std::move(loader))) {
+    : bundle_(open_bundle(bundle, options.digest)), engine_options_(options.engine), loader_(of_process(std::move(loader))) {
   decode_ = checked_decode(options.decode.empty() ? bundle_.manifest.default_decode : options.decode);
   const EngineInfo& image = bundle_.manifest.engine("image");
   batch_size_ = resolve_batch_size(options.batch_size, image);
@@ -155,7 +155,7 @@ Vocabulary Session::open_vocabulary(const std::string& name) const {
   std::string names;
   for (const VocabularyInfo& info : bundle_.manifest.vocabularies) {
     if (info.name == name) {
-      Vocabulary vocabulary = load_vocabulary(info.file.verify(bundle_.root));
+      Vocabulary vocabulary = parse_vocabulary(info.file.read(bundle_.root).text(), info.file.path);
       check_fits(vocabulary);
       return vocabulary;
     }

@@ -22,6 +22,7 @@ namespace groupvit::detail {
 struct SessionOptions {
   EngineOptions engine;
   std::string decode;  // "hf", "paper", or empty for the bundle's own
+  std::string digest;  // that the bundle must have; empty for any
   std::int64_t batch_size =
       0;  // most windows of an image that run at once; 0: 8, or fewer if the engine says so
 };

@@ -1,11 +1,7 @@
 #include "sha256.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <system_error>
-#include <vector>
 
 #include "sha256_blocks.hpp"
 
@@ -90,20 +86,6 @@ std::string Sha256::hex_digest() {
     for (int shift = 28; shift >= 0; shift -= 4) digest += "0123456789abcdef"[word >> shift & 15];
   }
   return digest;
-}
-
-std::string sha256_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  Sha256 hash;
-  std::vector<char> chunk(1 << 18);
-  while (file) {
-    file.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
-    hash.update(chunk.data(), static_cast<std::size_t>(file.gcount()));
-  }
-  if (!file.eof()) {
-    throw std::system_error(errno != 0 ? errno : EIO, std::generic_category(), path.string());
-  }
-  return hash.hex_digest();
 }
 
 }  // namespace groupvit::detail

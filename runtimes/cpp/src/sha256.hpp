@@ -4,7 +4,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <string>
 
 namespace groupvit::detail {
@@ -28,8 +27,5 @@ class Sha256 {
   std::size_t filled_ = 0;
   std::uint64_t bytes_ = 0;
 };
-
-// Of a file's contents. Throws std::system_error where it cannot be read.
-std::string sha256_of(const std::filesystem::path& path);
 
 }  // namespace groupvit::detail

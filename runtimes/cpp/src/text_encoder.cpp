@@ -64,17 +64,8 @@ void check_templates(const std::vector<std::string>& templates) {
     throw Error(GROUPVIT_ERROR_LABEL, "no prompt template was given", "none", "at least one",
                 "pass templates, for instance \"a photo of a {}.\", or NULL for the bundle's own");
   }
-  for (const std::string& prompt : templates) {
-    const std::size_t place = prompt.find("{}");
-    const std::string rest =
-        place == std::string::npos ? "{" : prompt.substr(0, place) + prompt.substr(place + 2);
-    if (rest.find('{') != std::string::npos || rest.find('}') != std::string::npos) {
-      throw Error(GROUPVIT_ERROR_LABEL,
-                  "a prompt template must have the place of the class name exactly once",
-                  "'" + shortened(prompt) + "'", "a sentence with one {} and no other braces",
-                  "for instance \"a photo of a {}.\"");
-    }
-  }
+  // What could not be filled is no template.
+  for (const std::string& prompt : templates) fill_prompt(prompt, {});
 }
 
 TextEncoder::TextEncoder(const Bundle& bundle, const EngineOptions& options, const EngineLoader& loader)
@@ -83,7 +74,8 @@ TextEncoder::TextEncoder(const Bundle& bundle, const EngineOptions& options, con
       pad_id_(bundle.manifest.model.text_pad_id),
       width_(bundle.manifest.model.projection_dim),
       batch_(std::min(kBatch, bundle.manifest.engine("text").max_batch().value_or(kBatch))),
-      tokenizer_(tokenizer_of(bundle.manifest).verify(bundle.root), bundle.manifest.text_cleaning) {
+      tokenizer_(tokenizer_of(bundle.manifest).read(bundle.root).text(), "tokenizer.json",
+                 bundle.manifest.text_cleaning) {
   const EngineInfo& info = bundle.manifest.engine("text");
   output_info(info, kOutput);
   engine_ = loader(info, bundle.root, options);

@@ -1,10 +1,7 @@
 #include "tokenizer.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstddef>
-#include <cstring>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <unordered_map>
@@ -20,19 +17,6 @@
 
 namespace groupvit::detail {
 namespace {
-
-std::string read_text(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw TokenizerConfigError(std::strerror(errno), kTokenizerAgain);
-  std::string text;
-  std::vector<char> chunk(1 << 18);
-  while (file) {
-    file.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
-    text.append(chunk.data(), static_cast<std::size_t>(file.gcount()));
-  }
-  if (!file.eof()) throw TokenizerConfigError("it cannot be read to its end", kTokenizerAgain);
-  return text;
-}
 
 // Names are the first of them, as the Python runtime shows them.
 std::string known_words(const std::vector<std::string>& sorted) {
@@ -152,11 +136,11 @@ void Tokenizer::Impl::encode_part(std::u32string_view text, const std::u32string
   std::visit([&](const auto& kind) { split_words(text, kind, add); }, split);
 }
 
-Tokenizer::Tokenizer(const std::filesystem::path& path, TextCleaning cleaning) {
+Tokenizer::Tokenizer(std::string_view contents, const std::string& where, TextCleaning cleaning) {
   try {
-    impl_ = std::make_unique<const Impl>(parse_tokenizer_config(read_text(path)), cleaning);
+    impl_ = std::make_unique<const Impl>(parse_tokenizer_config(contents), cleaning);
   } catch (const TokenizerConfigError& error) {
-    throw Error(GROUPVIT_ERROR_BUNDLE, "the tokenizer cannot be read", path.u8string() + ": " + error.what(),
+    throw Error(GROUPVIT_ERROR_BUNDLE, "the tokenizer cannot be read", where + ": " + error.what(),
                 "a tokenizer.json of the tokenizers library, CLIP's or a word-level one", error.fix());
   }
 }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,8 +16,9 @@ namespace groupvit::detail {
 // any other at construction. Immutable afterwards, safe between threads.
 class Tokenizer {
  public:
-  // A text that is cleaned is not normalized by the file's own steps as well. Throws Error(GROUPVIT_ERROR_BUNDLE).
-  explicit Tokenizer(const std::filesystem::path& path, TextCleaning cleaning = TextCleaning::kNone);
+  // Of a file's contents; `where` names it in messages. A text that is cleaned is not normalized by the file's own
+  // steps as well. Throws Error(GROUPVIT_ERROR_BUNDLE).
+  Tokenizer(std::string_view contents, const std::string& where, TextCleaning cleaning = TextCleaning::kNone);
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;

@@ -6,11 +6,13 @@
 #include <limits>
 #include <map>
 #include <string_view>
+#include <system_error>
 
 #include "decimal.hpp"
 #include "error.hpp"
 #include "json.hpp"
 #include "numpy_sum.hpp"
+#include "regular_file.hpp"
 #include "safetensors.hpp"
 
 namespace groupvit::detail {
@@ -85,9 +87,20 @@ void check_norms(const Vocabulary& vocabulary, const std::string& where) {
 
 Vocabulary load_vocabulary(const std::filesystem::path& path) {
   const std::string where = path.u8string();
+  try {
+    RegularFile file(path);
+    Bytes contents(static_cast<std::size_t>(file.size()));
+    const std::size_t size = file.read(contents.data(), contents.size());
+    return parse_vocabulary(contents.text().substr(0, size), where);
+  } catch (const std::system_error& error) {
+    unreadable(where, error.code().message());
+  }
+}
+
+Vocabulary parse_vocabulary(std::string_view contents, const std::string& where) {
   SafetensorsFile file;
   try {
-    file = read_safetensors(path);
+    file = parse_safetensors(contents);
   } catch (const SafetensorsError& error) {
     unreadable(where, error.what());
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace groupvit::detail {
@@ -19,6 +20,8 @@ struct Vocabulary {
 
 // Throws Error(GROUPVIT_ERROR_LABEL) for everything that Vocabulary.load of the Python runtime refuses.
 Vocabulary load_vocabulary(const std::filesystem::path& path);
+// The same of a file's contents; `where` names it in messages.
+Vocabulary parse_vocabulary(std::string_view contents, const std::string& where);
 
 // Mean over templates in float64, then L2-normalized; `embeddings` float32 [classes * templates, width].
 std::vector<float> average_templates(const std::vector<float>& embeddings, std::int64_t classes,

@@ -20,7 +20,9 @@ void write(const std::filesystem::path& path, const std::string& text) {
 
 std::string described(const std::filesystem::path& root, const std::string& name, const std::string& text) {
   write(root / name, text);
-  return R"({"path": ")" + name + R"(", "sha256": ")" + sha256_of(root / name) + R"(", "bytes": )" +
+  Sha256 hash;
+  hash.update(text.data(), text.size());
+  return R"({"path": ")" + name + R"(", "sha256": ")" + hash.hex_digest() + R"(", "bytes": )" +
          std::to_string(text.size()) + "}";
 }
 
@@ -49,7 +51,7 @@ std::string manifest_text(const std::filesystem::path& root) {
       R"("target": "onnx", "precision": "fp32", "versions": {}, "hardware": "any",
     "source": null, "tensorrt": null, "normalizes": null, "quantization": null)";
   return R"({"format": "groupvit-bundle", "schema_version": {"major": 5, "minor": 0}, "requires": [], "name": "small",
-    "fingerprint": "f", "verdict": null,
+    "fingerprint": "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff", "verdict": null,
     "model": {"image_size": [32, 32], "patch_size": 8, "grid": [4, 4], "groups": [5, 3], "projection_dim": 8,
               "logit_scale": 2.5, "text_max_length": 9, "text_pad_id": 9},
     "engines": [{"role": "image", )" +
@@ -191,7 +193,7 @@ SmallBundle::~SmallBundle() {
 EngineLoader arithmetic_engines(Spoil spoil) {
   return [spoil = std::move(spoil)](const EngineInfo& info, const std::filesystem::path& root,
                                     const EngineOptions&) {
-    for (const FileInfo& file : info.files) file.verify(root);
+    for (const FileInfo& file : info.files) file.read(root);
     return std::make_unique<ArithmeticEngine>(info, spoil);
   };
 }

@@ -176,7 +176,7 @@ PROBE int probe_open_bundle(const char* root, int verify) {
   return guarded([&] {
     const auto folder = std::filesystem::u8path(root);
     const Manifest manifest = read_manifest(folder);
-    const auto look = [&](const FileInfo& file) { verify != 0 ? file.verify(folder) : file.locate(folder); };
+    const auto look = [&](const FileInfo& file) { verify != 0 ? static_cast<void>(file.read(folder)) : static_cast<void>(file.locate(folder)); };
     for (const EngineInfo& engine : manifest.engines) {
       for (const FileInfo& file : engine.files) look(file);
       if (engine.source) look(*engine.source);
@@ -195,11 +195,6 @@ PROBE int probe_sha256(const char* data, std::size_t size, std::size_t chunk, in
   });
 }
 
-PROBE int probe_sha256_of(const char* path) {
-  return guarded([&] { return sha256_of(std::filesystem::u8path(path)); });
-}
-
-// Count of names, names, templates, fingerprint; then the embeddings.
 PROBE int probe_load_vocabulary(const char* path) {
   return guarded([&] {
     const Vocabulary vocabulary = load_vocabulary(std::filesystem::u8path(path));
@@ -245,7 +240,7 @@ PROBE int probe_unicode(int what, const char* text, std::size_t size) {
 
 PROBE int probe_open_tokenizer(const char* path, int cleans, void** tokenizer) {
   return guarded([&] {
-    *tokenizer = new Tokenizer(std::filesystem::u8path(path),
+    *tokenizer = new Tokenizer(read_text(std::filesystem::u8path(path), 1 << 28), path,
                                cleans != 0 ? TextCleaning::kNvlabs : TextCleaning::kNone);
     return std::string();
   });

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Annotated, Final, Literal, get_args
 
+from groupvit_runtime.bounds import SCALE, Range, Side
 from groupvit_runtime.errors import BundleError
 
 ColorOrder = Literal["RGB", "BGR"]
 ResizeMode = Literal["whole", "short_side"]
 ResizeFilter = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming", "opencv_bilinear"]
 Rounding = Literal["uint8"]
+Mean = Annotated[float, Range(-1e6, 1e6)]
+Scale = Annotated[float, SCALE]
 
 # Names of the engines' tensors; the image engine has further outputs, one pair a grouping block.
 IMAGE_INPUT: Final = "pixel_values"
@@ -59,12 +62,12 @@ class Preprocessing:
 
     resize: ResizeMode
     antialias: bool
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[Mean, Mean, Mean]
+    std: tuple[Scale, Scale, Scale]
     filter: ResizeFilter = "bilinear"
     color_order: ColorOrder = "RGB"
     rounding: Rounding = "uint8"
-    rescale: float = 1 / 255
+    rescale: Scale = 1 / 255
 
     def __post_init__(self) -> None:
         _one_of("preprocessing.color_order", self.color_order, get_args(ColorOrder))
@@ -111,9 +114,9 @@ class SlidingWindow:
             smaller than one window.
     """
 
-    size: int
-    stride: int
-    long_side_max: int
+    size: Side
+    stride: Side
+    long_side_max: Annotated[int, Range(1, 16384)]
 
     def __post_init__(self) -> None:
         for name in ("size", "stride", "long_side_max"):
@@ -141,8 +144,8 @@ class PaperDecode:
 
     window: SlidingWindow
     background_threshold: float | None
-    top_classes: int = 5
-    max_logit_scale: float = 100.0
+    top_classes: Annotated[int, Range(1, 65535)] = 5
+    max_logit_scale: Scale = 100.0
 
     def __post_init__(self) -> None:
         if not isinstance(self.window, SlidingWindow):

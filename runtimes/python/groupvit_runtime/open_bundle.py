@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import lzma
 import shutil
 import tempfile
-import zipfile
-import zlib
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Final
+from pathlib import Path
 
-from groupvit_runtime.errors import BundleError, LabelError
-from groupvit_runtime.manifest import MANIFEST_NAME, Manifest, read_manifest
+from groupvit_runtime.errors import LabelError
+from groupvit_runtime.manifest import Manifest, read_pinned_manifest
 from groupvit_runtime.process import finalize_in_owner
 from groupvit_runtime.prompts import list_of_names, shorten
-from groupvit_runtime.system_errors import system_refusal
 from groupvit_runtime.vocabulary import Vocabulary
-
-MAX_UNPACKED_BYTES: Final = 16 << 30
-
-_DAMAGED: Final = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
-    # Of bz2, which has no error of its own, and of the disk; compression that is not known, and passwords.
-    *(OSError, NotImplementedError, RuntimeError),
-)
+from groupvit_runtime.zipped_bundle import unpack
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +25,13 @@ class OpenBundle:
         source: what was opened, from the root of the file system on.
         root: the folder that the files lie in.
         manifest: what it says of itself.
+        digest: sha256 of `manifest.json`, and by the hashes in it of every file that a runtime opens.
     """
 
     source: Path
     root: Path
     manifest: Manifest
+    digest: str
 
     def vocabulary(self, name: str) -> Vocabulary:
         """The vocabulary that is cached in the bundle under `name`.
@@ -51,7 +41,7 @@ class OpenBundle:
         """
         for info in self.manifest.vocabularies:
             if info.name == name:
-                vocabulary = Vocabulary.load(info.file.verify(self.root))
+                vocabulary = Vocabulary.parse(info.file.read(self.root), info.file.path)
                 self.check_fits(vocabulary)
                 return vocabulary
         raise LabelError(
@@ -78,19 +68,24 @@ class OpenBundle:
             )
 
 
-def open_bundle(path: str | Path) -> OpenBundle:
+def open_bundle(path: str | Path, digest: str | None = None) -> OpenBundle:
     """Open the bundle at `path`.
 
+    Args:
+        path: folder or .zip written by `groupvit export`.
+        digest: that it must have, as `groupvit inspect` prints it; None for any.
+
     Raises:
-        BundleError: it is none, damaged, incomplete, or of another schema.
+        BundleError: it is none, damaged, incomplete, of another schema, or has another digest.
+        UsageError: `digest` is none.
         GroupViTError: a zipped one cannot be read, or there is no space to unpack it.
     """
     path = Path(path)
     if not path.is_file():
-        return _open_folder(path, path)
+        return _opened(path, path, *read_pinned_manifest(path, digest))
     scratch = Path(tempfile.mkdtemp(prefix="groupvit-bundle-"))
     try:
-        bundle = _open_folder(path, _unpack(path, scratch))
+        bundle = _opened(path, scratch, *unpack(path, scratch, digest))
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
@@ -99,49 +94,11 @@ def open_bundle(path: str | Path) -> OpenBundle:
     return bundle
 
 
-def _open_folder(source: Path, root: Path) -> OpenBundle:
-    manifest = read_manifest(root)
+def _opened(source: Path, root: Path, manifest: Manifest, digest: str) -> OpenBundle:
     for file in manifest.all_files:
         file.locate(root)
-    return OpenBundle(source=source.absolute(), root=root, manifest=manifest)
+    return OpenBundle(source=source.absolute(), root=root, manifest=manifest, digest=digest)
 
 
 def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _unpack(path: Path, scratch: Path) -> Path:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            total = sum(entry.file_size for entry in entries)
-            if total > MAX_UNPACKED_BYTES:
-                raise BundleError(
-                    "the zipped bundle is too large",
-                    got=f"{total} bytes unpacked",
-                    expected=f"at most {MAX_UNPACKED_BYTES}",
-                )
-            for entry in entries:
-                # ZipFile.extract drops '..' silently; a bundle with one was not made by this toolkit.
-                if ".." in PurePosixPath(entry.filename).parts or entry.filename.startswith("/"):
-                    raise BundleError(
-                        "the zipped bundle has a file that leaves it",
-                        got=entry.filename,
-                        fix="do not use this bundle; get it again from where it was exported",
-                    )
-                archive.extract(entry, scratch)
-    except _DAMAGED as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise system_refusal(
-                error, failed="the zipped bundle cannot be unpacked", path=scratch
-            ) from error
-        raise BundleError(
-            "this file is not a zipped bundle",
-            got=f"{path}: {error}",
-            expected="a folder written by `groupvit export`, or that folder zipped",
-            fix="copy the bundle again, or export it again",
-        ) from error
-    if (scratch / MANIFEST_NAME).is_file():
-        return scratch
-    inner = [folder for folder in scratch.iterdir() if (folder / MANIFEST_NAME).is_file()]
-    return inner[0] if len(inner) == 1 else scratch

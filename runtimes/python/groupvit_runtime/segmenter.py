@@ -92,6 +92,7 @@ class Segmenter:
         streams: int | None = None,
         observe: Observer | None = None,
         max_pixels: int | None = None,
+        digest: str | None = None,
     ) -> Segmenter:
         """Open a bundle, verify its image engine's hash and load it.
 
@@ -110,15 +111,17 @@ class Segmenter:
                 by the thread that calls, once for every batch.
             max_pixels: larger images are refused before they are decoded; None for the limit of
                 `groupvit_runtime.read_image.read_image`.
+            digest: that the bundle must have, as `groupvit inspect` prints it where the bundle is trusted; it
+                covers the manifest and every file that a runtime opens. None for any.
 
         Raises:
-            BundleError: the bundle is damaged or of another schema.
+            BundleError: the bundle is damaged, of another schema, or has another digest.
             EngineError: the engine cannot run here as asked.
             UsageError: the engine normalizes images by itself, otherwise than this decode needs them; a limit
                 of pixels below 1.
         """
         options = EngineOptions(device=device, threads=threads, cuda_graphs=cuda_graphs, streams=streams)
-        return Segmenter(open_bundle(Path(bundle)), options, decode, batch_size, observe, max_pixels)
+        return Segmenter(open_bundle(Path(bundle), digest), options, decode, batch_size, observe, max_pixels)
 
     def __reduce__(self) -> tuple[object, ...]:
         options = self._options
@@ -137,6 +140,11 @@ class Segmenter:
     def manifest(self) -> Manifest:
         """What the bundle says about itself."""
         return self._bundle.manifest
+
+    @property
+    def digest(self) -> str:
+        """Of the bundle that was loaded: 64 hexadecimal digits."""
+        return self._bundle.digest
 
     @property
     def engine_description(self) -> str:

@@ -29,7 +29,7 @@ def from_json(cls: type[T], value: Any, where: str, *, extensible: bool = False)
 
     Args:
         cls: a dataclass, `tuple[X, ...]`, fixed-length tuple, `dict[str, X]`, `X | None`,
-            `Literal`, str, int, float or bool.
+            `Literal`, str, int, float or bool, each of them with `bounds` by `Annotated`.
         value: what `json.loads` gave.
         where: dotted path of `value`, for messages.
         extensible: whether a newer writer may have added fields: these are ignored, and all that are known
@@ -37,7 +37,7 @@ def from_json(cls: type[T], value: Any, where: str, *, extensible: bool = False)
             is an error, and one that has a default may be left out.
 
     Raises:
-        BundleError: a field is missing, unknown or of another type; the message has its path.
+        BundleError: a field is missing, unknown, of another type or out of bounds; the message has its path.
     """
     return typing.cast(T, _Decoder(extensible).decode(cls, value, where))
 
@@ -50,6 +50,12 @@ class _Decoder:
         if dataclasses.is_dataclass(kind) and isinstance(kind, type):
             return self._dataclass(kind, value, where)
         origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+        if origin is typing.Annotated:
+            inner, *bounds = arguments
+            found = self.decode(inner, value, where)
+            for bound in bounds:
+                bound.check(found, where)
+            return found
         if origin in (typing.Union, types.UnionType):
             if value is None and type(None) in arguments:
                 return None
@@ -93,7 +99,7 @@ class _Decoder:
                 expected=sorted(fields),
                 fix="export the bundle again with this version of the toolkit",
             )
-        hints = typing.get_type_hints(kind)
+        hints = typing.get_type_hints(kind, include_extras=True)
         return kind(
             **{
                 name: self.decode(hints[name], item, f"{where}.{name}")

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from groupvit_runtime.contract import TEXT_INPUT, TEXT_OUTPUT
 from groupvit_runtime.engines import EngineOptions, load_engine
-from groupvit_runtime.errors import BundleError, LabelError
+from groupvit_runtime.errors import BundleError, EngineError, LabelError
 from groupvit_runtime.open_bundle import OpenBundle
 from groupvit_runtime.prompts import shorten
 from groupvit_runtime.tokenizer import Tokenizer
@@ -29,8 +29,9 @@ class TextEncoder:
                 fix="export the bundle with --tokenizer PATH",
             )
         self._fingerprint = manifest.fingerprint
+        self._width = manifest.model.projection_dim
         self._tokenizer = Tokenizer(
-            manifest.tokenizer.verify(bundle.root),
+            manifest.tokenizer.read(bundle.root),
             max_length=manifest.model.text_max_length,
             pad_id=manifest.model.text_pad_id,
             nvlabs_cleaning=manifest.cleans_as_nvlabs,
@@ -52,14 +53,20 @@ class TextEncoder:
             self._check_words(sentence)
         ids = self._tokenizer.encode(sentences)
         _check_distinct(names, ids.reshape(len(names), -1))
-        parts = [
-            self._engine.run({TEXT_INPUT: np.ascontiguousarray(ids[start : start + self._batch])})[
-                TEXT_OUTPUT
-            ]
-            for start in range(0, len(ids), self._batch)
-        ]
-        embeddings = np.concatenate(parts).astype(np.float32, copy=False)
+        parts = [self._embed(ids[start : start + self._batch]) for start in range(0, len(ids), self._batch)]
+        embeddings = np.concatenate(parts)
         return Vocabulary(names, average_templates(embeddings, len(names)), templates, self._fingerprint)
+
+    def _embed(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        found = self._engine.run({TEXT_INPUT: np.ascontiguousarray(ids)}).get(TEXT_OUTPUT)
+        if found is None or found.dtype != np.float32 or found.shape != (len(ids), self._width):
+            raise EngineError(
+                f"{TEXT_OUTPUT} from the engine cannot be used",
+                got="none" if found is None else f"{found.dtype} {list(found.shape)}",
+                expected=f"float32 {[len(ids), self._width]}",
+                fix="export the bundle again",
+            )
+        return found.astype(np.float32, copy=False)
 
     def _check_words(self, sentence: str) -> None:
         special = self._tokenizer.special_token_in(sentence)

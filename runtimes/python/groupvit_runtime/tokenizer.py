@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from tokenizers import Tokenizer as _Tokenizer
 from tokenizers import normalizers
 
 from groupvit_runtime.errors import BundleError, LabelError
+from groupvit_runtime.manifest.regular_file import open_regular
 from groupvit_runtime.prompts import shorten
 
 
@@ -18,7 +20,7 @@ class Tokenizer:
     """Encodes sentences for the text engine. Immutable after construction, safe between threads.
 
     Args:
-        path: a `tokenizer.json`.
+        source: a `tokenizer.json`, or its contents.
         max_length: longest sequence that the text engine takes, special tokens included.
         pad_id: fills up shorter sequences. Causal attention and pooling at the end-of-text token
             make what follows it invisible, so the value matters only in that it must not be
@@ -30,16 +32,13 @@ class Tokenizer:
         BundleError: the file is no tokenizer.
     """
 
-    def __init__(self, path: Path, *, max_length: int, pad_id: int, nvlabs_cleaning: bool = False) -> None:
-        try:
-            self._tokenizer = _Tokenizer.from_buffer(path.read_bytes())
-        except Exception as error:
-            raise BundleError(
-                "the tokenizer cannot be read",
-                got=f"{path}: {error}",
-                expected="a tokenizer.json of the tokenizers library",
-                fix="export the bundle again",
-            ) from error
+    def __init__(
+        self, source: Path | bytes, *, max_length: int, pad_id: int, nvlabs_cleaning: bool = False
+    ) -> None:
+        where = "tokenizer.json" if isinstance(source, bytes) else str(source)
+        with _refusing(where):
+            data = source if isinstance(source, bytes) else _contents(source)
+            self._tokenizer = _Tokenizer.from_buffer(data)
         # Truncation would silently drop the end of a label, and with it the end-of-text token.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
@@ -50,8 +49,11 @@ class Tokenizer:
 
             self._clean = clean_as_nvlabs
             self._tokenizer.normalizer = normalizers.Sequence([])
+        self._where = where
         self.max_length = max_length
         self.pad_id = pad_id
+        with _refusing(where):
+            self._around = frozenset(self._tokenizer.encode("").ids)
 
     @property
     def vocab_size(self) -> int:
@@ -81,9 +83,8 @@ class Tokenizer:
             LabelError: as `encode`.
         """
         added = self._tokenizer.get_added_tokens_decoder()
-        around = set(self._tokenizer.encode("").ids)
         for token_id in self._ids(sentence, around=False):
-            if token_id in around or (token_id in added and added[token_id].special):
+            if token_id in self._around or (token_id in added and added[token_id].special):
                 return str(self._tokenizer.id_to_token(token_id))
         return None
 
@@ -100,17 +101,39 @@ class Tokenizer:
 
     def _ids(self, sentence: str, *, around: bool) -> list[int]:
         text = sentence if self._clean is None else self._clean(sentence)
-        try:
-            ids: list[int] = self._tokenizer.encode(text, add_special_tokens=around).ids
-        except Exception as error:
-            raise LabelError(
-                "a label has a word that this model's tokenizer does not know",
-                got=f"{shorten(sentence)!r} ({shorten(str(error))})",
-                expected=self._known_words(),
-                fix="use words of the vocabulary the model was trained with",
-            ) from error
+        with _refusing(self._where):
+            try:
+                ids: list[int] = self._tokenizer.encode(text, add_special_tokens=around).ids
+            except Exception as error:
+                raise LabelError(
+                    "a label has a word that this model's tokenizer does not know",
+                    got=f"{shorten(sentence)!r} ({shorten(str(error))})",
+                    expected=self._known_words(),
+                    fix="use words of the vocabulary the model was trained with",
+                ) from error
         return ids
 
     def _known_words(self) -> str:
         words = sorted(word for word in self._tokenizer.get_vocab() if not word.startswith("<"))
         return " ".join(words[:60]) + (" ..." if len(words) > 60 else "")
+
+
+def _contents(path: Path) -> bytes:
+    with open_regular(path) as file:
+        return file.read()
+
+
+@contextmanager
+def _refusing(where: str) -> Iterator[None]:
+    """Turn what the library raises of a file into a `BundleError`; its panics are no `Exception`."""
+    try:
+        yield
+    except (LabelError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise BundleError(
+            "the tokenizer cannot be read",
+            got=f"{where}: {error}",
+            expected="a tokenizer.json of the tokenizers library",
+            fix="export the bundle again",
+        ) from error

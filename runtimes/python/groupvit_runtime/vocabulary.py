@@ -6,15 +6,17 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
 from groupvit_runtime import strict_json
 from groupvit_runtime.errors import BundleError, LabelError
-from groupvit_runtime.files import utf8_path, write_atomically
+from groupvit_runtime.files import write_atomically
+from groupvit_runtime.manifest.regular_file import open_regular
 from groupvit_runtime.serialize import from_json
 
 _FORMAT = "groupvit-vocabulary-1"
@@ -81,39 +83,49 @@ class Vocabulary:
             LabelError: it is missing or no vocabulary.
         """
         try:
-            with utf8_path(path) as name, safe_open(name, framework="numpy") as file:
-                metadata = file.metadata() or {}
-                if metadata.get("format") != _FORMAT:
-                    raise LabelError(
-                        "the file is not a vocabulary",
-                        got=f"{path} with format {metadata.get('format')!r}",
-                        expected=_FORMAT,
-                        fix="groupvit vocab BUNDLE --labels ... -o FILE",
-                    )
-                if list(file.keys()) != ["embeddings"]:
-                    raise ValueError(f"its tensors are {file.keys()}, not one, called embeddings")
-                tensor = file.get_slice("embeddings")
-                dtype, shape = tensor.get_dtype(), tensor.get_shape()
-                embeddings = file.get_tensor("embeddings") if dtype == "F32" else None
+            # Read rather than mapped: the file may change, or become shorter, while it is looked at.
+            with open_regular(path) as file:
+                data = file.read()
+        except OSError as error:
+            raise _unreadable(str(path), error) from error
+        return Vocabulary.parse(data, str(path))
+
+    @staticmethod
+    def parse(data: bytes, where: str) -> Vocabulary:
+        """Read the contents of a file that `save` wrote; `where` names it in messages.
+
+        Raises:
+            LabelError: they are no vocabulary.
+        """
+        try:
+            tensors = dict(deserialize(data))
+            metadata = _header(data).get("__metadata__") or {}
+            if metadata.get("format") != _FORMAT:
+                raise LabelError(
+                    "the file is not a vocabulary",
+                    got=f"{where} with format {metadata.get('format')!r}",
+                    expected=_FORMAT,
+                    fix="groupvit vocab BUNDLE --labels ... -o FILE",
+                )
+            if list(tensors) != ["embeddings"]:
+                raise ValueError(f"its tensors are {list(tensors)}, not one, called embeddings")
+            tensor = tensors["embeddings"]
+            dtype, shape = tensor["dtype"], tensor["shape"]
             names, templates = (
                 from_json(tuple[str, ...], strict_json.loads(metadata[key]), key)
                 for key in ("names", "templates")
             )
             fingerprint = metadata["fingerprint"]
-        except (OSError, SafetensorError, KeyError, ValueError, RecursionError, BundleError) as error:
-            raise LabelError(
-                "the vocabulary cannot be read",
-                got=f"{path}: {error}",
-                expected="a .safetensors file written by `groupvit vocab`",
-                fix="groupvit vocab BUNDLE --labels ... -o FILE",
-            ) from error
-        if embeddings is None:
-            raise _not_unit_vectors(f"{path}: {dtype}")
+        except (SafetensorError, KeyError, ValueError, RecursionError, BundleError) as error:
+            raise _unreadable(where, error) from error
+        if dtype != "F32":
+            raise _not_unit_vectors(f"{where}: {dtype}")
         if len(shape) != 2 or shape[0] != len(names) or not names:
             raise _unfitting(len(names), shape)
+        embeddings = np.frombuffer(tensor["data"], "<f4").reshape(shape)
         norms = np.linalg.norm(embeddings.astype(np.float64), axis=-1)
         if not np.allclose(norms, 1.0, atol=1e-4):
-            raise _not_unit_vectors(f"{path}: norms {norms.min():.4g} to {norms.max():.4g}")
+            raise _not_unit_vectors(f"{where}: norms {norms.min():.4g} to {norms.max():.4g}")
         return Vocabulary(names, embeddings, templates, fingerprint)
 
 
@@ -131,6 +143,21 @@ def average_templates(embeddings: NDArray[np.float32], classes: int) -> NDArray[
     """
     mean = embeddings.reshape(classes, -1, embeddings.shape[-1]).mean(axis=1, dtype=np.float64)
     return (mean / np.linalg.norm(mean, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    """Of a file whose layout the library has checked: eight bytes with its length, and JSON."""
+    header: dict[str, Any] = strict_json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")].decode())
+    return header
+
+
+def _unreadable(where: str, error: Exception) -> LabelError:
+    return LabelError(
+        "the vocabulary cannot be read",
+        got=f"{where}: {error}",
+        expected="a .safetensors file written by `groupvit vocab`",
+        fix="groupvit vocab BUNDLE --labels ... -o FILE",
+    )
 
 
 def _unfitting(names: int, shape: Sequence[int]) -> LabelError:

@@ -76,7 +76,7 @@ def bundle(tmp_path: Path) -> OpenBundle:
     manifest = full_manifest()
     (tmp_path / MANIFEST_NAME).write_text(manifest.to_text(), encoding="utf-8")
     (tmp_path / PROVENANCE_NAME).write_text(provenance_text(full_provenance(), manifest), encoding="utf-8")
-    return OpenBundle(tmp_path, tmp_path, manifest)
+    return OpenBundle(tmp_path, tmp_path, manifest, digest="0" * 64)
 
 
 def rewrite(bundle: OpenBundle, change: Callable[[dict[str, Any]], object], *, seal: bool = True) -> None:

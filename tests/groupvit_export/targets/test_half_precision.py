@@ -142,7 +142,7 @@ def test_a_cpu_without_bf16_is_refused_by_the_runtime(
     monkeypatch.setattr(ov, "Core", answering_float32)
     info = replace(read_manifest(demo_bundles["openvino"]).engine("image"), precision="bf16")
     with pytest.raises(EngineError, match="another precision than was asked for") as caught:
-        openvino_engine.OpenVINOEngine(info, demo_bundles["openvino"] / "image.xml", EngineOptions())
+        openvino_engine.OpenVINOEngine(info, demo_bundles["openvino"], EngineOptions())
     assert "Some CPU without AVX-512" in str(caught.value)
 
 

@@ -125,7 +125,15 @@ GROUPVIT_API groupvit_options groupvit_default_options(void);
  * defaults. */
 GROUPVIT_API groupvit_status groupvit_segmenter_load(const char* bundle, const groupvit_params* params,
                                                      groupvit_segmenter** segmenter);
+/* The same for the bundle with this digest only: 64 hexadecimal digits, as `groupvit inspect` prints them, from where
+ * the bundle is trusted. It covers manifest.json and by that all files that a runtime opens, so another bundle, or one
+ * of which anything was changed, is refused with GROUPVIT_ERROR_BUNDLE. */
+GROUPVIT_API groupvit_status groupvit_segmenter_load_pinned(const char* bundle, const char* digest,
+                                                            const groupvit_params* params,
+                                                            groupvit_segmenter** segmenter);
 GROUPVIT_API void groupvit_segmenter_free(groupvit_segmenter* segmenter);
+/* Digest of the bundle that was loaded. */
+GROUPVIT_API const char* groupvit_segmenter_digest(const groupvit_segmenter* segmenter);
 /* Runtime, version, device and precision that are really in use. */
 GROUPVIT_API const char* groupvit_segmenter_engine(const groupvit_segmenter* segmenter);
 /* What the user ought to know, such as parity that failed at export, or int8 on a processor that it is slow on; empty

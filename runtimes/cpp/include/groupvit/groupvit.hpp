@@ -67,6 +67,7 @@ struct Params {
   int streams = 0;
   groupvit_decode decode = GROUPVIT_DECODE_DEFAULT;
   int batch_size = 0;
+  std::string digest;  // that the bundle must have; empty for any
 };
 
 // See groupvit_options.
@@ -135,10 +136,13 @@ class Segmenter {
     params.decode = given.decode;
     params.batch_size = given.batch_size;
     groupvit_segmenter* handle = nullptr;
-    wrapper::check(groupvit_segmenter_load(bundle.c_str(), &params, &handle));
+    wrapper::check(given.digest.empty()
+                       ? groupvit_segmenter_load(bundle.c_str(), &params, &handle)
+                       : groupvit_segmenter_load_pinned(bundle.c_str(), given.digest.c_str(), &params, &handle));
     handle_.reset(handle);
   }
 
+  std::string digest() const { return groupvit_segmenter_digest(handle_.get()); }
   std::string engine() const { return groupvit_segmenter_engine(handle_.get()); }
   std::string warning() const { return groupvit_segmenter_warning(handle_.get()); }
 

@@ -1,9 +1,9 @@
 // ONNX Runtime, on the CPU or through CUDA.
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
 #include <utility>
 
+#include "engines/graph_file.hpp"
 #include "engines/onnxruntime_api.hpp"
 #include "engines/pool.hpp"
 #include "engines/support.hpp"
@@ -87,10 +87,10 @@ OrtOptions make_options(const EngineInfo& info, const EngineOptions& wanted) {
   return options;
 }
 
-OrtLoaded make_session(const OrtEnv* environment, const std::filesystem::path& path, const OrtSessionOptions* options) {
+OrtLoaded make_session(const OrtEnv* environment, const Bytes& graph, const OrtSessionOptions* options) {
   const OnnxRuntime& runtime = onnx_runtime();
   OrtSession* made = nullptr;
-  runtime.check(runtime.api->CreateSession(environment, path.c_str(), options, &made));
+  runtime.check(runtime.api->CreateSessionFromArray(environment, graph.data(), graph.size(), options, &made));
   return OrtLoaded(made);
 }
 
@@ -103,11 +103,59 @@ ONNXTensorElementDataType element_type(const Tensor& tensor) {
   return ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8;
 }
 
+std::string dtype_of(ONNXTensorElementDataType type) {
+  switch (type) {
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT:
+      return "float32";
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64:
+      return "int64";
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32:
+      return "int32";
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8:
+      return "uint8";
+    default:
+      return "ONNX's type " + std::to_string(static_cast<int>(type));
+  }
+}
+
+// What the session says of its inputs or outputs, by the functions that ask for one or the other.
+template <typename Count, typename Name, typename Kind>
+std::vector<TensorInfo> tensors_of(const OrtSession* session, Count count_of, Name name_of, Kind kind_of) {
+  const OnnxRuntime& runtime = onnx_runtime();
+  const OrtApi& api = *runtime.api;
+  OrtAllocator* allocator = nullptr;  // of the process
+  runtime.check(api.GetAllocatorWithDefaultOptions(&allocator));
+  std::size_t count = 0;
+  runtime.check((api.*count_of)(session, &count));
+  std::vector<TensorInfo> tensors(count);
+  for (std::size_t index = 0; index < count; ++index) {
+    TensorInfo& tensor = tensors[index];
+    char* name = nullptr;
+    runtime.check((api.*name_of)(session, index, allocator, &name));
+    tensor.name = name;
+    runtime.check(api.AllocatorFree(allocator, name));
+    OrtTypeInfo* made = nullptr;
+    runtime.check((api.*kind_of)(session, index, &made));
+    const OrtKind kind(made);
+    const OrtTensorTypeAndShapeInfo* facts = nullptr;  // belongs to `kind`
+    runtime.check(api.CastTypeInfoToTensorInfo(made, &facts));
+    if (facts == nullptr) continue;  // no tensor
+    ONNXTensorElementDataType type = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
+    runtime.check(api.GetTensorElementType(facts, &type));
+    tensor.dtype = dtype_of(type);
+    std::size_t axes = 0;
+    runtime.check(api.GetDimensionsCount(facts, &axes));
+    tensor.shape.resize(axes);
+    runtime.check(api.GetDimensions(facts, tensor.shape.data(), axes));
+  }
+  return tensors;
+}
+
 // A session; `Run` is safe between threads, so one is shared by all. Its arena grows with the calls that run at once,
 // and keeps what it had.
 class OnnxRuntimeEngine final : public Engine {
  public:
-  OnnxRuntimeEngine(const EngineInfo& info, const std::filesystem::path& root, const EngineOptions& options)
+  OnnxRuntimeEngine(const EngineInfo& info, const Bytes& graph, const EngineOptions& options)
       : info_(info),
         precision_(precision_on(options.device, info.precision)),
         provider_(provider_of(options.device)) {
@@ -115,7 +163,12 @@ class OnnxRuntimeEngine final : public Engine {
       environment_ = make_environment();
       check_provider(provider_);
       const OrtOptions session = make_options(info, options);
-      session_ = make_session(environment_.get(), root / info.files.front().path, session.get());
+      session_ = make_session(environment_.get(), graph, session.get());
+      const auto inputs = tensors_of(session_.get(), &OrtApi::SessionGetInputCount, &OrtApi::SessionGetInputName,
+                                     &OrtApi::SessionGetInputTypeInfo);
+      const auto outputs = tensors_of(session_.get(), &OrtApi::SessionGetOutputCount, &OrtApi::SessionGetOutputName,
+                                      &OrtApi::SessionGetOutputTypeInfo);
+      check_interface(runtime(), info, inputs, outputs);
     } catch (const OnnxRuntimeFailure& error) {
       const auto built = info.versions.find("onnxruntime");
       throw load_failed(runtime(), info, error.what(),
@@ -211,10 +264,10 @@ class OnnxRuntimeEngine final : public Engine {
 
 }  // namespace
 
-std::unique_ptr<Engine> open_onnxruntime(const EngineInfo& info, const std::filesystem::path& root,
-                                         const EngineOptions& options, const Verified& verified) {
-  verified();
-  return std::make_unique<OnnxRuntimeEngine>(info, root, options);
+std::unique_ptr<Engine> open_onnxruntime(EngineSource source, const EngineOptions& options) {
+  source.verified();
+  check_self_contained(*source.files.at(0));
+  return std::make_unique<OnnxRuntimeEngine>(source.info, *source.files.at(0), options);
 }
 
 }  // namespace groupvit::detail

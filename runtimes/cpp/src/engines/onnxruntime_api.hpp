@@ -46,6 +46,7 @@ using OrtTensor = std::unique_ptr<OrtValue, OnnxRuntimeRelease<OrtValue, &OrtApi
 using OrtTensorFacts = std::unique_ptr<OrtTensorTypeAndShapeInfo,
                                        OnnxRuntimeRelease<OrtTensorTypeAndShapeInfo,
                                                           &OrtApi::ReleaseTensorTypeAndShapeInfo>>;
+using OrtKind = std::unique_ptr<OrtTypeInfo, OnnxRuntimeRelease<OrtTypeInfo, &OrtApi::ReleaseTypeInfo>>;
 using OrtCuda = std::unique_ptr<OrtCUDAProviderOptionsV2,
                                 OnnxRuntimeRelease<OrtCUDAProviderOptionsV2, &OrtApi::ReleaseCUDAProviderOptions>>;
 

@@ -1,16 +1,12 @@
 // OpenVINO on the CPU.
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <openvino/openvino.hpp>
 #include <optional>
 #include <stdexcept>
 #include <utility>
 
-#include "engines/mapped_weights.hpp"
 #include "engines/pool.hpp"
 #include "engines/support.hpp"
 #include "engines/table.hpp"
@@ -51,36 +47,61 @@ ov::element::Type element_type(const Tensor& tensor) {
       tensor.values);
 }
 
-std::string text_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (text.empty()) throw std::runtime_error(path.string() + " cannot be read");
-  return text;
-}
-
 // Read while the weights are hashed, and compiled only afterwards: OpenVINO does not survive the compilation of
 // every shape that damaged weights may name.
-std::shared_ptr<ov::Model> read_graph(ov::Core& core, const std::filesystem::path& path,
-                                      MappedWeights& weights, const Verified& verified) {
+std::shared_ptr<ov::Model> read_graph(ov::Core& core, const EngineSource& source) {
   std::shared_ptr<ov::Model> model;
   try {
-    const ov::Tensor bytes(ov::element::u8, ov::Shape{weights.size()}, weights.data());
-    model = core.read_model(text_of(path), bytes);
+    Bytes& weights = *source.files.at(1);
+    const ov::Tensor tensor(ov::element::u8, ov::Shape{weights.size()}, weights.data());
+    model = core.read_model(std::string(source.files.at(0)->text()), tensor);
   } catch (const std::exception&) {
-    verified();  // a changed file is the better explanation
+    source.verified();  // a changed file is the better explanation
     throw;
   }
-  verified();
+  source.verified();
   return model;
+}
+
+std::string dtype_of(const ov::element::Type& type) {
+  if (type == ov::element::f32) return "float32";
+  if (type == ov::element::i64) return "int64";
+  if (type == ov::element::i32) return "int32";
+  if (type == ov::element::u8) return "uint8";
+  return type.get_type_name();
+}
+
+// What the ports are, by the names that are recorded: a port may have several, and then one is enough.
+std::vector<TensorInfo> tensors_of(const std::vector<ov::Output<const ov::Node>>& ports,
+                                   const std::vector<TensorInfo>& recorded) {
+  std::vector<TensorInfo> tensors;
+  for (const auto& port : ports) {
+    Shape shape;
+    if (port.get_partial_shape().rank().is_static()) {
+      for (const ov::Dimension& side : port.get_partial_shape()) {
+        shape.push_back(side.is_dynamic() ? -1 : side.get_length());
+      }
+    }
+    const std::size_t before = tensors.size();
+    for (const TensorInfo& tensor : recorded) {
+      if (port.get_names().count(tensor.name) != 0) {
+        tensors.push_back({tensor.name, dtype_of(port.get_element_type()), shape});
+      }
+    }
+    if (tensors.size() > before) continue;
+    const std::string name = port.get_names().empty() ? "an unnamed tensor" : port.get_any_name();
+    tensors.push_back({name, dtype_of(port.get_element_type()), shape});
+  }
+  return tensors;
 }
 
 // A compiled model with a pool of infer requests, as many as there are streams: more would only wait in OpenVINO, each
 // with memory for its own activations.
 class OpenVINOEngine final : public Engine {
  public:
-  OpenVINOEngine(const EngineInfo& info, const std::filesystem::path& root, const EngineOptions& options,
-                 const Verified& verified)
-      : info_(info) {
+  OpenVINOEngine(const EngineSource& source, const EngineOptions& options)
+      : info_(source.info), weights_(source.files.at(1)) {
+    const EngineInfo& info = info_;
     const ov::element::Type hint = precision_hint(info.precision);
     check_version(info);
     ov::AnyMap properties = {
@@ -95,11 +116,9 @@ class OpenVINOEngine final : public Engine {
     std::int32_t streams = 1;
     try {
       ov::Core core;
-      // OpenVINO would map the file too, and hold every page beside its own packed copy of the weights.
-      const std::filesystem::path graph = root / info.files.front().path;
-      weights_ = std::make_unique<MappedWeights>(std::filesystem::path(graph).replace_extension(".bin"));
-      compiled_ = core.compile_model(read_graph(core, graph, *weights_, verified), "CPU", properties);
-      weights_->release();
+      compiled_ = core.compile_model(read_graph(core, source), "CPU", properties);
+      check_interface(runtime(), info, tensors_of(compiled_.inputs(), info.inputs),
+                      tensors_of(compiled_.outputs(), info.outputs));
       active = compiled_.get_property(ov::hint::inference_precision);
       streams = compiled_.get_property(ov::num_streams);
       requests_.emplace(static_cast<std::size_t>(std::max(streams, 1)));
@@ -125,10 +144,8 @@ class OpenVINOEngine final : public Engine {
     for (const std::string& name : wanted) output_info(info_, name);
     try {
       return requests_->use([&] { return compiled_.create_infer_request(); },
-                            [&](ov::InferRequest& request, bool is_new) {
+                            [&](ov::InferRequest& request, bool) {
                               infer(request, inputs);
-                              // Some weights are packed by the first inference of a request.
-                              if (is_new) weights_->release();
                               Tensors outputs;
                               for (const std::string& name : wanted) {
                                 outputs.emplace(name, copied(request.get_tensor(name), name));
@@ -172,17 +189,17 @@ class OpenVINOEngine final : public Engine {
   }
 
   EngineInfo info_;
+  // OpenVINO would map the file, which may change; it reads weights as long as it lives.
+  std::shared_ptr<const Bytes> weights_;
   std::string description_;
-  std::unique_ptr<MappedWeights> weights_;  // outlives what was compiled from it
   ov::CompiledModel compiled_;
   std::optional<Pool<ov::InferRequest>> requests_;
 };
 
 }  // namespace
 
-std::unique_ptr<Engine> open_openvino(const EngineInfo& info, const std::filesystem::path& root,
-                                      const EngineOptions& options, const Verified& verified) {
-  return std::make_unique<OpenVINOEngine>(info, root, options, verified);
+std::unique_ptr<Engine> open_openvino(EngineSource source, const EngineOptions& options) {
+  return std::make_unique<OpenVINOEngine>(source, options);
 }
 
 }  // namespace groupvit::detail

@@ -25,12 +25,18 @@ std::string described(const std::string& name, const std::string& dtype, const S
   return name + " " + dtype + " " + to_text(shape);
 }
 
-std::string expected_inputs(const EngineInfo& info) {
+std::string described(const std::vector<TensorInfo>& tensors) {
   std::string text;
-  for (const TensorInfo& tensor : info.inputs) {
+  for (const TensorInfo& tensor : tensors) {
     text += (text.empty() ? "" : ", ") + described(tensor.name, tensor.dtype, tensor.shape);
   }
   return text;
+}
+
+bool are_alike(const TensorInfo& own, const TensorInfo& recorded) {
+  return own.name == recorded.name && own.dtype == recorded.dtype && own.shape.size() == recorded.shape.size() &&
+         std::equal(own.shape.begin(), own.shape.end(), recorded.shape.begin(),
+                    [](std::int64_t a, std::int64_t b) { return a == -1 || b == -1 || a == b; });
 }
 
 bool fits(const Shape& shape, const Shape& wanted) {
@@ -114,6 +120,22 @@ void check_inputs(const std::string& runtime, const EngineInfo& info, const Tens
   }
 }
 
+void check_interface(const std::string& runtime, const EngineInfo& info, const std::vector<TensorInfo>& inputs,
+                     const std::vector<TensorInfo>& outputs) {
+  const auto has_all = [](const std::vector<TensorInfo>& own, const std::vector<TensorInfo>& recorded) {
+    return std::all_of(recorded.begin(), recorded.end(), [&](const TensorInfo& tensor) {
+      return std::any_of(own.begin(), own.end(), [&](const TensorInfo& each) { return are_alike(each, tensor); });
+    });
+  };
+  const bool has_more = std::any_of(inputs.begin(), inputs.end(), [&](const TensorInfo& each) {
+    return !info.takes(each.name);
+  });
+  if (!has_more && has_all(inputs, info.inputs) && has_all(outputs, info.outputs)) return;
+  throw Error(GROUPVIT_ERROR_ENGINE, runtime + " finds other tensors in the engine than the manifest says",
+              described(inputs) + ", " + described(outputs), described(info.inputs) + ", " + described(info.outputs),
+              "do not use this bundle; or export it again");
+}
+
 std::vector<long> version_numbers(const std::string& version, std::size_t count) {
   std::vector<long> numbers;
   for (std::size_t i = 0; i < version.size() && numbers.size() < count;) {
@@ -167,7 +189,7 @@ Error run_failed(const std::string& runtime, const EngineInfo& info, const Tenso
     given += (given.empty() ? "" : ", ") + described(name, dtype_name(tensor), tensor.shape);
   }
   return Error(GROUPVIT_ERROR_ENGINE, runtime + " could not run the engine", given + ": " + one_line(reason),
-               expected_inputs(info));
+               described(info.inputs));
 }
 
 }  // namespace groupvit::detail

@@ -34,6 +34,11 @@ const TensorInfo& output_info(const EngineInfo& info, const std::string& name);
 // given bare addresses, so it is checked here that the memory is as large as the shape claims.
 void check_inputs(const std::string& runtime, const EngineInfo& info, const Tensors& inputs);
 
+// Compares what a loaded engine says of its tensors (-1 for a side that it leaves open) with the manifest.
+// Throws Error(GROUPVIT_ERROR_ENGINE) where they differ.
+void check_interface(const std::string& runtime, const EngineInfo& info, const std::vector<TensorInfo>& inputs,
+                     const std::vector<TensorInfo>& outputs);
+
 // The first numbers of a version: "2026.4.1-abc" -> {2026, 4, 1}.
 std::vector<long> version_numbers(const std::string& version, std::size_t count);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <future>
+#include <utility>
 
 #include "error.hpp"
 
@@ -23,6 +24,19 @@ const EngineKind& find_kind(const std::string& target) {
   }
   throw Error(GROUPVIT_ERROR_ENGINE, "the bundle is for a target that this library does not know", target,
               joined(known, ", "), "install the version of the toolkit that exported it");
+}
+
+// What is not listed has no hash, and no engine may open it.
+void check_files(const EngineInfo& info, const EngineKind& kind) {
+  std::vector<std::string> endings, paths;
+  for (const FileInfo& file : info.files) {
+    paths.push_back(file.path);
+    endings.push_back(std::filesystem::u8path(file.path).extension().u8string());
+  }
+  if (endings == kind.files) return;
+  throw Error(GROUPVIT_ERROR_BUNDLE, "the manifest does not list the files that the " + info.target + " engine opens",
+              joined(paths, ", "), "one " + joined(kind.files, " and one "),
+              "do not use this bundle; get it again from where it was exported");
 }
 
 }  // namespace
@@ -49,10 +63,10 @@ const std::vector<EngineKind>& engine_kinds() {
   constexpr EngineFactory torch = nullptr;
 #endif
   static const std::vector<EngineKind> kinds = {
-      {"onnx", "GROUPVIT_WITH_ONNXRUNTIME", {"cpu", "cuda"}, false, onnx},
-      {"openvino", "GROUPVIT_WITH_OPENVINO", {"cpu"}, false, openvino},
-      {"trt", "GROUPVIT_WITH_TENSORRT or GROUPVIT_WITH_TENSORRT_RTX", {"cuda"}, false, trt},
-      {"torch", "GROUPVIT_WITH_TORCH", {"cpu", "cuda"}, true, torch},
+      {"onnx", "GROUPVIT_WITH_ONNXRUNTIME", {".onnx"}, {"cpu", "cuda"}, false, onnx},
+      {"openvino", "GROUPVIT_WITH_OPENVINO", {".xml", ".bin"}, {"cpu"}, false, openvino},
+      {"trt", "GROUPVIT_WITH_TENSORRT or GROUPVIT_WITH_TENSORRT_RTX", {".engine"}, {"cuda"}, false, trt},
+      {"torch", "GROUPVIT_WITH_TORCH", {".pt2"}, {"cpu", "cuda"}, true, torch},
   };
   return kinds;
 }
@@ -79,12 +93,15 @@ std::unique_ptr<Engine> load_engine(const EngineInfo& info, const std::filesyste
                 "build it with -D" + kind.option +
                     "=ON and the SDK in CMAKE_PREFIX_PATH, or export for a target that it has");
   }
+  check_files(info, kind);
+  EngineFiles files;
+  for (const FileInfo& file : info.files) files.push_back(std::make_shared<Bytes>(file.load(root)));
   // The small one first; the weights in another thread, for the engine can read its graph meanwhile.
-  info.files.front().verify(root);
-  std::future<void> others = std::async([&] {
-    for (std::size_t i = 1; i < info.files.size(); ++i) info.files[i].verify(root);
+  info.files.front().check(*files.front(), root);
+  std::future<void> others = std::async([&info, &root, files] {
+    for (std::size_t i = 1; i < files.size(); ++i) info.files[i].check(*files[i], root);
   });
-  return kind.open(info, root, chosen, [&others] { others.get(); });
+  return kind.open({info, root, std::move(files), [&others] { others.get(); }}, chosen);
 }
 
 std::vector<std::string> built_engines() {

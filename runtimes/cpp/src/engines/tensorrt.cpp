@@ -7,13 +7,12 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <mutex>
 #include <utility>
 
 #include "engines/cuda_memory.hpp"
+#include "engines/graph_file.hpp"
 #include "engines/pool.hpp"
 #include "engines/support.hpp"
 #include "engines/table.hpp"
@@ -71,16 +70,6 @@ class Logger final : public nvinfer1::ILogger {
 std::string library_version() {
   return std::to_string(getInferLibMajorVersion()) + "." + std::to_string(getInferLibMinorVersion()) + "." +
          std::to_string(getInferLibPatchVersion()) + "." + std::to_string(getInferLibBuildVersion());
-}
-
-std::vector<char> read_plan(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::vector<char> plan{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (file.bad() || plan.empty()) {
-    throw Error(GROUPVIT_ERROR_BUNDLE, "a file of the bundle cannot be read", path.u8string(),
-                "the engine's plan", "copy the bundle again");
-  }
-  return plan;
 }
 
 nvinfer1::Dims dims_of(const Shape& shape) {
@@ -192,10 +181,10 @@ class Context {
 // A deserialized plan with a pool of execution contexts, one for each call that runs.
 class TensorRTEngine final : public Engine {
  public:
-  TensorRTEngine(const EngineInfo& info, const std::filesystem::path& root, const EngineOptions&)
-      : info_(info), facts_(facts_of(info)), device_(find_device()) {
+  explicit TensorRTEngine(const EngineSource& source)
+      : info_(source.info), facts_(facts_of(source.info)), device_(find_device()) {
     check_bound_to(facts_, kFlavor, library_version(), device_.compute_capability, device_.name);
-    const std::vector<char> plan = read_plan(root / info.files.front().path);
+    const Bytes& plan = *source.files.at(0);
     runtime_.reset(nvinfer1::createInferRuntime(Logger::instance()));
     if (runtime_ == nullptr) throw refused("could not be started");
     // A version-compatible plan brings the runtime that executes it.
@@ -203,7 +192,7 @@ class TensorRTEngine final : public Engine {
     check_validity(plan);
     engine_.reset(runtime_->deserializeCudaEngine(plan.data(), plan.size()));
     if (engine_ == nullptr) throw refused("could not deserialize the engine");
-    if (facts_.stripped) refit(root);
+    if (facts_.stripped) refit(source.root);
     check_tensors();
 #ifdef GROUPVIT_TENSORRT_RTX
     configure();
@@ -252,7 +241,7 @@ class TensorRTEngine final : public Engine {
   }
 
   // TensorRT-RTX can be asked whether a plan runs here, and why not.
-  void check_validity(const std::vector<char>& plan) const {
+  void check_validity(const Bytes& plan) const {
 #ifdef GROUPVIT_TENSORRT_RTX
     std::uint64_t diagnostics = 0;
     const nvinfer1::EngineValidity validity =
@@ -276,13 +265,14 @@ class TensorRTEngine final : public Engine {
                   "the plan has no weights, and the bundle lacks the graph that has them", "",
                   "the ONNX file that it was built from", "build it anew: " + facts_.rebuild);
     }
-    const std::string graph = info_.source->verify(root).string();
+    const Bytes graph = info_.source->read(root);
+    check_self_contained(graph);
     const std::unique_ptr<nvinfer1::IRefitter> refitter(
         nvinfer1::createInferRefitter(*engine_, Logger::instance()));
     if (refitter == nullptr) throw refused("could not put the weights into the stripped engine");
     const std::unique_ptr<nvonnxparser::IParserRefitter> parser(
         nvonnxparser::createParserRefitter(*refitter, Logger::instance()));
-    if (parser == nullptr || !parser->refitFromFile(graph.c_str()) || !refitter->refitCudaEngine()) {
+    if (parser == nullptr || !parser->refitFromBytes(graph.data(), graph.size()) || !refitter->refitCudaEngine()) {
       throw refused("could not put the weights into the stripped engine");
     }
   }
@@ -366,13 +356,12 @@ class TensorRTEngine final : public Engine {
 
 }  // namespace
 
-std::unique_ptr<Engine> open_tensorrt(const EngineInfo& info, const std::filesystem::path& root,
-                                      const EngineOptions& options, const Verified& verified) {
+std::unique_ptr<Engine> open_tensorrt(EngineSource source, const EngineOptions&) {
   // Its runtime does not work in a child of a process that has used it.
   static const OwningProcess first;
   first.check("an engine of the target trt was loaded before this process was forked");
-  verified();
-  return std::make_unique<TensorRTEngine>(info, root, options);
+  source.verified();
+  return std::make_unique<TensorRTEngine>(source);
 }
 
 }  // namespace groupvit::detail

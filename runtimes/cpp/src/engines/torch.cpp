@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "engines/package_facts.hpp"
+#include "engines/private_copy.hpp"
 #include "engines/support.hpp"
 #include "engines/table.hpp"
 #include "process.hpp"
@@ -151,9 +152,11 @@ at::ScalarType scalar_type(const Tensor& tensor) {
 // A package, shared by all threads, whose calls take turns: one runner, as in Python.
 class TorchEngine final : public Engine {
  public:
-  TorchEngine(const EngineInfo& info, const std::filesystem::path& root, const EngineOptions& options)
+  TorchEngine(const EngineInfo& info, const Bytes& package, const EngineOptions& options)
       : info_(info), threads_(options.threads) {
-    const std::string path = (root / info.files.front().path).string();
+    // libtorch takes paths only, and what lies at the bundle's may change between two looks at it.
+    const PrivateCopy copy(package, std::filesystem::u8path(info.files.front().path).filename());
+    const std::string path = copy.path().string();
     facts_ = read_facts(info, path);
     check_version(info, facts_);
     description_ = runtime() + ", AOTInductor, " + check_device(facts_, options) + ", " + info.precision;
@@ -250,13 +253,12 @@ class TorchEngine final : public Engine {
 
 }  // namespace
 
-std::unique_ptr<Engine> open_torch(const EngineInfo& info, const std::filesystem::path& root,
-                                   const EngineOptions& options, const Verified& verified) {
+std::unique_ptr<Engine> open_torch(EngineSource source, const EngineOptions& options) {
   // Its runtime does not work in a child of a process that has used it.
   static const OwningProcess first;
   first.check("an engine of the target torch was loaded before this process was forked");
-  verified();
-  return std::make_unique<TorchEngine>(info, root, options);
+  source.verified();
+  return std::make_unique<TorchEngine>(source.info, *source.files.at(0), options);
 }
 
 }  // namespace groupvit::detail

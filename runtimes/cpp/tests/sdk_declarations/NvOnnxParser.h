@@ -7,7 +7,8 @@ namespace nvonnxparser {
 
 class IParserRefitter {
  public:
-  virtual bool refitFromFile(char const* onnxModelFile) noexcept = 0;
+  virtual bool refitFromBytes(void const* serializedOnnxModel, size_t serializedOnnxModelSize,
+                              char const* modelPath = nullptr) noexcept = 0;
   virtual ~IParserRefitter() noexcept = default;
 };
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from groupvit_runtime.errors import EngineError, MissingDependencyError, UsageError
+from groupvit_runtime.errors import BundleError, EngineError, MissingDependencyError, UsageError
 from groupvit_runtime.install_hint import install_hint
 from groupvit_runtime.manifest import EngineInfo
 from groupvit_runtime.process import OwningProcess, keep_in_children
@@ -81,6 +81,7 @@ class EngineKind:
 
     Attributes:
         module, class_name: of the engine.
+        files: endings of the files that it opens, all of which the manifest lists in this order.
         needs: modules that it imports.
         packages: distributions that bring them, of which one or another is installed.
         extra: of pip, that installs one.
@@ -94,6 +95,7 @@ class EngineKind:
 
     module: str
     class_name: str
+    files: tuple[str, ...]
     needs: tuple[str, ...]
     packages: tuple[str, ...]
     extra: str
@@ -109,6 +111,7 @@ ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
         "onnx": EngineKind(
             module="groupvit_runtime.engines.onnxruntime",
             class_name="OnnxRuntimeEngine",
+            files=(".onnx",),
             needs=("onnxruntime",),
             packages=("onnxruntime", "onnxruntime-gpu"),
             extra="onnxruntime",
@@ -118,6 +121,7 @@ ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
         "openvino": EngineKind(
             module="groupvit_runtime.engines.openvino",
             class_name="OpenVINOEngine",
+            files=(".xml", ".bin"),
             needs=("openvino",),
             packages=("openvino",),
             extra="openvino",
@@ -127,6 +131,7 @@ ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
         "trt": EngineKind(
             module="groupvit_runtime.engines.tensorrt",
             class_name="TensorRTEngine",
+            files=(".engine",),
             needs=("cuda.bindings", "platformdirs"),
             packages=("tensorrt", "tensorrt-rtx", "cuda-bindings"),
             extra="tensorrt-rtx",
@@ -136,6 +141,7 @@ ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
         "torch": EngineKind(
             module="groupvit_runtime.engines.torch",
             class_name="TorchEngine",
+            files=(".pt2",),
             needs=("torch",),
             packages=("torch",),
             extra="torch",
@@ -153,10 +159,12 @@ _FIRST_USE: Final[dict[str, OwningProcess]] = {}
 
 
 def load_engine(info: EngineInfo, root: Path, options: EngineOptions) -> Engine:
-    """Verify the engine's files and load it. It runs in this process only, not in children forked from it.
+    """Load the engine from its files, as they are once their hashes were compared.
+
+    It runs in this process only, not in children forked from it.
 
     Raises:
-        BundleError: a file is missing or was changed.
+        BundleError: a file is missing or was changed, or the manifest lists others than the target has.
         MissingDependencyError: the package that executes this target is not installed.
         EngineError: the target or device is unknown, or the runtime refused the file; or its package was in
             use when this process was forked, and does not work in children.
@@ -189,7 +197,7 @@ def load_engine(info: EngineInfo, root: Path, options: EngineOptions) -> Engine:
         _FIRST_USE[info.target].check(
             f"an engine of the target {info.target} was loaded before this process was forked"
         )
-    paths = [file.verify(root) for file in info.files]
+    _check_files(info, kind)
     try:
         module = importlib.import_module(kind.module)
     except ImportError as error:
@@ -198,9 +206,20 @@ def load_engine(info: EngineInfo, root: Path, options: EngineOptions) -> Engine:
             got=str(error),
             fix=install_hint(kind.extra),
         ) from error
-    engine: Engine = getattr(module, kind.class_name)(info, paths[0], replace(options, device=device))
+    engine: Engine = getattr(module, kind.class_name)(info, root, replace(options, device=device))
     _FIRST_USE.setdefault(info.target, OwningProcess())
     return _OfThisProcess(engine)
+
+
+def _check_files(info: EngineInfo, kind: EngineKind) -> None:
+    """What is not listed has no hash, and no engine may open it."""
+    if tuple(PurePosixPath(file.path).suffix for file in info.files) != kind.files:
+        raise BundleError(
+            f"the manifest does not list the files that the {info.target} engine opens",
+            got=", ".join(file.path for file in info.files),
+            expected=" and ".join(f"one {suffix}" for suffix in kind.files),
+            fix="do not use this bundle; get it again from where it was exported",
+        )
 
 
 class _OfThisProcess:

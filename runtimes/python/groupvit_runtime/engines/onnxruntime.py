@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from groupvit_runtime.engines import EngineOptions, Tensors
 from groupvit_runtime.engines.failure import load_failed, run_failed
+from groupvit_runtime.engines.graph_file import check_self_contained
+from groupvit_runtime.engines.interface import check_interface
 from groupvit_runtime.engines.turns import calls_at_once
 from groupvit_runtime.errors import EngineError
-from groupvit_runtime.files import utf8_path
 from groupvit_runtime.install_hint import onnxruntime_gpu_hint
-from groupvit_runtime.manifest import EngineInfo
+from groupvit_runtime.manifest import EngineInfo, TensorInfo
 from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime as ort
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -24,6 +27,8 @@ _ON_CPU = {
     "int8": "int8",
 }
 """What its CPU does with engines of a precision. It has no bf16, and fp16 only by casts to float32."""
+_FATAL = 4
+_DTYPES = {"float": "float32", "int64": "int64", "int32": "int32", "uint8": "uint8"}
 # TF32 keeps 10 bits of mantissa; assignments with a small margin would flip.
 _PROVIDER_OPTIONS: dict[str, dict[str, str]] = {"cpu": {}, "cuda": {"use_tf32": "0"}}
 
@@ -34,7 +39,7 @@ class OnnxRuntimeEngine:
     Its arena grows with the calls that run at once, and keeps what it had.
     """
 
-    def __init__(self, info: EngineInfo, path: Path, options: EngineOptions) -> None:
+    def __init__(self, info: EngineInfo, root: Path, options: EngineOptions) -> None:
         self._info = info
         self._device = device = options.device or "cpu"
         provider = _PROVIDERS[device]
@@ -48,18 +53,20 @@ class OnnxRuntimeEngine:
         if provider not in ort.get_available_providers():
             raise _no_provider(provider, ort.get_available_providers())
         session_options = ort.SessionOptions()
-        session_options.log_severity_level = 3
+        # Nothing is printed: what goes wrong is raised, too.
+        session_options.log_severity_level = _FATAL
         if options.threads is not None:
             session_options.intra_op_num_threads = options.threads
         if info.precision == "int8":
             # Without VNNI its products of unsigned and signed bytes saturate in 16 bits. This makes weights
             # unsigned, whose products do not; with VNNI it costs nothing, and gives the same bits.
             session_options.add_session_config_entry("session.x64quantprecision", "1")
+        graph = info.files[0].read(root)
+        check_self_contained(graph)
         try:
-            with utf8_path(path) as name:
-                self._session = ort.InferenceSession(
-                    name, session_options, providers=[(provider, _PROVIDER_OPTIONS[device])]
-                )
+            self._session = ort.InferenceSession(
+                graph, session_options, providers=[(provider, _PROVIDER_OPTIONS[device])]
+            )
         except Exception as error:
             raise load_failed(
                 f"ONNX Runtime {ort.__version__}",
@@ -72,6 +79,15 @@ class OnnxRuntimeEngine:
         active = self._session.get_providers()
         if active[0] != provider:
             raise _no_provider(provider, active)
+        check_interface(
+            f"ONNX Runtime {ort.__version__}",
+            info,
+            _tensors(self._session.get_inputs()),
+            _tensors(self._session.get_outputs()),
+        )
+        # It would make another session of the graph, on the CPU, where one call fails, and keeps it for that.
+        self._session.disable_fallback()
+        self._session._model_bytes = None
         self._outputs = [output.name for output in info.outputs]
         self._turns = threading.BoundedSemaphore(calls_at_once())
 
@@ -106,6 +122,23 @@ class OnnxRuntimeEngine:
         self._session.run_with_iobinding(binding)
         values: list[NDArray[np.generic]] = binding.copy_outputs_to_cpu()
         return values
+
+
+def _tensors(arguments: Sequence[Any]) -> list[TensorInfo]:
+    return [
+        TensorInfo(
+            argument.name,
+            _dtype(argument.type),
+            tuple(side if isinstance(side, int) else -1 for side in argument.shape),
+        )
+        for argument in arguments
+    ]
+
+
+def _dtype(kind: str) -> str:
+    """ONNX Runtime writes "tensor(float)"."""
+    name = kind.removeprefix("tensor(").removesuffix(")")
+    return _DTYPES.get(name, name)
 
 
 def _no_provider(provider: str, available: list[str]) -> EngineError:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import queue
 import re
 import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from groupvit_runtime.engines import EngineOptions, Tensors
 from groupvit_runtime.engines.failure import load_failed, run_failed
-from groupvit_runtime.engines.mapped_weights import MappedWeights
+from groupvit_runtime.engines.held_weights import page_aligned
+from groupvit_runtime.engines.interface import check_interface
 from groupvit_runtime.errors import EngineError
-from groupvit_runtime.manifest import EngineInfo
+from groupvit_runtime.manifest import EngineInfo, TensorInfo
 from groupvit_runtime.without_telemetry.openvino import openvino as ov
 
 # Of int8, what is not quantized in the file is float32.
@@ -27,7 +30,7 @@ class OpenVINOEngine:
     More would only wait in OpenVINO, each with memory for its own activations.
     """
 
-    def __init__(self, info: EngineInfo, path: Path, options: EngineOptions) -> None:
+    def __init__(self, info: EngineInfo, root: Path, options: EngineOptions) -> None:
         self._info = info
         hint = _PRECISION_HINTS.get(info.precision)
         if hint is None:
@@ -46,17 +49,24 @@ class OpenVINOEngine:
             properties["NUM_STREAMS"] = options.streams
         if options.threads is not None:
             properties["INFERENCE_NUM_THREADS"] = options.threads
+        graph, weights = info.files
+        text = graph.read(root)
+        # OpenVINO would map the file, which may change; it reads weights as long as it lives.
+        self._weights = np.frombuffer(weights.read_into(root, page_aligned), np.uint8)
         try:
             core = ov.Core()
-            # OpenVINO would map the file too, and hold every page beside its own packed copy of the weights.
-            self._weights = MappedWeights(path.with_suffix(".bin"))
-            model = core.read_model(path.read_bytes(), ov.Tensor(self._weights.array, shared_memory=True))
+            model = core.read_model(text, ov.Tensor(self._weights, shared_memory=True))
             self._compiled = core.compile_model(model, "CPU", properties)
-        except (RuntimeError, OSError, ValueError) as error:
+        except (RuntimeError, ValueError) as error:
             raise load_failed(
                 f"OpenVINO {_runtime_version()}", info, error, fix="export the bundle again on this machine"
             ) from error
-        self._weights.release()
+        check_interface(
+            f"OpenVINO {_runtime_version()}",
+            info,
+            _tensors(self._compiled.inputs, info.inputs),
+            _tensors(self._compiled.outputs, info.outputs),
+        )
         active = self._compiled.get_property("INFERENCE_PRECISION_HINT")
         if active != hint:
             raise EngineError(
@@ -86,22 +96,41 @@ class OpenVINOEngine:
             return self._run(inputs)
 
     def _run(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
-        is_new = False
         try:
             request = self._idle.get_nowait()
         except queue.Empty:
-            request, is_new = self._compiled.create_infer_request(), True
+            request = self._compiled.create_infer_request()
         try:
             request.infer(dict(inputs), share_inputs=True)
             # Copied: the tensors belong to the request, which the next call overwrites.
             return {name: request.get_tensor(name).data.copy() for name in self._outputs}
-        except RuntimeError as error:
+        except (RuntimeError, ValueError, TypeError) as error:
             raise run_failed(f"OpenVINO {_runtime_version()}", self._info, inputs, error) from error
         finally:
             self._idle.put(request)
-            if is_new:
-                # Some weights are packed only when a request runs for the first time.
-                self._weights.release()
+
+
+def _tensors(ports: Sequence[Any], recorded: Sequence[TensorInfo]) -> list[TensorInfo]:
+    """What the ports are, by the names that are recorded: a port may have several, and then one is enough."""
+    known = {tensor.name for tensor in recorded}
+    return [
+        TensorInfo(name, _dtype(port.get_element_type()), _shape(port.get_partial_shape()))
+        for port in ports
+        for name in sorted(port.get_names() & known) or sorted(port.get_names())[:1]
+    ]
+
+
+def _dtype(kind: Any) -> str:
+    try:
+        return str(np.dtype(kind.to_dtype()).name)
+    except (RuntimeError, ValueError, TypeError):  # one that NumPy does not have
+        return str(kind.get_type_name())
+
+
+def _shape(shape: Any) -> tuple[int, ...]:
+    if shape.rank.is_dynamic:
+        return ()
+    return tuple(-1 if side.is_dynamic else side.get_length() for side in shape)
 
 
 def _runtime_version() -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from groupvit_runtime.engines import EngineOptions, Tensors
 from groupvit_runtime.engines.cuda import Cuda, open_cuda
 from groupvit_runtime.engines.failure import one_line, run_failed
+from groupvit_runtime.engines.graph_file import check_self_contained
 from groupvit_runtime.engines.tensorrt_cache import RuntimeCache
 from groupvit_runtime.engines.tensorrt_checks import check_bound_to, check_tensors, check_validity
 from groupvit_runtime.engines.tensorrt_context import Context
@@ -32,7 +33,7 @@ class TensorRTEngine:
 
     Args:
         info: of the bundle.
-        path: of the plan.
+        root: folder of the bundle.
         options: `device` is "cuda".
         trt, cuda: the flavor's module and the CUDA runtime, where they are not this machine's.
 
@@ -45,7 +46,7 @@ class TensorRTEngine:
     def __init__(
         self,
         info: EngineInfo,
-        path: Path,
+        root: Path,
         options: EngineOptions,
         *,
         trt: Any = None,
@@ -58,7 +59,7 @@ class TensorRTEngine:
         self._graphs = options.cuda_graphs
         check_bound_to(facts, str(self._trt.__version__), self._cuda.device)
         self._logger = logger_of(self._trt)
-        plan = path.read_bytes()
+        plan = info.files[0].read(root)
         runtime = self._trt.Runtime(self._logger)
         # A version-compatible plan brings the runtime that executes it.
         runtime.engine_host_code_allowed = facts.version_compatible
@@ -68,7 +69,7 @@ class TensorRTEngine:
             raise self._refused("could not deserialize the engine")
         self._runtime, self._engine = runtime, engine
         if facts.stripped:
-            self._refit(path)
+            self._refit(root)
         check_tensors(self._trt, engine, info)
         self._cache = (
             RuntimeCache(info.files[0].sha256, facts.version, self._cuda.device.compute_capability)
@@ -191,7 +192,7 @@ class TensorRTEngine:
         self._cache.attach(config)
         return config
 
-    def _refit(self, path: Path) -> None:
+    def _refit(self, root: Path) -> None:
         """Put the weights of the graph into a stripped plan."""
         source = self._info.source
         if source is None:
@@ -202,8 +203,9 @@ class TensorRTEngine:
             )
         refitter = self._trt.Refitter(self._engine, self._logger)
         parser = self._trt.OnnxParserRefitter(refitter, self._logger)
-        graph = source.verify(path.parent)
-        if not parser.refit_from_file(str(graph)) or not refitter.refit_cuda_engine():
+        graph = source.read(root)
+        check_self_contained(graph)
+        if not parser.refit(graph) or not refitter.refit_cuda_engine():
             raise self._refused("could not put the weights into the stripped engine")
 
     def _refused(self, what: str) -> EngineError:

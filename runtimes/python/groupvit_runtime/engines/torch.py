@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from groupvit_runtime.engines import EngineOptions, Tensors
 from groupvit_runtime.engines.failure import load_failed, run_failed
+from groupvit_runtime.engines.private_copy import private_copy
 from groupvit_runtime.errors import BundleError, EngineError
 from groupvit_runtime.files import utf8_path
 from groupvit_runtime.manifest import EngineInfo, TensorInfo
@@ -89,7 +90,7 @@ class TorchEngine:
 
     Args:
         info: of the bundle.
-        path: of the package.
+        root: folder of the bundle.
         options: a device must be the one that the package was compiled for.
 
     Raises:
@@ -97,21 +98,23 @@ class TorchEngine:
         EngineError: another PyTorch, device or CPU than it was compiled for; a package that is damaged.
     """
 
-    def __init__(self, info: EngineInfo, path: Path, options: EngineOptions) -> None:
+    def __init__(self, info: EngineInfo, root: Path, options: EngineOptions) -> None:
         self._info = info
         self._threads = options.threads
-        self._facts = facts = package_facts(info, path)
-        _check_version(info, facts)
-        _check_device(facts, options)
-        _check_cpu(facts)
-        _check_rounding(facts)
-        try:
-            with _LOADING, utf8_path(path) as name:
-                self._loader = _Loader(str(name), _MODEL, False, 1, -1)
-        except RuntimeError as error:
-            raise load_failed(
-                _RUNTIME, info, error, fix=f"build it anew on this machine: {facts.rebuild}"
-            ) from error
+        # PyTorch takes paths only, and what lies at the bundle's may change between two looks at it.
+        with private_copy(info.files[0], root) as path:
+            self._facts = facts = package_facts(info, path)
+            _check_version(info, facts)
+            _check_device(facts, options)
+            _check_cpu(facts)
+            _check_rounding(facts)
+            try:
+                with _LOADING, utf8_path(path) as name:
+                    self._loader = _Loader(str(name), _MODEL, False, 1, -1)
+            except RuntimeError as error:
+                raise load_failed(
+                    _RUNTIME, info, error, fix=f"build it anew on this machine: {facts.rebuild}"
+                ) from error
         self._running = threading.Lock()
 
     @property
@@ -134,6 +137,9 @@ class TorchEngine:
                 outputs = self._loader.run(tensors)
         except RuntimeError as error:
             raise run_failed(_RUNTIME, self._info, inputs, error) from error
+        if len(outputs) != len(self._info.outputs):
+            refused = ValueError(f"{len(outputs)} outputs came back")
+            raise run_failed(_RUNTIME, self._info, inputs, refused)
         return {
             info.name: np.ascontiguousarray(value.cpu().numpy())
             for info, value in zip(self._info.outputs, outputs, strict=True)

@@ -20,10 +20,13 @@ from groupvit_runtime.manifest.reading import (
     MANIFEST_NAME,
     MAX_MANIFEST_BYTES,
     check_decode,
+    check_digest,
     is_bundle,
+    manifest_of,
     parse_manifest,
     read_manifest,
     read_manifest_value,
+    read_pinned_manifest,
     with_vocabularies,
 )
 from groupvit_runtime.manifest.records import (
@@ -61,10 +64,13 @@ __all__ = [
     "Verdict",
     "VocabularyInfo",
     "check_decode",
+    "check_digest",
     "is_bundle",
+    "manifest_of",
     "parse_manifest",
     "read_manifest",
     "read_manifest_value",
+    "read_pinned_manifest",
     "sha256_of",
     "with_vocabularies",
 ]

@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+from groupvit_runtime.bounds import Dimension, Length, Line, Range, Word
 from groupvit_runtime.errors import BundleError
 from groupvit_runtime.manifest.file_info import FileInfo
 
 DecodeName = Literal["hf", "paper"]
 Role = Literal["image", "text"]
+Shape = Annotated[tuple[Dimension, ...], Length(8)]
 
 
 @dataclass(frozen=True)
 class TensorInfo:
     """An input or output: name, NumPy dtype name, shape with -1 for a dimension chosen at run time."""
 
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
+    name: Word
+    dtype: Word
+    shape: Annotated[tuple[Annotated[int, Range(-1, 2**31 - 1)], ...], Length(8)]
 
 
 @dataclass(frozen=True)
 class ProfileInfo:
     """The shapes of one input that an engine takes, and the one it is tuned for."""
 
-    name: str
-    min: tuple[int, ...]
-    opt: tuple[int, ...]
-    max: tuple[int, ...]
+    name: Word
+    min: Shape
+    opt: Shape
+    max: Shape
 
     def __post_init__(self) -> None:
         ranks = {len(shape) for shape in (self.min, self.opt, self.max)}
@@ -72,15 +74,15 @@ class TensorRTInfo:
     """
 
     flavor: Literal["tensorrt", "rtx"]
-    version: str
-    compute_capabilities: tuple[str, ...]
+    version: Word
+    compute_capabilities: Annotated[tuple[Word, ...], Length(64)]
     hardware_compatibility: Literal["none", "ampere+", "same-cc"]
     version_compatible: bool
     tf32: bool
     stripped: bool
     refittable: bool
-    profiles: tuple[ProfileInfo, ...]
-    rebuild: str
+    profiles: Annotated[tuple[ProfileInfo, ...], Length(16)]
+    rebuild: Annotated[str, Length(8192)]
 
     def __post_init__(self) -> None:
         if not self.profiles:
@@ -103,7 +105,7 @@ class QuantizationInfo:
             in 16 bits compute the same.
     """
 
-    instruction_set: str | None = None
+    instruction_set: Word | None = None
     never_saturates: bool = False
 
 
@@ -123,13 +125,13 @@ class EngineInfo:
     """
 
     role: Role
-    target: str
-    precision: str
-    files: tuple[FileInfo, ...]
-    inputs: tuple[TensorInfo, ...]
-    outputs: tuple[TensorInfo, ...]
-    versions: dict[str, str]
-    hardware: str
+    target: Word
+    precision: Word
+    files: Annotated[tuple[FileInfo, ...], Length(8)]
+    inputs: Annotated[tuple[TensorInfo, ...], Length(16)]
+    outputs: Annotated[tuple[TensorInfo, ...], Length(64)]
+    versions: Annotated[dict[str, Word], Length(64)]
+    hardware: Line
     source: FileInfo | None = None
     tensorrt: TensorRTInfo | None = None
     normalizes: DecodeName | None = None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, cast, get_args
 
 from groupvit_runtime import strict_json
 from groupvit_runtime.errors import BundleError, UsageError
+from groupvit_runtime.manifest.consistency import check_consistency
 from groupvit_runtime.manifest.engine_info import DecodeName
 from groupvit_runtime.manifest.records import (
     FORMAT,
@@ -17,6 +20,7 @@ from groupvit_runtime.manifest.records import (
     Manifest,
     VocabularyInfo,
 )
+from groupvit_runtime.manifest.regular_file import open_regular
 from groupvit_runtime.serialize import from_json, to_json
 
 MANIFEST_NAME: Final = "manifest.json"
@@ -33,7 +37,60 @@ def read_manifest(root: Path) -> Manifest:
     Raises:
         BundleError: `root` is no bundle, or its manifest is damaged or of another schema.
     """
-    return parse_manifest(_read_text(root), where=str(root / MANIFEST_NAME))
+    return read_pinned_manifest(root, None)[0]
+
+
+def read_pinned_manifest(root: Path, digest: str | None) -> tuple[Manifest, str]:
+    """Like `read_manifest`, and gives the bundle's digest: the sha256 of the file's bytes.
+
+    Args:
+        root: the bundle's folder.
+        digest: that the bundle must have; None for any.
+
+    Raises:
+        BundleError: what `read_manifest` raises, or the digest is another one.
+        UsageError: `digest` is none.
+    """
+    data, where = _read(root), str(root / MANIFEST_NAME)
+    found = check_digest(data, digest, where)
+    return manifest_of(data, where), found
+
+
+def manifest_of(data: bytes, where: str) -> Manifest:
+    """Like `parse_manifest`, of a file's bytes.
+
+    Raises:
+        BundleError: what `parse_manifest` raises, or they are no text.
+    """
+    return parse_manifest(_text(data, where), where)
+
+
+def check_digest(data: bytes, expected: str | None, where: str) -> str:
+    """The digest of a bundle with this manifest, before anything in it is believed.
+
+    Raises:
+        BundleError: another one was expected.
+        UsageError: what was expected is no digest.
+    """
+    found = hashlib.sha256(data).hexdigest()
+    if expected is None:
+        return found
+    if re.fullmatch("[0-9a-f]{64}", expected.lower()) is None:
+        raise UsageError(
+            "this is not the digest of a bundle",
+            got=repr(expected[:80]),
+            expected="64 hexadecimal digits",
+            fix="groupvit inspect BUNDLE, or sha256sum BUNDLE/manifest.json, where the bundle is trusted",
+        )
+    if found != expected.lower():
+        raise BundleError(
+            "this is not the bundle that was asked for",
+            got=f"{where} with digest {found}",
+            expected=expected.lower(),
+            fix="get the bundle again from where it was exported; or, if it was changed on purpose, "
+            "as by groupvit vocab --add, ask for its new digest",
+        )
+    return found
 
 
 def parse_manifest(text: str, where: str) -> Manifest:
@@ -55,6 +112,7 @@ def parse_manifest(text: str, where: str) -> Manifest:
             expected="one image and one text engine, each with its files",
             fix="export the bundle again",
         )
+    check_consistency(manifest)
     return manifest
 
 
@@ -64,7 +122,8 @@ def read_manifest_value(root: Path) -> dict[str, Any]:
     Raises:
         BundleError: what `read_manifest` raises.
     """
-    text, where = _read_text(root), str(root / MANIFEST_NAME)
+    where = str(root / MANIFEST_NAME)
+    text = _text(_read(root), where)
     parse_manifest(text, where)
     return cast(dict[str, Any], _parse(text, where))
 
@@ -78,7 +137,7 @@ def with_vocabularies(value: dict[str, Any], vocabularies: Sequence[VocabularyIn
 def is_bundle(folder: Path) -> bool:
     """Whether a folder was written by `groupvit export`, of whatever schema; nothing else is checked."""
     try:
-        value = _parse(_read_text(folder), str(folder))
+        value = _parse(_text(_read(folder), str(folder)), str(folder))
     except BundleError:
         return False
     return isinstance(value, dict) and (value.get("format") == FORMAT or _is_unmarked(value))
@@ -95,17 +154,12 @@ def check_decode(decode: str) -> DecodeName:
     return cast(DecodeName, decode)
 
 
-def _read_text(root: Path) -> str:
+def _read(root: Path) -> bytes:
     path = root / MANIFEST_NAME
     try:
-        if path.stat().st_size > MAX_MANIFEST_BYTES:
-            raise BundleError(
-                "the manifest is too large to be one",
-                got=f"{path.stat().st_size} bytes",
-                expected=f"at most {MAX_MANIFEST_BYTES}",
-                fix="export the bundle again",
-            )
-        return path.read_text(encoding="utf-8")
+        with open_regular(path) as file:
+            # One byte more than is allowed tells a file that is too large, whatever its size was said to be.
+            data = file.read(MAX_MANIFEST_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise BundleError(
             "this is not a bundle",
@@ -113,9 +167,26 @@ def _read_text(root: Path) -> str:
             expected="a folder (or .zip) written by `groupvit export`",
             fix=_EXPORT,
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise BundleError(
             "the manifest cannot be read", got=f"{path}: {error}", fix="export the bundle again"
+        ) from error
+    if len(data) > MAX_MANIFEST_BYTES:
+        raise BundleError(
+            "the manifest is too large to be one",
+            got=f"more than {MAX_MANIFEST_BYTES} bytes",
+            expected=f"at most {MAX_MANIFEST_BYTES}",
+            fix="export the bundle again",
+        )
+    return data
+
+
+def _text(data: bytes, where: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BundleError(
+            "the manifest cannot be read", got=f"{where}: {error}", fix="export the bundle again"
         ) from error
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
+from groupvit_runtime.bounds import Length, Line, Range, Sha256, Side, Template, Word
 from groupvit_runtime.contract import PaperDecode, Preprocessing
 from groupvit_runtime.errors import BundleError
 from groupvit_runtime.manifest.engine_info import DecodeName, EngineInfo, Role
@@ -22,8 +23,8 @@ Verdict = Literal["PASS", "AMBIGUOUS", "FAIL"]
 class SchemaVersion:
     """Of a file: another `major` is refused; a larger `minor` has fields more, which are ignored."""
 
-    major: int
-    minor: int
+    major: Annotated[int, Range(0, 2**31 - 1)]
+    minor: Annotated[int, Range(0, 2**31 - 1)]
 
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}"
@@ -46,14 +47,14 @@ class ModelInfo:
     exponential; `text_pad_id` fills up short sentences.
     """
 
-    image_size: tuple[int, int]
-    patch_size: int
-    grid: tuple[int, int]
-    groups: tuple[int, ...]
-    projection_dim: int
-    logit_scale: float
-    text_max_length: int
-    text_pad_id: int
+    image_size: tuple[Side, Side]
+    patch_size: Side
+    grid: tuple[Side, Side]
+    groups: Annotated[tuple[Side, ...], Length(8, 1)]
+    projection_dim: Annotated[int, Range(1, 16384)]
+    logit_scale: Annotated[float, Range(-50, 50)]
+    text_max_length: Side
+    text_pad_id: Annotated[int, Range(0, 2**31 - 1)]
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ class DecodeInfo:
 class VocabularyInfo:
     """A cached vocabulary inside the bundle: `size` class names under the name `name`."""
 
-    name: str
-    size: int
+    name: Word
+    size: Annotated[int, Range(1, 65535)]
     file: FileInfo
 
 
@@ -107,17 +108,17 @@ class Manifest:
 
     format: Literal["groupvit-bundle"] = FORMAT
     schema_version: SchemaVersion = SCHEMA_VERSION
-    requires: tuple[str, ...] = ()
-    name: str
-    fingerprint: str
+    requires: Annotated[tuple[Word, ...], Length(64)] = ()
+    name: Line
+    fingerprint: Sha256
     verdict: Verdict | None
     model: ModelInfo
-    engines: tuple[EngineInfo, ...]
+    engines: Annotated[tuple[EngineInfo, ...], Length(8)]
     tokenizer: FileInfo | None
-    prompts: tuple[str, ...]
+    prompts: Annotated[tuple[Template, ...], Length(1024, 1)]
     preprocessing: Preprocessings
     decode: DecodeInfo
-    vocabularies: tuple[VocabularyInfo, ...] = ()
+    vocabularies: Annotated[tuple[VocabularyInfo, ...], Length(1024)] = ()
 
     @property
     def cleans_as_nvlabs(self) -> bool:
