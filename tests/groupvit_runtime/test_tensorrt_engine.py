@@ -243,8 +243,9 @@ def test_another_flavor_says_which_one_is_missing() -> None:
 
 
 def test_a_corrupt_plan_is_one_message(text, plan, cuda, tmp_path: Path) -> None:
-    broken = tmp_path / "text.engine"
+    broken = tmp_path / plan.name
     broken.write_bytes(b"corrupt")
+    text = replace(text, files=(FileInfo.of(tmp_path, plan.name),))
     with pytest.raises(EngineError, match=r"could not deserialize(.|\n)*magic tag(.|\n)*--target trt"):
         load(text, broken, cuda, FakeTensorRT(plan, cuda))
 
