@@ -24,8 +24,8 @@ from groupvit_export.cli.options import (
 from groupvit_export.cli.output import note, print_json, say
 from groupvit_export.cli.segment_files import plan, write_results
 from groupvit_runtime.errors import BundleError, GroupViTError, ImageError, LabelError, UsageError
+from groupvit_runtime.image_size import check_limit
 from groupvit_runtime.manifest import check_decode
-from groupvit_runtime.read_image import check_limit
 from groupvit_runtime.result import Segmentation
 from groupvit_runtime.segmenter import Labels, Segmenter
 from groupvit_runtime.vocabulary import Vocabulary

@@ -19,7 +19,7 @@ from groupvit_runtime import tiff_directory as tiff
 from groupvit_runtime.image_formats import open_image
 from groupvit_runtime.load_image import load_whole, reserve_tiff
 from groupvit_runtime.pixels import RgbArray, gray_to_rgb, over_white, to_eight_bits
-from groupvit_runtime.tiff_directory import TiffDirectory, read_directory
+from groupvit_runtime.tiff_directory import TiffDirectory
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
 _COLORS: Final = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CMYK: 4}
@@ -54,15 +54,8 @@ class DeepTiff:
     orientation: int
 
 
-def deep_tiff(file: IO[bytes]) -> DeepTiff | None:
-    """Look whether a file is a TIFF of 16-bit samples that `read_tiff` reads.
-
-    Raises:
-        UnidentifiedImageError: it is a TIFF with a damaged directory.
-    """
-    directory = read_directory(file)
-    if directory is None:
-        return None
+def deep_tiff(directory: TiffDirectory) -> DeepTiff | None:
+    """Look whether a TIFF has 16-bit samples that `read_tiff` reads."""
     samples = directory.one(tiff.SAMPLES, 1)
     colors = _COLORS.get(directory.one(tiff.PHOTOMETRIC, _WHITE_IS_ZERO))
     if (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +18,24 @@ STRIPS, TILES = (273, 279), (324, 325)
 
 _BYTE_ORDERS: Final = {b"II": "<", b"MM": ">"}
 _CLASSIC, _BIG = 42, 43
+# Bytes of a value by its kind, from 1 on.
+_SIZES: Final = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)
 _LETTERS: Final = {1: "B", 3: "H", 4: "I", 16: "Q"}
-_MOST_ENTRIES, _MOST_VALUES = 1 << 12, 1 << 24
+_MOST_ENTRIES, _MOST_VALUES = 1 << 12, 1 << 22
+_LAYOUT: Final = (
+    WIDTH,
+    HEIGHT,
+    BITS,
+    SAMPLES,
+    PLANAR,
+    ROWS_PER_STRIP,
+    TILE_WIDTH,
+    TILE_HEIGHT,
+    *STRIPS,
+    *TILES,
+)
+_MEANING: Final = (COMPRESSION, PREDICTOR, FILL_ORDER, PHOTOMETRIC, EXTRA_SAMPLES, SAMPLE_FORMAT, ORIENTATION)
+_KEPT: Final = frozenset((*_LAYOUT, *_MEANING))
 
 
 @dataclass(frozen=True)
@@ -27,7 +44,7 @@ class TiffDirectory:
 
     Attributes:
         order: of the bytes, as `struct` writes it: "<" or ">".
-        tags: values by tag.
+        tags: values by tag, of those that this module names.
     """
 
     order: str
@@ -38,8 +55,13 @@ class TiffDirectory:
         return self.tags.get(tag, (default,))[0]
 
 
-def read_directory(file: IO[bytes]) -> TiffDirectory | None:
+def read_directory(file: IO[bytes], *, every_tag: bool = False) -> TiffDirectory | None:
     """Read the tags of the first image.
+
+    Args:
+        file: that may be a TIFF.
+        every_tag: whether values of any tag that lie outside the file are damage. Pillow and libtiff would
+            say so on the terminal, and go on.
 
     Returns:
         None where the file is no TIFF.
@@ -56,12 +78,12 @@ def read_directory(file: IO[bytes]) -> TiffDirectory | None:
     if version not in (_CLASSIC, _BIG):
         return None
     try:
-        return TiffDirectory(order, _tags(file, order, head, big=version == _BIG))
+        return TiffDirectory(order, _tags(file, order, head, big=version == _BIG, every=every_tag))
     except (struct.error, OverflowError, ValueError) as error:
         raise UnidentifiedImageError(f"the TIFF's directory is damaged: {error}") from error
 
 
-def _tags(file: IO[bytes], order: str, head: bytes, *, big: bool) -> dict[int, tuple[int, ...]]:
+def _tags(file: IO[bytes], order: str, head: bytes, *, big: bool, every: bool) -> dict[int, tuple[int, ...]]:
     counting, offset, first = ("Q", "Q", 8) if big else ("H", "I", 4)
     file.seek(struct.unpack_from(order + offset, head, first)[0])
     entries = struct.unpack(order + counting, file.read(struct.calcsize(counting)))[0]
@@ -71,10 +93,15 @@ def _tags(file: IO[bytes], order: str, head: bytes, *, big: bool) -> dict[int, t
     size, inline = struct.calcsize(entry), struct.calcsize(offset)
     table = file.read(entries * (size + inline))
     tags: dict[int, tuple[int, ...]] = {}
+    end, found = file.seek(0, io.SEEK_END), 0
     for at in range(0, entries * (size + inline), size + inline):
         tag, kind, count = struct.unpack_from(entry, table, at)
+        if every and (length := count * (_SIZES[kind] if kind < len(_SIZES) else 0)) > inline:
+            found += length
+            if struct.unpack_from(order + offset, table, at + size)[0] + length > end or found > end:
+                raise ValueError(f"the values of tag {tag} lie outside the file")
         letter = _LETTERS.get(kind)
-        if letter is None or not 0 < count <= _MOST_VALUES:
+        if tag not in _KEPT or letter is None or not 0 < count <= _MOST_VALUES:
             continue
         values, place = f"{order}{count}{letter}", at + size
         if struct.calcsize(values) <= inline:
