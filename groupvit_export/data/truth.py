@@ -15,6 +15,7 @@ from groupvit_export.data.dataset import IGNORE, ILLEGAL, Dataset, Sample
 from groupvit_export.data.orientation import UPRIGHT, exif_orientation, stored_size, upright
 from groupvit_export.errors import ImageError
 from groupvit_runtime.decoder_errors import DECODER_ERRORS
+from groupvit_runtime.image_size import MAX_PIXELS
 from groupvit_runtime.load_image import load_whole
 from groupvit_runtime.png_chunks import check_chunks
 from groupvit_runtime.read_image import read_image
@@ -101,6 +102,8 @@ def _read_values(path: Path, size: tuple[int, int], dataset: Dataset) -> NDArray
             image = PngImageFile(file)
             _check_kind(image, path)
             _check_size(image.size, size, path, dataset)
+            if image.width * image.height > MAX_PIXELS:
+                raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
             check_chunks(file)
             file.seek(0)
             _check_depth(file.read(_PNG_HEADER_BYTES), path)
