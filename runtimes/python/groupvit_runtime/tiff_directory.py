@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Final
 
-from PIL import UnidentifiedImageError
+from PIL import TiffTags, UnidentifiedImageError
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 256, 257, 258, 259, 262, 266
 ORIENTATION, SAMPLES, ROWS_PER_STRIP, PLANAR, PREDICTOR = 274, 277, 278, 284, 317
@@ -20,6 +20,8 @@ _BYTE_ORDERS: Final = {b"II": "<", b"MM": ">"}
 _CLASSIC, _BIG = 42, 43
 # Bytes of a value by its kind, from 1 on.
 _SIZES: Final = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)
+# Of which all values are one: bytes, letters and what is undefined.
+_WHOLE_KINDS: Final = (1, 2, 7)
 _LETTERS: Final = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _MOST_ENTRIES, _MOST_VALUES = 1 << 12, 1 << 22
 _LAYOUT: Final = (
@@ -91,15 +93,20 @@ def _tags(file: IO[bytes], order: str, head: bytes, *, big: bool, every: bool) -
         raise ValueError(f"{entries} entries")
     entry = f"{order}HH{offset}"
     size, inline = struct.calcsize(entry), struct.calcsize(offset)
-    table = file.read(entries * (size + inline))
+    # Behind them lies where the next image's are.
+    table = file.read(entries * (size + inline) + inline)
+    if every and len(table) < entries * (size + inline) + inline:
+        raise ValueError("the file ends inside it")
     tags: dict[int, tuple[int, ...]] = {}
     end, found = file.seek(0, io.SEEK_END), 0
     for at in range(0, entries * (size + inline), size + inline):
         tag, kind, count = struct.unpack_from(entry, table, at)
-        if every and (length := count * (_SIZES[kind] if kind < len(_SIZES) else 0)) > inline:
-            found += length
-            if struct.unpack_from(order + offset, table, at + size)[0] + length > end or found > end:
-                raise ValueError(f"the values of tag {tag} lie outside the file")
+        if every:
+            length = _check_entry(tag, kind, count)
+            if length > inline:
+                found += length
+                if struct.unpack_from(order + offset, table, at + size)[0] + length > end or found > end:
+                    raise ValueError(f"the values of tag {tag} lie outside the file")
         letter = _LETTERS.get(kind)
         if tag not in _KEPT or letter is None or not 0 < count <= _MOST_VALUES:
             continue
@@ -110,6 +117,15 @@ def _tags(file: IO[bytes], order: str, head: bytes, *, big: bool, every: bool) -
             file.seek(struct.unpack_from(order + offset, table, place)[0])
             tags[tag] = struct.unpack(values, file.read(struct.calcsize(values)))
     return tags
+
+
+def _check_entry(tag: int, kind: int, count: int) -> int:
+    """How many bytes its values have."""
+    if tag in _KEPT and kind not in _LETTERS:
+        raise ValueError(f"tag {tag} is of kind {kind}, and a whole number is expected")
+    if count != 1 and kind not in _WHOLE_KINDS and TiffTags.lookup(tag).length == 1:
+        raise ValueError(f"tag {tag} has {count} values, and one is expected")
+    return count * (_SIZES[kind] if kind < len(_SIZES) else 0)
 
 
 def write_tiff(order: str, tags: Mapping[int, int], places: tuple[int, int], parts: Sequence[bytes]) -> bytes:

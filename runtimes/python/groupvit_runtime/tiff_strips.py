@@ -1,10 +1,11 @@
-"""The strips and tiles of a TIFF that are zlib streams: whether each is whole.
+"""The compressed strips and tiles of a TIFF: whether each is there, and whole.
 
 libtiff stops where it has the samples that it wants, before the checksum.
 """
 
 from __future__ import annotations
 
+import io
 import zlib
 from dataclasses import dataclass
 from typing import IO, Final
@@ -12,6 +13,7 @@ from typing import IO, Final
 from groupvit_runtime import tiff_directory as tiff
 from groupvit_runtime.tiff_directory import TiffDirectory
 
+_NONE: Final = 1
 _DEFLATE: Final = (8, 32946)
 _SEPARATE_PLANES: Final = 2
 _YCBCR: Final = 6
@@ -19,24 +21,30 @@ _MOST_EXCESS: Final = 1 << 20
 
 
 def check_strips(directory: TiffDirectory, file: IO[bytes]) -> None:
-    """Inflate every strip or tile, keeping nothing; does nothing where they are no zlib streams.
+    """Look whether every strip or tile is there, and whole where it is a zlib stream.
 
     Raises:
         OSError: one is damaged, ends early or lies outside the file.
         zlib.error: one is no zlib stream.
     """
-    # Where each byte has its bits the other way round, libtiff turns them first.
-    if directory.one(tiff.COMPRESSION, 1) not in _DEFLATE or directory.one(tiff.FILL_ORDER, 1) != 1:
+    compression = directory.one(tiff.COMPRESSION, 1)
+    if compression == _NONE:
+        # Read by Pillow itself, which sees for itself.
         return
     places = tiff.TILES if tiff.TILES[0] in directory.tags else tiff.STRIPS
     offsets, lengths = (directory.tags.get(tag, ()) for tag in places)
     layout = _layout(directory, tiled=places == tiff.TILES)
     # Each of them may be laid on the same bytes, which would make a small file large.
-    if len(offsets) != len(lengths) or len(offsets) > layout.parts:
+    if not len(offsets) == len(lengths) == layout.parts:
         raise OSError(f"the TIFF has {len(offsets)} strips or tiles, and {layout.parts} cover the image")
+    end = file.seek(0, io.SEEK_END)
     for index, (offset, length) in enumerate(zip(offsets, lengths, strict=True)):
-        file.seek(offset)
-        _inflate(file, length, layout.least_bytes(index), layout.part_bytes)
+        if not length or offset + length > end:
+            raise OSError("a strip or tile of the TIFF lies outside the file")
+        # Where each byte has its bits the other way round, libtiff turns them first.
+        if compression in _DEFLATE and directory.one(tiff.FILL_ORDER, 1) == 1:
+            file.seek(offset)
+            _inflate(file, length, layout.least_bytes(index), layout.part_bytes)
 
 
 @dataclass(frozen=True)
