@@ -1,4 +1,4 @@
-"""Damaged images: bytes changed anywhere, and parts of a format changed with its checksums made right again."""
+"""Damaged images: bytes changed anywhere, or parts of a format, with its checksums made right again."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def status(name: str) -> int:
 
 
 def outcome(data: bytes) -> dict[str, object]:
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         shape: object = read_image(data).shape
         what, says = "read", ""
@@ -33,9 +33,10 @@ def outcome(data: bytes) -> dict[str, object]:
             what = "no memory"
         elif not (error.got and error.expected):
             what = "says too little"
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is is what is looked for
         what, says, shape = type(error).__name__, traceback.format_exc(), None
-    return {"what": what, "says": says[-2000:], "shape": shape, "seconds": time.perf_counter() - start}
+    seconds = time.process_time() - start
+    return {"what": what, "says": says[-2000:], "shape": shape, "seconds": seconds}
 
 
 def main(limit_bytes: int) -> None:

@@ -12,12 +12,14 @@ from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PcxImagePlugin import PcxImageFile
 from PIL.PngImagePlugin import PngImageFile
+from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from groupvit_runtime import tiff_directory as tiff
 from groupvit_runtime.deep_png import read_png
 from groupvit_runtime.deep_tiff import deep_tiff, read_tiff
 from groupvit_runtime.errors import ImageError
+from groupvit_runtime.header_limits import check_header
 from groupvit_runtime.image_formats import open_image
 from groupvit_runtime.image_size import check_size
 from groupvit_runtime.jpeg_header import SIGNATURE as JPEG_SIGNATURE
@@ -26,6 +28,7 @@ from groupvit_runtime.load_image import load_whole, reserve_tiff
 from groupvit_runtime.orientation import orientation, orientation_of, orientation_of_opened
 from groupvit_runtime.pcx_palette import check_palette
 from groupvit_runtime.pixels import RgbArray, gray_to_rgb, over_white, to_eight_bits, white_where
+from groupvit_runtime.plain_pnm import read_plain
 from groupvit_runtime.png_chunks import check_chunks
 from groupvit_runtime.tiff_directory import TiffDirectory, read_directory
 from groupvit_runtime.tiff_strips import check_strips
@@ -67,12 +70,17 @@ def read_file(file: IO[bytes], limit: int, name: str) -> RgbArray:
     if directory is not None:
         return _tiff(directory, file, limit, name)
     check_chunks(file)
+    check_header(file)
     image = open_image(file)
     check_size(image.size, limit, name)
     if isinstance(image, PngImageFile):
         pixels = read_png(image, file)
         if pixels is not None:
             return _turned(pixels, orientation_of(image))
+    if isinstance(image, PpmImageFile):
+        pixels = read_plain(image, file)
+        if pixels is not None:
+            return pixels
     if isinstance(image, IcoImageFile):
         icon = _icon(image, file)
         if icon is not None:

@@ -11,6 +11,8 @@ _LAST: Final = b"IEND"
 _PIECE_BYTES: Final = 1 << 20
 # An image of 16 bits and 178 megapixels that does not compress has 174,763 of libpng's 8,192 bytes.
 _MOST_CHUNKS: Final = 1 << 18
+_DATA: Final = (b"IDAT", b"fdAT")
+_MOST_OTHERS: Final = 1 << 15
 
 
 def check_chunks(file: IO[bytes]) -> None:
@@ -25,6 +27,7 @@ def check_chunks(file: IO[bytes]) -> None:
     file.seek(0)
     if file.read(len(_SIGNATURE)) != _SIGNATURE:
         return
+    others = 0
     for _ in range(_MOST_CHUNKS):
         head = file.read(8)
         if len(head) < 8:
@@ -41,4 +44,7 @@ def check_chunks(file: IO[bytes]) -> None:
             raise OSError(f"the PNG's chunk {name!r} is damaged: its checksum is not that of its bytes")
         if name == _LAST:
             return
+        others += name not in _DATA
+        if others > _MOST_OTHERS:
+            raise OSError(f"the PNG has more than {_MOST_OTHERS:,} chunks beside its pixels")
     raise OSError(f"the PNG has more than {_MOST_CHUNKS:,} chunks")

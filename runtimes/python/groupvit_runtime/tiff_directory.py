@@ -23,7 +23,7 @@ _SIZES: Final = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)
 # Of which all values are one: bytes, letters and what is undefined.
 _WHOLE_KINDS: Final = (1, 2, 7)
 _LETTERS: Final = {1: "B", 3: "H", 4: "I", 16: "Q"}
-_MOST_ENTRIES, _MOST_VALUES = 1 << 12, 1 << 22
+_MOST_ENTRIES, _MOST_VALUES = 1 << 12, 1 << 17
 _LAYOUT: Final = (
     WIDTH,
     HEIGHT,
@@ -123,6 +123,8 @@ def _check_entry(tag: int, kind: int, count: int) -> int:
     """How many bytes its values have."""
     if tag in _KEPT and kind not in _LETTERS:
         raise ValueError(f"tag {tag} is of kind {kind}, and a whole number is expected")
+    if tag in _KEPT and not 0 < count <= _MOST_VALUES:
+        raise ValueError(f"tag {tag} has {count:,} values, and at most {_MOST_VALUES:,} are read")
     if count != 1 and kind not in _WHOLE_KINDS and TiffTags.lookup(tag).length == 1:
         raise ValueError(f"tag {tag} has {count} values, and one is expected")
     return count * (_SIZES[kind] if kind < len(_SIZES) else 0)
