@@ -9,6 +9,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from groupvit_export.cli.decoder_messages import read_quietly
 from groupvit_export.cli.options import (
     Bundle,
     Device,
@@ -110,7 +111,8 @@ def run(arguments: Arguments) -> int:
     for number, job in enumerate(planned.jobs, 1):
         try:
             start = time.perf_counter()
-            result = segmenter(job.image, vocabulary, background_threshold=threshold)
+            rgb = read_quietly(job.image, max_pixels=arguments.max_pixels, quiet=arguments.quiet)
+            result = segmenter(rgb, vocabulary, background_threshold=threshold)
             milliseconds = (time.perf_counter() - start) * 1000
             files = write_results(result, job, gray=arguments.gray_labels)
         except (UsageError, LabelError, BundleError):

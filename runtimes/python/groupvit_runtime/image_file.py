@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import IO, Final
 
 import numpy as np
@@ -21,39 +23,42 @@ from groupvit_runtime.deep_tiff import deep_tiff, read_tiff
 from groupvit_runtime.errors import ImageError
 from groupvit_runtime.header_limits import check_header
 from groupvit_runtime.image_formats import open_image
-from groupvit_runtime.image_size import check_size
+from groupvit_runtime.image_size import SizeLimit, bytes_a_pixel
 from groupvit_runtime.jpeg_header import SIGNATURE as JPEG_SIGNATURE
 from groupvit_runtime.jpeg_header import read_header
 from groupvit_runtime.load_image import load_whole, reserve_tiff
 from groupvit_runtime.orientation import orientation, orientation_of, orientation_of_opened
 from groupvit_runtime.pcx_palette import check_palette
-from groupvit_runtime.pixels import RgbArray, gray_to_rgb, over_white, to_eight_bits, white_where
+from groupvit_runtime.pixels import RgbArray, gray_to_rgb, of_images, over_white, to_eight_bits, white_where
 from groupvit_runtime.plain_pnm import read_plain
 from groupvit_runtime.png_chunks import check_chunks
 from groupvit_runtime.tiff_directory import TiffDirectory, read_directory
 from groupvit_runtime.tiff_strips import check_strips
 from groupvit_runtime.whole_jpeg import read_jpeg
 
-_TRANSPOSE = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+_TURN: Final[Mapping[int, Callable[[RgbArray], RgbArray]]] = MappingProxyType(
+    {
+        2: lambda stored: stored[:, ::-1],
+        3: lambda stored: stored[::-1, ::-1],
+        4: lambda stored: stored[::-1],
+        5: lambda stored: stored.transpose(1, 0, 2),
+        6: lambda stored: stored[::-1].transpose(1, 0, 2),
+        7: lambda stored: stored[::-1, ::-1].transpose(1, 0, 2),
+        8: lambda stored: stored[:, ::-1].transpose(1, 0, 2),
+    }
+)
+"""By the value of EXIF's orientation (CIPA DC-008, tag 0x0112): views of what is stored."""
 
 # By Pillow's raw mode, the largest value of a mode I;16 that does not use its 16 bits.
 _MAXIMA: Final = {"I;12": 4095}
 
 
-def read_file(file: IO[bytes], limit: int, name: str) -> RgbArray:
+def read_file(file: IO[bytes], limit: SizeLimit, name: str) -> RgbArray:
     """Decode a file that can be read from its beginning.
 
     Args:
         file: opened for reading bytes.
-        limit: of pixels.
+        limit: how large it may be.
         name: of the file, for errors.
 
     Returns:
@@ -72,7 +77,7 @@ def read_file(file: IO[bytes], limit: int, name: str) -> RgbArray:
     check_chunks(file)
     check_header(file)
     image = open_image(file)
-    check_size(image.size, limit, name)
+    limit.check(image.size, name, bytes_a_pixel(image.format))
     if isinstance(image, PngImageFile):
         pixels = read_png(image, file)
         if pixels is not None:
@@ -91,9 +96,9 @@ def read_file(file: IO[bytes], limit: int, name: str) -> RgbArray:
     return _turned(pixels, orientation_of(image))
 
 
-def read_opened(image: Image.Image, limit: int, name: str) -> RgbArray:
+def read_opened(image: Image.Image, limit: SizeLimit, name: str) -> RgbArray:
     """What the caller has opened, or made of that; see `read_file`."""
-    check_size(image.size, limit, name)
+    limit.check(image.size, name, bytes_a_pixel(image.format))
     if not isinstance(image, ImageFile):
         return _pixels(image, name)
     lazy = bool(image.tile) and getattr(image, "fp", None) is not None and image.tell() == 0
@@ -106,11 +111,11 @@ def read_opened(image: Image.Image, limit: int, name: str) -> RgbArray:
     return _turned(pixels, orientation_of_opened(image))
 
 
-def _jpeg(file: IO[bytes], limit: int, name: str) -> RgbArray:
+def _jpeg(file: IO[bytes], limit: SizeLimit, name: str) -> RgbArray:
     file.seek(0)
     data = file.read()
     header = read_header(data)
-    check_size((header.width, header.height), limit, name)
+    limit.check((header.width, header.height), name, header.bytes_a_pixel)
     pixels = read_jpeg(header, data)
     if pixels is None:
         file.seek(0)
@@ -118,14 +123,15 @@ def _jpeg(file: IO[bytes], limit: int, name: str) -> RgbArray:
     return _turned(pixels, orientation(header.exif, header.xmp))
 
 
-def _tiff(directory: TiffDirectory, file: IO[bytes], limit: int, name: str) -> RgbArray:
-    check_size((directory.one(tiff.WIDTH, 0), directory.one(tiff.HEIGHT, 0)), limit, name)
-    check_strips(directory, file)
+def _tiff(directory: TiffDirectory, file: IO[bytes], limit: SizeLimit, name: str) -> RgbArray:
     deep = deep_tiff(directory)
+    size = (directory.one(tiff.WIDTH, 0), directory.one(tiff.HEIGHT, 0))
+    limit.check(size, name, bytes_a_pixel(None) if deep is None else deep.bytes_a_pixel)
+    check_strips(directory, file)
     if deep is not None:
         return _turned(read_tiff(deep, file), deep.orientation)
     image = open_image(file)
-    check_size(image.size, limit, name)
+    limit.check(image.size, name, bytes_a_pixel(image.format))
     if isinstance(image, TiffImageFile):
         reserve_tiff(image)
     # Pillow turns it.
@@ -150,31 +156,41 @@ def _icon(image: IcoImageFile, file: IO[bytes]) -> IO[bytes] | None:
 
 
 def _turned(pixels: RgbArray, orientation: int) -> RgbArray:
-    if orientation not in _TRANSPOSE:
-        return pixels
-    return np.asarray(Image.fromarray(pixels).transpose(_TRANSPOSE[orientation]))
+    turn = _TURN.get(orientation)
+    return pixels if turn is None else turn(pixels)
 
 
-def _pixels(image: Image.Image, name: str, maximum: int = 65535) -> RgbArray:
-    mode = image.mode
-    if mode == "F":
+def _checked(image: Image.Image, name: str) -> None:
+    """Refuse samples whose range nobody knows."""
+    if image.mode == "F":
         raise ImageError(
             f"{name} holds floating-point pixels",
             got="mode F",
             expected="8- or 16-bit pixels; what a float stands for (0-1, 0-255, metres) is not in the file",
             fix="scale it to 0-255 and save it as an 8-bit image",
         )
-    key = image.info.get("transparency")
+    if image.mode != "I":
+        return
+    low, high = image.getextrema()
+    if low < 0 or high > 65535:  # type: ignore[operator]
+        raise ImageError(
+            f"{name} holds integers beyond 16 bits",
+            got=f"values from {low} to {high}",
+            expected="0 to 65535",
+            fix="scale it to 8 or 16 bits and save it again",
+        )
+
+
+def _pixels(image: Image.Image, name: str, maximum: int = 65535) -> RgbArray:
+    image.load()
+    _checked(image, name)
+    return of_images([image], lambda strips: _strip(strips[0], maximum))
+
+
+def _strip(image: Image.Image, maximum: int) -> RgbArray:
+    mode, key = image.mode, image.info.get("transparency")
     if mode == "I" or mode.startswith("I;"):
         values = np.asarray(image)
-        low, high = int(values.min()), int(values.max())
-        if low < 0 or high > 65535:
-            raise ImageError(
-                f"{name} holds integers beyond 16 bits",
-                got=f"values from {low} to {high}",
-                expected="0 to 65535",
-                fix="scale it to 8 or 16 bits and save it again",
-            )
         gray = gray_to_rgb(to_eight_bits(values, maximum))
         return white_where(values == key, gray) if isinstance(key, int) else gray
     if mode == "1" and isinstance(key, int):

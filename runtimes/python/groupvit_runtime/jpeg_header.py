@@ -48,6 +48,7 @@ class JpegHeader:
     Attributes:
         height, width: of the stored image, in pixels.
         components: 1 for gray, 3 for color, 4 for CMYK.
+        bytes_a_pixel: of memory, to decode it: a progressive one's coefficients are all held.
         exif: from its six letters on; empty where there is none.
         xmp: likewise, after the name of its namespace.
     """
@@ -55,6 +56,7 @@ class JpegHeader:
     height: int
     width: int
     components: int
+    bytes_a_pixel: int
     exif: bytes
     xmp: bytes
 
@@ -73,7 +75,9 @@ def read_header(data: bytes) -> JpegHeader:
     absent = [name for name, missing in found.missing.items() if any(missing)]
     if absent:
         raise OSError(f"the JPEG ends before its last scan: component {absent[0]} is not complete")
-    return JpegHeader(found.height, found.width, len(found.missing), found.exif, found.xmp)
+    components = len(found.missing)
+    cost = 3 + (4 if components == 4 else 0) + (2 * components if found.scans > 1 else 0)
+    return JpegHeader(found.height, found.width, components, cost, found.exif, found.xmp)
 
 
 def _walk(data: bytes, found: _Found) -> None:

@@ -16,7 +16,7 @@ from groupvit_runtime.errors import ImageError
 from groupvit_runtime.image_arrays import check_array, rgb_of_array
 from groupvit_runtime.image_file import read_file, read_opened
 from groupvit_runtime.image_formats import PREFIX_BYTES, formats, is_heif
-from groupvit_runtime.image_size import MAX_PIXELS, check_limit, check_size
+from groupvit_runtime.image_size import MAX_PIXELS, SizeLimit, check_limit
 from groupvit_runtime.pixels import RgbArray
 
 ImageSource = (
@@ -51,8 +51,8 @@ def read_image(source: ImageSource, *, max_pixels: int | None = None) -> RgbArra
         source: a path; a file's contents as bytes; a file opened for reading bytes, which is read from its
             beginning and left open; a Pillow image; or an array: uint8 or uint16 of [H, W, 3] RGB, [H, W, 4]
             RGBA or [H, W] gray.
-        max_pixels: larger images are refused, files before they are decoded. None for `MAX_PIXELS`, or for
-            twice ``PIL.Image.MAX_IMAGE_PIXELS`` where that is less.
+        max_pixels: larger images are refused, files before they are decoded. None for `MAX_PIXELS`, for twice
+            ``PIL.Image.MAX_IMAGE_PIXELS``, or for what can be read with 2 GiB of memory, whichever is least.
 
     Returns:
         uint8 [H, W, 3], RGB, C-contiguous. It may share memory with an array that is so already.
@@ -64,10 +64,11 @@ def read_image(source: ImageSource, *, max_pixels: int | None = None) -> RgbArra
     """
     check_limit(max_pixels)
     # Pillow's limit may be None, for none, which is not asked for here.
-    limit = max_pixels or min(MAX_PIXELS, 2 * (Image.MAX_IMAGE_PIXELS or MAX_PIXELS))
+    usual = min(MAX_PIXELS, 2 * (Image.MAX_IMAGE_PIXELS or MAX_PIXELS))
+    limit = SizeLimit(usual) if max_pixels is None else SizeLimit(max_pixels, asked=True)
     if isinstance(source, np.ndarray):
         check_array(source)
-        check_size((source.shape[1], source.shape[0]), limit, "the array")
+        limit.check((source.shape[1], source.shape[0]), "the array")
         return rgb_of_array(source)
     if isinstance(source, Image.Image):
         return _guarded(source, limit, "the image")
@@ -84,7 +85,7 @@ def read_image(source: ImageSource, *, max_pixels: int | None = None) -> RgbArra
     return _guarded(_binary_file(source), limit, f"the image of {type(source).__name__}")
 
 
-def _guarded(source: IO[bytes] | Image.Image, limit: int, name: str) -> RgbArray:
+def _guarded(source: IO[bytes] | Image.Image, limit: SizeLimit, name: str) -> RgbArray:
     try:
         if isinstance(source, Image.Image):
             return np.ascontiguousarray(read_opened(source, limit, name))
@@ -92,7 +93,7 @@ def _guarded(source: IO[bytes] | Image.Image, limit: int, name: str) -> RgbArray
     except MemoryError as error:
         raise ImageError(
             f"{name} does not fit into the memory",
-            got=f"no memory left to decode it ({limit:,} pixels are allowed)",
+            got=f"no memory left to decode it ({limit.pixels:,} pixels are allowed)",
             expected="memory for several times 3 bytes a pixel",
             fix="shrink the image, or refuse it before it is decoded: a lower max_pixels (--max-pixels)",
         ) from error
