@@ -11,6 +11,8 @@ import struct
 from collections.abc import Callable
 from typing import IO, Final
 
+from groupvit_runtime.jpeg2000_tiles import check_tiles
+
 _MOST_PARTS: Final = 1 << 13
 # Metadata of a GIF come in blocks of 255 bytes.
 _MOST_BLOCKS: Final = 1 << 16
@@ -56,16 +58,17 @@ def _gif(file: IO[bytes]) -> None:
 
 
 def _jpeg2000(file: IO[bytes]) -> None:
-    """Up to the pixels."""
+    """Up to the pixels, and through them."""
     left = _MOST_PARTS
     while left and len(head := file.read(8)) == 8:
         left -= 1
         length, kind = struct.unpack(">I4s", head)
-        if kind == b"jp2c":
-            return
         if length == 1:
             (length,) = struct.unpack(">Q", file.read(8))
             length -= 8
+        if kind == b"jp2c":
+            check_tiles(file)
+            return
         # One that holds others.
         if kind != b"jp2h":
             file.seek(max(length - 8, 0), 1)
@@ -106,6 +109,7 @@ def _refuse(parts: str, most: int, left: int) -> None:
 _CHECKS: Final[tuple[tuple[re.Pattern[bytes], Callable[[IO[bytes]], None]], ...]] = (
     (re.compile(rb"GIF8[79]a"), _gif),
     (re.compile(rb"\0\0\0\x0cjP  "), _jpeg2000),
+    (re.compile(rb"\xff\x4f\xff\x51"), check_tiles),
     (re.compile(rb"8BPS"), _photoshop),
     (re.compile(rb"P[0-9fFyL]"), _netpbm),
     (re.compile(rb"/\* XPM \*/"), _xpm),
