@@ -141,7 +141,7 @@ def _no_memory(image: Path) -> ImageError:
     return ImageError(
         f"{image} does not fit into the memory",
         got="no memory left to segment it and draw its overlay",
-        expected="memory for about 20 bytes a pixel beside the engine",
+        expected="memory for about 10 bytes a pixel beside the engine",
         fix="shrink the image, or refuse it beforehand with --max-pixels",
     )
 
