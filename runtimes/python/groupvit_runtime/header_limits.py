@@ -17,6 +17,7 @@ _MOST_PARTS: Final = 1 << 13
 # Metadata of a GIF come in blocks of 255 bytes.
 _MOST_BLOCKS: Final = 1 << 16
 _MOST_BYTES: Final = 1 << 16
+_FEW_BYTES: Final = 1 << 9
 
 _COMMENT: Final = re.compile(rb"#[^\r\n]*")
 _XPM_SIZES: Final = re.compile(rb'"[0-9]+ [0-9]+ ([0-9]{1,9}) [0-9]')
@@ -90,8 +91,13 @@ def _photoshop(file: IO[bytes]) -> None:
 
 
 def _netpbm(file: IO[bytes]) -> None:
-    head = file.read(_MOST_BYTES)
-    if len(_COMMENT.sub(b"", head).split(maxsplit=3)) < 3 and len(head) == _MOST_BYTES:
+    # Mostly the beginning is enough.
+    for size in (_FEW_BYTES, _MOST_BYTES):
+        file.seek(0)
+        head = file.read(size)
+        if len(_COMMENT.sub(b"", head).split(maxsplit=3)) >= 3:
+            return
+    if len(head) == _MOST_BYTES:
         raise OSError(f"the file has more than {_MOST_BYTES:,} bytes before its pixels")
 
 

@@ -41,8 +41,10 @@ def of_images(
         function: from the same rows of each to uint8 [h, W, 3].
     """
     width, height = images[0].size
-    result = np.empty((height, width, 3), np.uint8)
     step = max(STRIP_BYTES // (4 * width), 1)
+    if height <= step:
+        return function(images)
+    result = np.empty((height, width, 3), np.uint8)
     for top in range(0, height, step):
         bottom = min(top + step, height)
         result[top:bottom] = function([image.crop((0, top, width, bottom)) for image in images])
