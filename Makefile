@@ -14,7 +14,7 @@ ASKED := $(strip $(if $(CHOSEN),$(PYTHON)) $(TORCH))
 AGAIN := $(if $(ASKED),$(if $(findstring [$(ASKED)],[$(shell cat $(VENV)/.asked 2>/dev/null)]),,again))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint resolve bench clean again system-packages optional-packages
+.PHONY: help demo test test-slow lint resolve wheels bench clean again system-packages optional-packages
 
 help:
 	@echo "make demo       export the demo checkpoint and segment an image it never saw"
@@ -23,6 +23,7 @@ help:
 	@echo "make test-slow  the tests that take long"
 	@echo "make lint       ruff, mypy, import-linter"
 	@echo "make resolve    whether every extra can be installed from the public index; fetches metadata only"
+	@echo "make wheels     both wheels, installed into empty environments from a package index, and used"
 	@echo "make bench      measurements on the full-size model, into benchmarks/results/"
 	@echo "make clean      remove the environment and what the other goals made"
 
@@ -65,6 +66,9 @@ lint: $(VENV)/.test
 
 resolve: $(VENV)/.test
 	$(BIN)/python tools/resolve.py
+
+wheels: $(VENV)/.test
+	$(BIN)/python -m pytest tests/test_distributions.py
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks.peers

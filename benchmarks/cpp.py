@@ -39,7 +39,6 @@ from groupvit_runtime.engines import EngineOptions, load_engine
 from groupvit_runtime.manifest import read_manifest
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
-GOALS: Final = {"image_to_mask_ratio": 0.9, "cold_start_ratio": 0.5, "library_bytes": 1_000_000}
 
 _PYTHON_START: Final = """
 import sys, time
@@ -70,7 +69,6 @@ def main() -> None:
         _run([sys.executable, "-m", "groupvit_export.cli", *vocab])
         report = {
             "machine": machine(),
-            "goals": GOALS,
             "image_640x480": _image_to_mask(build, bundle, image, words, arguments.rounds),
             "cold_start": _cold_starts(build, bundle, image, words, arguments.cold),
             "library_without_engines_bytes": _library_bytes(folder),

@@ -13,11 +13,13 @@ Writes benchmarks/results/half-precision.json.
 from __future__ import annotations
 
 import argparse
+import tempfile
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 
+from benchmarks.engines import backend_of
 from benchmarks.record import machine, write_record
 from groupvit_export.build.manifest_parts import model_info
 from groupvit_export.checkpoint.load import build_model, load_checkpoint
@@ -25,17 +27,14 @@ from groupvit_export.checkpoint.preprocessor import paper_constants, preprocessi
 from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_export.graph.capture import capture_image_encoder, capture_text_encoder
 from groupvit_export.graph.encoders import ImageEncoder, TextEncoder
-from groupvit_export.graph.grouping_attention_function import inlined
 from groupvit_export.graph.half_rounding import emulate_half_rounding
 from groupvit_export.graph.passes import PASSES, apply_passes
 from groupvit_export.graph.precision import HALVES, in_precision
-from groupvit_export.verification.backends import Backend, eager
-from groupvit_export.verification.details import LoadedEngine
+from groupvit_export.verification.backends import eager
 from groupvit_export.verification.examine import Candidate, examine, label_plan
 from groupvit_export.verification.inputs import bundled_scenes, class_words
 from groupvit_export.verification.specification import VerificationSpec
 from groupvit_runtime.prompts import resolve_templates
-from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
 
 SIZE = (224, 224)
 
@@ -59,17 +58,18 @@ def main() -> None:
     report: dict[str, Any] = {"machine": machine()}
     for precision in HALVES:
         typed_text = emulate_half_rounding(in_precision(text, precision).model)
-        grouping = eager(model, precision).grouping
         columns = {"typed graph": emulate_half_rounding(in_precision(image, precision).model)}
         if precision in others:
             columns["other"] = emulate_half_rounding(onnx.load(others[precision]))
-        candidates = [
-            Candidate(eager(model, precision)),
-            *(Candidate(_backend(n, precision, graph, typed_text, grouping)) for n, graph in columns.items()),
-        ]
-        found = examine(
-            subject, candidates, plan, precision=precision, bundle="half precision", checkpoint="demo"
-        ).report
+        with tempfile.TemporaryDirectory() as scratch:
+            backends = [
+                backend_of(name, {"image": graph, "text": typed_text}, "onnx", Path(scratch, name), subject)
+                for name, graph in columns.items()
+            ]
+            candidates = [*map(Candidate, (eager(model, precision), *backends))]
+            found = examine(
+                subject, candidates, plan, precision=precision, bundle="half precision", checkpoint="demo"
+            ).report
         report[precision] = {
             column.name: {
                 row.key.slug: {"value": cell.value, "budget": cell.budget, "verdict": cell.verdict}
@@ -89,34 +89,6 @@ def main() -> None:
                 if any(what in row for what in ("logits", "flips", "free_reference"))
             }
             print(f"  {name}: {figures}")
-
-
-def _backend(
-    name: str, precision: str, image: onnx.ModelProto, text: onnx.ModelProto, grouping: Any
-) -> Backend:
-    images, words = _session(image), _session(text)
-    names = [output.name for output in images.get_outputs()]
-
-    def run(pixel_values: np.ndarray) -> dict[str, np.ndarray]:
-        return dict(zip(names, images.run(names, {"pixel_values": pixel_values}), strict=True))
-
-    return Backend(
-        name=name,
-        computation=LoadedEngine(name),
-        target=None,
-        precision=precision,
-        device="cpu",
-        image=run,
-        text=lambda ids: words.run(None, {"input_ids": ids})[0],
-        grouping=grouping,
-    )
-
-
-def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    data = inlined(model).SerializeToString()
-    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
 if __name__ == "__main__":

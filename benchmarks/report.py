@@ -47,7 +47,6 @@ class Results:
     cpp: Record = field(default_factory=dict)
     evaluation: Record = field(default_factory=dict)
     precisions: Record = field(default_factory=dict)
-    int8_instruction_sets: Record = field(default_factory=dict)
 
 
 def main() -> None:
@@ -86,7 +85,7 @@ def render(results: Results) -> str:
         *_cpp(results.cpp),
         "## Roofline",
         *_roofline(results.roofline),
-        *demo_sections(results.evaluation, results.precisions, results.int8_instruction_sets),
+        *demo_sections(results.evaluation, results.precisions),
         "## How it was measured",
         *_how(peers),
     ]
@@ -244,7 +243,7 @@ def _roofline(roofline: Record) -> list[str]:
         table(["ceiling of this machine", "measured"], ceilings),
         "The image encoder in float32. The bound is the longer of operations over the float32 ceiling and "
         "bytes (weights, inputs, outputs, each once) over the better bandwidth; operations are those of "
-        "MatMul, Gemm and Conv in our graph, a multiplication and an addition counted apart. Square products "
+        "matrix products and convolutions, a multiplication and an addition counted apart. Square products "
         "of torch are the ceiling: an engine with better products could pass it.",
         table(["batch", "", "GFLOP", "MB", "bound, ms", "median, ms", "share of the bound"], rows),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from benchmarks.markdown import NOT_RUN, Record, measured_with, number, rounded, table
 
@@ -11,28 +11,20 @@ _COMPOSITIONS: Final = (
     ("miou_trained", "… compositions named in training"),
     ("miou_held-out", "… held-out compositions"),
 )
-_INSTRUCTION_SETS: Final = {
-    "DEFAULT": "AVX-512 with VNNI",
-    "AVX512_CORE": "AVX-512 without VNNI",
-    "AVX2": "AVX2",
-}
 
 
-def demo_sections(evaluation: Record, precisions: Record, instruction_sets: Record) -> list[str]:
+def demo_sections(evaluation: Record, precisions: Record) -> list[str]:
     """Headings, tables and what to know about them.
 
     Args:
         evaluation: what `benchmarks.evaluation` wrote; empty for not run.
         precisions: what `benchmarks.precisions` wrote; empty for not run.
-        instruction_sets: what `benchmarks.int8_instruction_sets` wrote; empty for not run.
     """
     return [
         "## The demo's label maps",
         *_evaluation(evaluation),
         "## Precisions side by side",
         *_precisions(precisions),
-        "## int8 with and without VNNI",
-        *_instruction_sets(instruction_sets),
     ]
 
 
@@ -94,44 +86,5 @@ def _precisions(precisions: Record) -> list[str]:
     return parts
 
 
-def _instruction_sets(instruction_sets: Record) -> list[str]:
-    records = instruction_sets.get("records", [])
-    rows = [
-        [
-            record["model"],
-            _TITLES[record["target"]],
-            _INSTRUCTION_SETS[record["instruction_set"]],
-            record["variant"],
-            _pair(record["assignments_as_fp32"]),
-            _pair(record["assignments_as_native"]),
-            rounded(record["pixels_as_fp32"]),
-            rounded(record["miou"]) if record["model"] == "demo" else "–",
-        ]
-        for record in records
-        if record["variant"] != "fp32"
-    ]
-    head = ["model", "engine", "instructions", "weights", "assignments as fp32, by stage"]
-    head += ["as with VNNI, by stage", "pixels as fp32", "mIoU"]
-    full = [record["miou"] for record in records if _is_reference(record)]
-    if not full:
-        return [table(head, rows)]
-    about = (
-        f"All layers in int8, percent, drawn scenes; mIoU of the demo in fp32 is {rounded(full[0])}. One "
-        "processor, OpenVINO by itself and held by `ONEDNN_MAX_CPU_ISA` "
-        "(`benchmarks.int8_instruction_sets`). The full-size model's weights are random and amplify every"
-        " rounding, so it has no mIoU. Why weights are narrower than a byte: "
-        "[precision.md](precision.md#processors-without-vnni)."
-    )
-    return [table(head, rows), about]
-
-
 def _latency(value: float | None) -> str:
     return "not measured" if value is None else rounded(value)
-
-
-def _is_reference(record: dict[str, Any]) -> bool:
-    return record["model"] == "demo" and record["variant"] == "fp32"
-
-
-def _pair(values: list[float]) -> str:
-    return ", ".join(rounded(value) for value in values)

@@ -8,15 +8,15 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import onnx
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.peers.inputs import INPUT, make_material
 from benchmarks.peers.sides import OURS, SIDES
@@ -24,24 +24,16 @@ from benchmarks.record import circumstances, write_record
 from benchmarks.rounds import read_rounds
 from benchmarks.timing import milliseconds
 from groupvit_export.benchmark.machine import load_average
-from groupvit_export.graph.grouping_attention_function import inlined
+from groupvit_export.checkpoint.load import build_model, load_checkpoint
+from groupvit_export.graph.encoders import ImageEncoder
+from groupvit_export.graph.passes import PASSES, apply_passes
 from groupvit_runtime import Segmenter
-from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
 
 BATCHES: Final = (1, 8)
 
 _SIZES: Final = (512, 1024, 2048, 3072)
 _REPEATS: Final = 7
 _COPIED_FLOATS: Final = 1 << 26
-_COUNTED: Final = ("MatMul", "Gemm", "Conv")
-# They multiply matrices, too; a count that passed over one of them would be too low without saying so.
-_REFUSED: Final = frozenset(
-    {
-        *("Attention", "GroupQueryAttention", "MultiHeadAttention", "Einsum", "FusedMatMul", "MatMulInteger"),
-        *("ConvInteger", "ConvTranspose", "QLinearConv", "QLinearMatMul", "GRU", "LSTM", "RNN"),
-        *("If", "Loop", "Scan"),
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -49,7 +41,7 @@ class Work:
     """What one run of a graph has to do.
 
     Attributes:
-        operations: of MatMul, Gemm and Conv, a multiplication and an addition each.
+        operations: of matrix products and convolutions, a multiplication and an addition each.
         bytes_moved: weights, inputs and outputs, each once; what lies between can stay in caches.
     """
 
@@ -69,70 +61,21 @@ class Ceiling:
         return max(work.operations / self.operations_per_s, work.bytes_moved / self.bytes_per_s)
 
 
-def count_work(model: onnx.ModelProto, batch: int) -> Work:
-    """Count a graph without model-local functions.
-
-    The shapes are those of one run on zeros: inference of shapes stops at shapes that are computed.
-
-    Args:
-        model: its inputs may have a free first axis and no other.
-        batch: for that axis.
-
-    Raises:
-        ValueError: another axis is free, or there is an operator whose operations are not counted.
-    """
-    graph = model.graph
-    if refused := sorted({node.op_type for node in graph.node} & _REFUSED):
-        raise ValueError(f"operations of {', '.join(refused)} are not counted")
-    counted = [node for node in graph.node if node.op_type in _COUNTED]
-    weights = {weight.name: tuple(weight.dims) for weight in graph.initializer}
-    feeds = {i.name: _zeros(i, batch) for i in graph.input if i.name not in weights}
-    shapes = _shapes(model, {name for node in counted for name in [*node.input, *node.output]}, feeds)
-    moved = sum(feed.nbytes for feed in feeds.values())
-    moved += sum(onnx.numpy_helper.to_array(weight).nbytes for weight in graph.initializer)
-    moved += sum(shapes[output.name].nbytes for output in graph.output)
-    sizes = {name: array.shape for name, array in shapes.items()} | weights
-    return Work(sum(_operations(node, sizes) for node in counted), moved)
-
-
-def _operations(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> int:
-    first, second = shapes[node.input[0]], shapes[node.input[1]]
-    result = int(np.prod(shapes[node.output[0]], dtype=np.int64))
-    if node.op_type == "Conv":
-        # [out channels, in channels of one group, kernel...]: all but the first are summed over.
-        return 2 * result * int(np.prod(second[1:], dtype=np.int64))
-    if node.op_type == "Gemm":
-        transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
-        return 2 * result * first[0 if transposed else 1]
-    return 2 * result * first[-1]
-
-
-def _shapes(
-    model: onnx.ModelProto, names: set[str], feeds: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    observed = onnx.ModelProto()
-    observed.CopyFrom(model)
-    known = {value.name for value in [*model.graph.output, *model.graph.input, *model.graph.initializer]}
-    observed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(names - known - {""}))
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    # Optimized away, a tensor would have no shape.
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(
-        observed.SerializeToString(), options, providers=["CPUExecutionProvider"]
+def count_work(module: torch.nn.Module, pixels: torch.Tensor) -> Work:
+    """What a module has to do for one batch, as PyTorch counts it."""
+    counter = FlopCounterMode(
+        display=False, custom_mapping={torch.ops.groupvit.grouping_attention: _grouping_operations}
     )
-    outputs = [output.name for output in observed.graph.output]
-    return dict(zip(outputs, session.run(outputs, dict(feeds)), strict=True)) | dict(feeds)
+    with torch.inference_mode(), counter:
+        outputs = module(pixels)
+    tensors = (pixels, *outputs, *module.state_dict().values())
+    return Work(counter.get_total_flops(), sum(tensor.nbytes for tensor in tensors))
 
 
-def _zeros(value: onnx.ValueInfoProto, batch: int) -> np.ndarray:
-    tensor = value.type.tensor_type
-    shape = [dim.dim_value for dim in tensor.shape.dim]
-    if 0 in shape[1:]:
-        raise ValueError(f"input {value.name} has a free axis behind its first: {shape}")
-    if shape and shape[0] == 0:
-        shape[0] = batch
-    return np.zeros(shape, onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
+def _grouping_operations(query: Sequence[int], tokens: Sequence[int], *_: object, **__: object) -> int:
+    """Of the logits, and of the means."""
+    batch, groups, channels = query
+    return 4 * batch * groups * tokens[1] * channels
 
 
 def matmul_peak(dtype: torch.dtype) -> dict[str, float]:
@@ -205,10 +148,13 @@ def main() -> None:
         torch.set_num_threads(arguments.threads)
     load = load_average()
     with tempfile.TemporaryDirectory() as folder:
-        bundles = make_material(Path(folder), OURS).bundles
-        engines = {name: Segmenter.load(bundles[name], threads=arguments.threads)._image for name in OURS}
-        graph = inlined(onnx.load(bundles["ours-onnxruntime"] / "image.onnx"))
-        works = {batch: count_work(graph, batch) for batch in BATCHES}
+        material = make_material(Path(folder), OURS)
+        engines = {
+            name: Segmenter.load(material.bundles[name], threads=arguments.threads)._image for name in OURS
+        }
+        encoder = ImageEncoder(build_model(load_checkpoint(material.checkpoint)), (INPUT, INPUT))
+        apply_passes(encoder, tuple(PASSES))
+        works = {batch: count_work(encoder, torch.zeros(batch, 3, INPUT, INPUT)) for batch in BATCHES}
         times = {}
         for batch in BATCHES:
             pixels = np.random.default_rng(0).normal(size=(batch, 3, INPUT, INPUT)).astype(np.float32)

@@ -28,6 +28,7 @@ from groupvit_export.targets.tensorrt.choose import Choice, choose_flavor
 from groupvit_export.targets.tensorrt.network import network_facts, parse
 from groupvit_export.targets.tensorrt.options import Bounds, TrtOptions
 from groupvit_export.targets.tensorrt.plan import build_plan, profiles_of
+from groupvit_export.targets.words import decision_words
 from groupvit_runtime.engines.tensorrt_flavors import logger_of
 
 
@@ -99,7 +100,7 @@ def _network(item: TypedGraph, role: str, choice: Choice) -> dict[str, Any]:
         "kept_in_fp32": dict(Counter(item.kept.values())),
         "layers": dict(facts.layers),
         "layers_by_dtype": dict(facts.dtypes),
-        "decisions": list(facts.decisions),
+        "wrong_decisions": [decision_words(wrong) for wrong in facts.wrong_decisions],
         "casts_unread_or_undone": len(facts.unread_casts) + len(facts.round_trips),
     }
 

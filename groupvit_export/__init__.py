@@ -44,7 +44,8 @@ def export(
     Args:
         options: what to export, and where to; as `groupvit export` has them.
         progress: called with a line a step.
-        report: told how far a long step is: what goes on, the share done (0 to 1), seconds since it began.
+        report: told how far a step is: what goes on, the share done (0 when it begins, 1 at its end), seconds
+            since then.
 
     Returns:
         The bundle's folder, its manifest, and seconds by step.
@@ -69,6 +70,7 @@ def verify(
     *,
     find_divergence: bool = False,
     progress: Callable[[str], None] = lambda line: None,
+    report: Callable[[str, float, float], None] = lambda what, share, seconds: None,
 ) -> Verification:
     """Hold a bundle against the PyTorch reference: ``assert verify(path).report.verdict == "PASS"``.
 
@@ -80,6 +82,7 @@ def verify(
             the package.
         find_divergence: where it fails, look for the first graph node that does.
         progress: called with a line a step.
+        report: told how far a step is, as by `export`.
 
     Returns:
         The matrix of rows and columns, its verdict, and where it failed first.
@@ -94,7 +97,7 @@ def verify(
     """
     from groupvit_export.verification.api import verify_bundle
 
-    return verify_bundle(bundle, options, find_divergence=find_divergence, progress=progress)
+    return verify_bundle(bundle, options, find_divergence=find_divergence, progress=progress, report=report)
 
 
 def load_model(checkpoint: str | Path | None = None, *, config: str | Path | None = None) -> GroupViTModel:

@@ -22,10 +22,15 @@ if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_seta
 
 import hypothesis
 import pytest
+from captures import Captures
+from filelock import FileLock
 
 from examples.shapes.scenes import TEST_SEED, write_scenes
+from groupvit_export.build import graphs
 from groupvit_export.data.bundled import DEMO_LABELS, DEMO_SCENES
+from groupvit_export.graph.capture import capture_image_encoder
 from groupvit_export.graph.precision import HALVES
+from groupvit_export.graph.text_capture import TextCapture
 from groupvit_export.pipeline.api import ExportOptions, export_bundle
 from groupvit_export.targets.aotinductor.toolchain import compiler_name, has_compiler
 from groupvit_export.targets.registry import TARGETS
@@ -87,6 +92,32 @@ class Scenes:
 
 
 @pytest.fixture(scope="session")
+def of_all_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run, the same one for every worker of `pytest -n`."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "of-all-workers"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def captured_once(of_all_workers: Path) -> Iterator[None]:
+    """Exports in this process take an encoder's graph from the first that captured it."""
+    with pytest.MonkeyPatch.context() as patch:
+        captures = Captures(of_all_workers)
+        patch.setattr(graphs, "capture_image_encoder", captures.image)
+        patch.setattr(graphs, "TextCapture", captures.text)
+        yield
+
+
+@pytest.fixture
+def captures_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exports of this test capture for themselves."""
+    monkeypatch.setattr(graphs, "capture_image_encoder", capture_image_encoder)
+    monkeypatch.setattr(graphs, "TextCapture", TextCapture)
+
+
+@pytest.fixture(scope="session")
 def clip_merges() -> Path:
     """CLIP's byte-pair merges, which the published checkpoints' tokenizer is built from."""
     return REPOSITORY / "tests" / "data" / "clip-bpe" / "bpe_simple_vocab_16e6.txt.gz"
@@ -117,12 +148,14 @@ def shared_scenes(shared: Path) -> Scenes:
 
 
 @pytest.fixture(scope="session")
-def demo_bundles(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+def demo_bundles(of_all_workers: Path) -> Mapping[str, Path]:
     """The demo exported for every target that runs on a CPU. Tests that change a bundle copy it first."""
-    folder = tmp_path_factory.mktemp("bundles")
-    return {
-        target: export_bundle(ExportOptions(target=target, output=folder / target)).path for target in ON_CPU
-    }
+    bundles = {target: of_all_workers / "demo" / target for target in ON_CPU}
+    with FileLock(of_all_workers / "demo.lock"):
+        for target, bundle in bundles.items():
+            if not bundle.exists():
+                export_bundle(ExportOptions(target=target, output=bundle))
+    return bundles
 
 
 @pytest.fixture(scope="session")

@@ -152,6 +152,7 @@ def test_bf16_for_openvino(one_layer_a_stage: Path, tmp_path: Path) -> None:
         assert missing_layers(captured(shallow(), SHAPES["square"])) == set()
 
 
+@pytest.mark.slow
 def test_int8(one_layer_a_stage: Path, tmp_path: Path) -> None:
     pytest.importorskip("nncf")
     export_verified(one_layer_a_stage, tmp_path, "onnx", "int8", SHALLOW_INT8)

@@ -16,6 +16,7 @@ from groupvit_export.benchmark.stages import LIBRARY
 from groupvit_export.data.bundled import DEMO_LABELS, DEMO_SOURCE
 from groupvit_export.errors import UsageError
 from groupvit_export.provenance import find_provenance
+from groupvit_export.utf8 import utf8_text
 from groupvit_runtime.engines import ENGINES, EngineOptions
 from groupvit_runtime.manifest import DecodeName, EngineInfo, Manifest, check_decode
 from groupvit_runtime.open_bundle import OpenBundle, open_bundle
@@ -214,7 +215,7 @@ def engine_batches(
 
 
 def _names(paths: Sequence[str]) -> list[str]:
-    short = {path: Path(path).resolve().name for path in paths}
+    short = {path: utf8_text(Path(path).resolve().name) for path in paths}
     several = list(short.values())
     names = [path if several.count(short[path]) > 1 else short[path] for path in paths]
     return [

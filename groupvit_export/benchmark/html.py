@@ -20,7 +20,7 @@ from groupvit_export.benchmark.text import (
     setting_cells,
 )
 from groupvit_export.html.charts import Axis, Part, Series, bars, chart, color
-from groupvit_export.html.page import Cells, Figure, Headline, Origin, render
+from groupvit_export.html.page import Cells, Figure, Headline, Origin, render, warnings_below
 
 _TONES: Final[Mapping[Verdict, str]] = {"faster": "good", "slower": "doubtful", "no difference": "neutral"}
 _SETTING_COLUMNS: Final = ("bundle", "threads", "batch", "streams")
@@ -79,7 +79,7 @@ def html_report(records: Sequence[Record], comparisons: Sequence[Comparison], or
 
 
 def _headline(records: Sequence[Record], comparisons: Sequence[Comparison], names: Sequence[str]) -> Headline:
-    title, doubt = ", ".join(names), _doubt(records)
+    title, doubt = ", ".join(names), warnings_below(len(caution_lines(records)))
     if comparisons:
         worst = max(comparisons, key=lambda c: (c.regressed, c.interval.ratio))
         verdict: str = "REGRESSION" if worst.regressed else worst.verdict
@@ -107,13 +107,6 @@ def _fastest(best: Record, records: int) -> str:
         f"{best.latency.p50:.2f} ms a call{f' of {batch} images' if batch > 1 else ''} at the median, "
         f"{best.latency.p99:.2f} ms at p99, {best.images_per_second:.1f} images a second."
     )
-
-
-def _doubt(records: Sequence[Record]) -> str:
-    count = len(caution_lines(records))
-    if not count:
-        return ""
-    return " Read the warning below." if count == 1 else f" Read the {count} warnings below."
 
 
 def _about(record: Record) -> str:

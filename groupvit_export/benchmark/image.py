@@ -9,6 +9,7 @@ from typing import Final
 
 from PIL import Image
 
+from groupvit_export.utf8 import utf8_text
 from groupvit_runtime.files import write_atomically
 from groupvit_runtime.read_image import read_image
 
@@ -65,4 +66,4 @@ def prepare_image(source: Path, size: tuple[int, int] | None, folder: Path) -> t
         path, resized = folder / f"image.{kind.lower()}", True
         write_atomically(path, data.getvalue())
     height, width = size or rgb.shape[:2]
-    return path, ImageFacts(source.name, height, width, kind, path.stat().st_size, resized)
+    return path, ImageFacts(utf8_text(source.name), height, width, kind, path.stat().st_size, resized)

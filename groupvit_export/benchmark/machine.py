@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 import re
@@ -11,9 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from groupvit_export.benchmark.cpu_quota import cpu_quota
 from groupvit_runtime.engines import ENGINES
 from groupvit_runtime.processor import CPUINFO, processor_facts, processor_flags
+from groupvit_runtime.processors import usable_cores
 
 PACKAGES: Final = (
     *("groupvit-export", "groupvit-runtime", "numpy", "pillow", "safetensors", "tokenizers"),
@@ -68,7 +67,7 @@ def this_machine(cpuinfo: Path = CPUINFO) -> Machine:
         cpu=facts.get("model name") or platform.processor() or platform.machine(),
         architecture=platform.machine(),
         cores=cores,
-        usable_cores=_usable_cores(cores),
+        usable_cores=usable_cores(),
         flags=tuple(sorted(flag for flag in processor_flags(cpuinfo) if _INSTRUCTIONS.match(flag))),
         memory_mb=_memory_mb(),
         system=platform.system(),
@@ -89,12 +88,6 @@ def installed() -> dict[str, str]:
 def load_average() -> float | None:
     """Of the last minute: processes that ran or wanted to; None where the system does not tell."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-
-
-def _usable_cores(cores: int) -> int:
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
-    quota = cpu_quota()
-    return allowed if quota is None else min(allowed, math.ceil(quota))
 
 
 def _memory_mb() -> int | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from groupvit_export.errors import UsageError
+from groupvit_export.plural import counted
 from groupvit_runtime.manifest import DecodeName
 
 RuntimeName = Literal["python", "cpp"]
@@ -40,8 +41,8 @@ class Setting:
     @property
     def words(self) -> str:
         """For people: "2 threads, batch 4, 1 stream"."""
-        threads = "auto threads" if self.threads is None else _count(self.threads, "thread")
-        parts = [threads, f"batch {self.batch}", _count(self.streams, "stream")]
+        threads = "auto threads" if self.threads is None else counted(self.threads, "thread")
+        parts = [threads, f"batch {self.batch}", counted(self.streams, "stream")]
         if self.rate is not None:
             parts.append(f"{self.rate:g} calls/s")
         return ", ".join(parts)
@@ -113,7 +114,3 @@ def sweep(
         )
     combinations = itertools.product(threads, batches, streams)
     return tuple(dict.fromkeys(Setting(t, b, s, rate) for t, b, s in combinations))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")

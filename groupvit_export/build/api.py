@@ -16,7 +16,6 @@ from groupvit_export.build.source import Source
 from groupvit_export.data.images import ImageSet
 from groupvit_export.targets.registry import TARGETS, check_options
 from groupvit_runtime.manifest import ModelInfo
-from groupvit_runtime.system_errors import keeping_system_errors
 
 TOKENIZER_NAME: Final = "tokenizer.json"
 
@@ -79,8 +78,7 @@ def build_engines(
     """
     target = TARGETS[options.target]
     tokenizer = folder / TOKENIZER_NAME
-    with keeping_system_errors(folder):
-        source.tokenizer.save(str(tokenizer))
+    tokenizer.write_text(source.tokenizer.to_str(pretty=True), encoding="utf-8")
     # Before the long steps: a tokenizer of another model is refused here.
     model = model_info(source.model, source.image_size, tokenizer)
     with clock.step("capture the graphs"):
@@ -116,6 +114,7 @@ def build_engines(
             scratch / "trials",
             target=target,
             budget=options.quantization.budget,
+            limit=options.quantization.limit,
             note=clock.note,
         )
         made = quantization.image

@@ -63,6 +63,7 @@ ROWS: Final = (
     Row("input", "--input", _text),
     Row("decode_in_graph", "--decode-in-graph", None),
     Row("quantization.calibration", "--calibration", _text),
+    Row("quantization.limit", "--limit", _text),
     Row("quantization.budget.max_miou_drop", "--max-miou-drop", _number),
     Row("quantization.budget.min_agreement", "--min-agreement", _number),
 )

@@ -22,6 +22,7 @@ from groupvit_export.graph.passes import apply_passes
 from groupvit_export.graph.precision import HALVES, TypedGraph, in_precision
 from groupvit_export.graph.text_capture import TextCapture
 from groupvit_export.targets.registry import TARGETS
+from groupvit_export.utf8 import utf8_text
 from groupvit_runtime.contract import LABELS_OUTPUT, TEXT_OUTPUT
 from groupvit_runtime.manifest import Role
 
@@ -62,7 +63,7 @@ def capture_graphs(source: Source, options: BuildOptions, progress: Progress) ->
     if options.decode_in_graph:
         attach_decode(captured["image"], source.image_size, source.model.config.projection_dim)
     properties = {
-        "checkpoint": source.checkpoint.source,
+        "checkpoint": utf8_text(source.checkpoint.source),
         "checkpoint_sha256": source.checkpoint.fingerprint,
         "image_size": "x".join(map(str, image.image_size)),
         "passes": ",".join(options.passes) or "none",

@@ -149,6 +149,7 @@ class Quantization:
         *,
         target: Target[Any],
         budget: LabelBudget,
+        limit: int,
         note: Progress,
     ) -> Quantization:
         """Quantize; see `groupvit_export.quantization.image.quantize_image`.
@@ -163,6 +164,7 @@ class Quantization:
             scratch: a folder to be made, which must outlive what is returned.
             target: that the ranges are for.
             budget: what must hold.
+            limit: at most so many of the package's own images.
             note: told what goes on.
 
         Raises:
@@ -171,7 +173,7 @@ class Quantization:
         substitute = None if trials.substitution is None else substitute_words(trials.substitution)
         if substitute is not None:
             note(f"note: {substitute}")
-        images = images or bundled_images(with_truth=source.is_demo)
+        images = images or bundled_images(with_truth=source.is_demo).spread(limit)
         classes = images.classes or speech.names()
         calibration, held_out = (Judge(source.decoding, half, classes) for half in images.halves())
         float32: dict[Path, EngineInfo] = {}
@@ -219,7 +221,7 @@ def read_calibration(options: QuantizationOptions) -> ImageSet | None:
     """
     if options.calibration is None:
         return None
-    images = read_images(options.calibration)
+    images = read_images(options.calibration, options.limit)
     if len(images.images) < 2:
         raise UsageError(
             "int8 needs images for its ranges and others to judge them on",

@@ -11,6 +11,7 @@ from groupvit_export.build.options import BuildOptions
 from groupvit_export.checkpoint.load import Checkpoint, build_model, load_checkpoint
 from groupvit_export.checkpoint.preprocessor import paper_constants, read_preprocessing
 from groupvit_export.checkpoint.tokenizer import find_tokenizer
+from groupvit_export.checkpoint.words import preprocessing_words
 from groupvit_export.data.bundled import DEMO_CHECKPOINT, DEMO_SOURCE
 from groupvit_export.errors import CheckpointError, UsageError
 from groupvit_export.metrics.decoding import Decoding
@@ -102,7 +103,7 @@ def load_source(options: BuildOptions, checkpoint: Checkpoint | None = None) -> 
         decode=decode,
         templates=resolve_templates("simple" if options.templates is None else options.templates),
         normalizes=decode.default if options.input == "uint8" else None,
-        notes=(*checkpoint.notes, *preprocessing.notes),
+        notes=(*checkpoint.notes, *map(preprocessing_words, preprocessing.notes)),
     )
 
 

@@ -86,7 +86,7 @@ def _audit(raw: Mapping[str, Tensor], expected: Mapping[str, Tensor], source: st
             "The weights are not those of the configured model.",
             got="\n    ".join([source, *problems]),
             expected=f"the {len(expected)} weights of the configuration, each of its shape",
-            fix="use the config.json that was published with these weights",
+            fix="use the config.json published with these weights: --config FILE (in Python config=)",
         )
 
 

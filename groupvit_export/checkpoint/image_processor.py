@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
+from groupvit_export.checkpoint.notes import DifferingSettings, PreprocessingNote, UnreadableSettings
 from groupvit_export.errors import CheckpointError
 from groupvit_runtime.contract import CLIP_MEAN, CLIP_STD, ResizeFilter
 
@@ -69,12 +70,12 @@ class FoundSettings:
     Attributes:
         settings: what they say.
         file: the name of the file that they are from.
-        notes: what people must know of the other file, in sentences.
+        notes: what people must know of the other file.
     """
 
     settings: ImageProcessorSettings
     file: str
-    notes: tuple[str, ...] = ()
+    notes: tuple[PreprocessingNote, ...] = ()
 
 
 def find_image_processor(folder: Path) -> FoundSettings | None:
@@ -105,18 +106,14 @@ def _nested(path: Path) -> Mapping[str, Any] | None:
     return values
 
 
-def _about_the_other(winner: ImageProcessorSettings, flat: Path) -> tuple[str, ...]:
-    followed = f"{_NESTED} was followed, as transformers 5 does"
+def _about_the_other(winner: ImageProcessorSettings, flat: Path) -> tuple[PreprocessingNote, ...]:
     try:
         other = _settings(_read(flat), flat)
     except CheckpointError as error:
-        return (f"{_FLAT} is there too and cannot be followed ({error.got}): {followed}",)
-    differing = [
-        field.name for field in fields(winner) if getattr(winner, field.name) != getattr(other, field.name)
-    ]
-    if not differing:
-        return ()
-    return (f"{_NESTED} and {_FLAT} disagree on {', '.join(differing)}: {followed}",)
+        return (UnreadableSettings(error.got),)
+    names = [field.name for field in fields(winner)]
+    differing = tuple(name for name in names if getattr(winner, name) != getattr(other, name))
+    return (DifferingSettings(differing),) if differing else ()
 
 
 def _read(path: Path) -> Mapping[str, Any]:

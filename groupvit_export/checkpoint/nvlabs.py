@@ -1,8 +1,7 @@
 """Weights under the names of NVlabs' training code, and how they become the canonical ones.
 
 The authors publish a ``.pth`` without a configuration; Hugging Face publishes the same weights under
-other names, with the fused projections split and the 1-wide convolutions flattened. One table says
-both directions.
+other names, with the fused projections split and the 1-wide convolutions flattened. One table says how.
 """
 
 from __future__ import annotations
@@ -13,13 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-import torch
 from torch import Tensor
 
 from groupvit_export.errors import CheckpointError
 from groupvit_export.model.config import GroupViTConfig, GroupViTTextConfig, GroupViTVisionConfig
 
-__all__ = ["DROPPED", "HEAD_DIM", "from_canonical", "infer_config", "is_nvlabs", "to_canonical"]
+__all__ = ["DROPPED", "HEAD_DIM", "infer_config", "is_nvlabs", "to_canonical"]
 
 #: NVlabs keys that the model does not compute with.
 DROPPED = {"multi_label_logit_scale": "scale of a training loss over several captions an image"}
@@ -141,8 +139,7 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile(escaped.replace("{leaf}", "(?P<leaf>[a-z_]+)"))
 
 
-_FORWARD = tuple((_pattern(rule.nvlabs), rule) for rule in _TABLE)
-_BACKWARD = tuple((_pattern(rule.canonical_names()[0]), rule) for rule in _TABLE)
+_PATTERNS = tuple((_pattern(rule.nvlabs), rule) for rule in _TABLE)
 
 
 def is_nvlabs(keys: Mapping[str, object]) -> bool:
@@ -164,7 +161,7 @@ def to_canonical(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for key, value in state_dict.items():
         if key in DROPPED:
             continue
-        rule, found = _match(_FORWARD, key)
+        rule, found = _match(key)
         if rule is None:
             canonical[key] = value
             continue
@@ -179,40 +176,8 @@ def to_canonical(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return canonical
 
 
-def from_canonical(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The inverse of :func:`to_canonical`, but for the keys that it drops.
-
-    Raises:
-        CheckpointError: a key that NVlabs has no name for, or a query without its key and value.
-    """
-    nvlabs: dict[str, Tensor] = {}
-    done: set[str] = set()
-    for key, value in state_dict.items():
-        rule, found = _match(_BACKWARD, key)
-        if rule is None:
-            continue
-        names = [name.format(**found) for name in rule.canonical_names()]
-        if rule.how is _How.SPLIT and all(name in state_dict for name in names):
-            value = torch.cat([state_dict[name] for name in names])
-        elif rule.how is _How.SPLIT:
-            continue
-        elif rule.how is _How.FLATTEN:
-            value = value.unsqueeze(-1)
-        nvlabs[rule.nvlabs.format(**found)] = value
-        done.update(names)
-    left = [key for key in state_dict if key not in done]
-    if left:
-        raise CheckpointError(
-            f"{len(left)} weights have no NVlabs name.",
-            got=", ".join(left[:8]),
-            expected="the canonical names of a whole GroupViTModel",
-            fix="convert `checkpoint.state_dict` of groupvit_export.checkpoint.load.load_checkpoint",
-        )
-    return nvlabs
-
-
-def _match(table: tuple[tuple[re.Pattern[str], _Rule], ...], key: str) -> tuple[_Rule | None, dict[str, str]]:
-    for pattern, rule in table:
+def _match(key: str) -> tuple[_Rule | None, dict[str, str]]:
+    for pattern, rule in _PATTERNS:
         found = pattern.fullmatch(key)
         if found:
             return rule, found.groupdict()

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from groupvit_export.checkpoint.image_processor import (
-    IMAGE_PROCESSOR_FILES,
     FoundSettings,
     ImageProcessorSettings,
     find_image_processor,
 )
+from groupvit_export.checkpoint.notes import AssumedSettings, NotCropped, PreprocessingNote
 from groupvit_runtime.contract import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -29,11 +29,11 @@ class CheckpointPreprocessing:
 
     Attributes:
         contracts: of both decodes.
-        notes: what was assumed, chosen between two files, or not followed, in sentences for people.
+        notes: what was assumed, chosen between two files, or not followed.
     """
 
     contracts: Preprocessings
-    notes: tuple[str, ...]
+    notes: tuple[PreprocessingNote, ...]
 
 
 def read_preprocessing(folder: Path | None, image_size: tuple[int, int]) -> CheckpointPreprocessing:
@@ -52,11 +52,11 @@ def read_preprocessing(folder: Path | None, image_size: tuple[int, int]) -> Chec
     """
     found = _find(folder)
     if found is None:
-        return CheckpointPreprocessing(_contracts(None), (_assumed(folder),))
-    notes = found.notes
-    if not found.settings.squashes_to(image_size):
-        notes = (*notes, _not_cropped(found.settings, found.file, image_size))
-    return CheckpointPreprocessing(_contracts(found.settings), notes)
+        return CheckpointPreprocessing(_contracts(None), (AssumedSettings(single_file=folder is None),))
+    notes, settings = found.notes, found.settings
+    if not settings.squashes_to(image_size):
+        notes = (*notes, NotCropped(found.file, settings.size, settings.crop, image_size))
+    return CheckpointPreprocessing(_contracts(settings), notes)
 
 
 def preprocessings(folder: Path | None) -> Preprocessings:
@@ -85,7 +85,9 @@ def _find(folder: Path | None) -> FoundSettings | None:
 
 
 def _contracts(settings: ImageProcessorSettings | None) -> Preprocessings:
-    paper = Preprocessing(resize="short_side", antialias=False, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+    paper = Preprocessing(
+        resize="short_side", filter="opencv_bilinear", antialias=False, mean=IMAGENET_MEAN, std=IMAGENET_STD
+    )
     if settings is None:
         whole = Preprocessing(resize="whole", antialias=True, mean=IMAGENET_MEAN, std=IMAGENET_STD)
         return Preprocessings(hf=whole, paper=paper)
@@ -98,26 +100,3 @@ def _contracts(settings: ImageProcessorSettings | None) -> Preprocessings:
         std=settings.std,
     )
     return Preprocessings(hf=whole, paper=paper)
-
-
-def _assumed(folder: Path | None) -> str:
-    files = " or ".join(IMAGE_PROCESSOR_FILES)
-    where = "it is a single file" if folder is None else f"no image settings in {files}"
-    return (
-        f"the checkpoint comes without an image processor ({where}): the hf decode assumes ImageNet's mean "
-        "and std, with which NVlabs trained, and a bilinear resize"
-    )
-
-
-def _not_cropped(settings: ImageProcessorSettings, file: str, image_size: tuple[int, int]) -> str:
-    size, crop = settings.size, settings.crop
-    resized = f"the short side to {size}" if isinstance(size, int) else f"to {_sides(size)}"
-    cut = "" if crop is None else f" and cuts {_sides(crop)} out of the middle"
-    return (
-        f"{file} resizes {resized}{cut}: the hf decode resizes the whole image to {_sides(image_size)} "
-        "instead, because a label map has to cover it"
-    )
-
-
-def _sides(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"

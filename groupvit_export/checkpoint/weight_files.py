@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from groupvit_export.errors import CheckpointError
+from groupvit_runtime.files import utf8_path
 
 SAFETENSORS: Final = ("model.safetensors", "model.safetensors.index.json")
 PICKLES: Final = ("pytorch_model.bin", "pytorch_model.bin.index.json")
@@ -90,7 +91,8 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     try:
-        loaded: dict[str, Tensor] = load_file(path)
+        with utf8_path(path) as name:
+            loaded: dict[str, Tensor] = load_file(name)
     except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
         raise _unreadable(path, error) from error
     return loaded
@@ -98,7 +100,8 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _read_pickle(path: Path) -> dict[str, Tensor]:
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        with utf8_path(path) as name:
+            loaded = torch.load(name, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if not _was_refused(error):
             raise _unreadable(path, error) from error

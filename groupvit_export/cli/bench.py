@@ -136,7 +136,7 @@ class Arguments(VerbArguments):
     # Not called `as_json`: the other verbs' flag of that name prints errors as JSON, too.
     records: Annotated[Path | None, _flag("--json", _OUTPUT, "a line for every record", "FILE")] = None
     html: Annotated[Path | None, _flag("--html", _OUTPUT, "a page with charts, one file", "FILE")] = None
-    quiet: Annotated[bool, _flag("--quiet", _OUTPUT, "no progress")] = False
+    quiet: Annotated[bool, _flag("--quiet", _OUTPUT, "print only what failed")] = False
 
 
 def run(arguments: Arguments) -> int:
@@ -224,7 +224,8 @@ def _compare_files(arguments: Arguments, files: Sequence[str]) -> int:
         ours, theirs = disambiguate_names(first, second)
         page = html_report([*ours, *theirs], compared, origin(arguments.command))
         write_atomically(arguments.html, page.encode())
-    if missing := count_unmatched(first, second, compared):
+    missing = count_unmatched(first, second, compared)
+    if missing and not arguments.quiet:
         note(f"groupvit: warning: {missing} measurements have no counterpart in the other file")
     return _tell(arguments, compared)
 
@@ -255,7 +256,8 @@ def _measure(arguments: Arguments) -> int:
     if arguments.html is not None:
         page = html_report(records, compared, origin(arguments.command))
         write_atomically(arguments.html, page.encode())
-    show([*record_blocks(records), *([""] if compared else [])])
+    if not arguments.quiet:
+        show([*record_blocks(records), *([""] if compared else [])])
     return _tell(arguments, compared)
 
 
@@ -310,10 +312,11 @@ def _tell(arguments: Arguments, compared: Sequence[Comparison]) -> int:
     from groupvit_export.benchmark.compare import EXIT_REGRESSION
     from groupvit_export.cli.bench_report import comparison_blocks
 
-    if compared:
-        show(comparison_blocks(compared, arguments.max_regression))
+    told = [item for item in compared if item.regressed] if arguments.quiet else compared
+    if told:
+        show(comparison_blocks(told, arguments.max_regression))
     for path in (arguments.records, arguments.html):
-        if path is not None:
+        if path is not None and not arguments.quiet:
             note(f"written: {path}")
     return EXIT_REGRESSION if any(comparison.regressed for comparison in compared) else 0
 

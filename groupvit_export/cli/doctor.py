@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
-from groupvit_export.benchmark.cpu_quota import cpu_quota
 from groupvit_export.benchmark.machine import this_machine
-from groupvit_export.cli.options import Json, VerbArguments
+from groupvit_export.cli.options import Json, Quiet, VerbArguments
 from groupvit_export.cli.output import print_json
 from groupvit_export.cli.tables import show, table
 from groupvit_export.errors import EngineError
@@ -17,6 +16,7 @@ from groupvit_export.targets.registry import TARGETS
 from groupvit_export.targets.requirements import DOWNLOAD_PACKAGE, EXPORT_PACKAGES
 from groupvit_runtime.engines import ENGINES
 from groupvit_runtime.engines.cuda import DeviceInfo, open_cuda
+from groupvit_runtime.processors import cpu_quota
 
 _PACKAGES: Final = (
     *("groupvit-export", "groupvit-runtime", "numpy", "pillow", "tokenizers", "safetensors"),
@@ -31,6 +31,7 @@ class Arguments(VerbArguments):
     """Options of `groupvit doctor`."""
 
     as_json: Json = False
+    quiet: Quiet = False
 
 
 def run(arguments: Arguments) -> int:
@@ -52,7 +53,13 @@ def run(arguments: Arguments) -> int:
     if arguments.as_json:
         print_json({"machine": machine, "versions": versions, "targets": [asdict(state) for state in states]})
         return 0
+    if arguments.quiet:
+        states = [state for state in states if not (state.run and state.export)]
     rows = [[s.target, s.device, _yes(s.run), _yes(s.export), s.fix] for s in states]
+    missing = table(["target", "device", "runs here", "exports here", "what is missing"], rows)
+    if arguments.quiet:
+        show([missing] if rows else [])
+        return 0
     show(
         [
             f"Python {machine['python']} on {machine['system']}; "
@@ -61,7 +68,7 @@ def run(arguments: Arguments) -> int:
             f"{'' if quota is None else f' (quota of the container: {quota:g})'}; GPU: {machine['gpu']}",
             table(["package", "version"], [[name, found or "-"] for name, found in versions.items()]),
             "",
-            table(["target", "device", "runs here", "exports here", "what is missing"], rows),
+            missing,
         ]
     )
     return 0

@@ -11,7 +11,7 @@ from typing import Annotated
 from typer import Option
 
 from groupvit_export.cli.eval_report import report_blocks
-from groupvit_export.cli.options import Bundle, Device, Templates, Threads, VerbArguments
+from groupvit_export.cli.options import Bundle, Device, Quiet, Templates, Threads, VerbArguments
 from groupvit_export.cli.origin import origin
 from groupvit_export.cli.output import note, print_json, say
 from groupvit_export.cli.progress import EvalProgress
@@ -136,7 +136,7 @@ class Arguments(VerbArguments):
     strict: Annotated[bool, Option("--strict", help="stop at the first image that fails")] = False
     force: Annotated[bool, Option("--force", help="discard an evaluation in the output folder")] = False
     as_json: Annotated[bool, Option("--json", help="print the report as one line of JSON")] = False
-    quiet: Annotated[bool, Option("--quiet", help="say nothing of the progress")] = False
+    quiet: Quiet = False
 
 
 def run(arguments: Arguments) -> int:
@@ -164,8 +164,9 @@ def run(arguments: Arguments) -> int:
     except KeyboardInterrupt:
         note("groupvit: interrupted; the same command goes on from here")
         return _EXIT_INTERRUPTED
-    for line in report.notes:
-        note(f"groupvit: warning: {line}")
+    if not arguments.quiet:
+        for line in report.notes:
+            note(f"groupvit: warning: {line}")
     written = [arguments.output / REPORT_NAME]
     if arguments.html is not None:
         page = html_report(report, arguments.output, origin(arguments.command))
@@ -173,7 +174,7 @@ def run(arguments: Arguments) -> int:
         written.append(arguments.html)
     if arguments.as_json:
         print_json(to_json(report))
-    else:
+    elif not arguments.quiet:
         show([*report_blocks(report), ""])
         for path in written:
             say(str(path))

@@ -16,8 +16,8 @@ from groupvit_export.cli.output import print_json, say
 from groupvit_export.cli.packages import require_packages
 from groupvit_export.cli.parity import parity_table
 from groupvit_export.cli.precisions import precision_table
-from groupvit_export.cli.progress import ShareProgress
 from groupvit_export.cli.quantization_options import QuantizationFlags, read_quantization_options
+from groupvit_export.cli.step_progress import StepProgress
 from groupvit_export.cli.tables import separated, show
 from groupvit_export.cli.target_options import TargetFlags, read_target_options
 from groupvit_export.data.bundled import DEMO_LABELS, DEMO_SAMPLE
@@ -147,11 +147,8 @@ def run(arguments: Arguments) -> int:
         decode_in_graph=arguments.decode_in_graph,
         command=arguments.command,
     )
-    bar = ShareProgress(sys.stderr, quiet=arguments.quiet or arguments.as_json)
-    try:
+    with StepProgress(sys.stderr, quiet=arguments.quiet or arguments.as_json) as bar:
         result = export_bundle(options, progress=bar.note, report=bar)
-    finally:
-        bar.end()
     if arguments.as_json:
         print_json(
             {

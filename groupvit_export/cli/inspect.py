@@ -10,7 +10,7 @@ from typer import Option
 
 from groupvit_export.cli.kept import kept_nodes
 from groupvit_export.cli.layers import layer_table
-from groupvit_export.cli.options import Bundle, VerbArguments
+from groupvit_export.cli.options import Bundle, Quiet, VerbArguments
 from groupvit_export.cli.output import print_json
 from groupvit_export.cli.parity import parity_table
 from groupvit_export.cli.precisions import precision_table
@@ -41,6 +41,7 @@ class Arguments(VerbArguments):
 
     bundle: Bundle
     as_json: Annotated[bool, Option("--json", help="print manifest and provenance as JSON")] = False
+    quiet: Quiet = False
 
 
 def run(arguments: Arguments) -> int:
@@ -49,6 +50,8 @@ def run(arguments: Arguments) -> int:
     manifest, provenance = bundle.manifest, find_provenance(bundle)
     if arguments.as_json:
         print_json({**to_json(manifest), "provenance": to_json(provenance)})
+        return 0
+    if arguments.quiet:
         return 0
     parts: tuple[list[Block], ...] = (
         [_head(manifest, provenance)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from groupvit_export.errors import LabelError, UsageError
 
 MAX_LABELS_FILE_BYTES = 1 << 20
 
+_KEPT_BYTE = re.compile("[\udc80-\udcff]")
+"""PEP 383: how Python keeps a byte that the locale's encoding does not have."""
 
 Bundle = Annotated[str, Argument(metavar="BUNDLE", help="a bundle's folder, or the same zipped")]
 Templates = Annotated[
@@ -84,6 +87,14 @@ def check_exclusive(options: Mapping[str, object], *, required: bool = False) ->
         raise UsageError("an option is missing", expected=f"one of {', '.join(options)}")
 
 
+def typed_text(argument: str) -> str:
+    """An argument as text: UTF-8, where the locale has no such characters and Python kept their bytes."""
+    try:
+        return os.fsencode(argument).decode() if _KEPT_BYTE.search(argument) else argument
+    except UnicodeError:
+        return argument
+
+
 def read_labels(arguments: HasLabels) -> list[str] | None:
     """The labels that were given, or None.
 
@@ -91,7 +102,7 @@ def read_labels(arguments: HasLabels) -> list[str] | None:
         LabelError: the file cannot be read.
     """
     if arguments.labels is not None:
-        text = arguments.labels
+        text = typed_text(arguments.labels)
         return text.split(",") if text.strip() else []
     if arguments.labels_file is None:
         return None
@@ -120,7 +131,8 @@ def read_templates(given: list[str] | None) -> str | tuple[str, ...] | None:
     """The templates that were given: a set's name, templates, or None."""
     if given is None:
         return None
-    return given[0] if len(given) == 1 else tuple(given)
+    texts = tuple(map(typed_text, given))
+    return texts[0] if len(texts) == 1 else texts
 
 
 def read_size(text: str | None) -> tuple[int, int] | None:

@@ -14,17 +14,20 @@ STANDARD_OUTPUT: Final = "standard output"
 def fail(error: GroupViTError, *, as_json: bool) -> int:
     """Print an error and return its exit code; JSON goes to standard output, as results do."""
     if as_json:
-        print_json(
-            {
-                "error": type(error).__name__,
-                "what": error.what,
-                "got": _text(error.got),
-                "expected": _text(error.expected),
-                "fix": error.fix,
-            }
-        )
+        print_json(error_record(error))
     print(f"groupvit: error: {error}", file=sys.stderr)
     return error.exit_code
+
+
+def error_record(error: GroupViTError) -> dict[str, str | None]:
+    """An error for machines: its class, and the parts of its message."""
+    return {
+        "error": type(error).__name__,
+        "what": error.what,
+        "got": _text(error.got),
+        "expected": _text(error.expected),
+        "fix": error.fix,
+    }
 
 
 def print_json(value: Any) -> None:

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from typing import Final, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, Task, TaskID, TextColumn
+from rich.text import Text
 
 _TERMINAL_SECONDS: Final = 0.25
 _LOG_SECONDS: Final = 10.0
 _PATIENCE: Final = 2.0
 _RATE_SECONDS: Final = 60.0
 _FORESEEABLE: Final = 0.05
+_FORESEEABLE_IMAGES: Final = 20
 _BAR_WIDTH: Final = 24
 
 Clock = Callable[[], float]
@@ -57,8 +59,13 @@ class StatusBar:
         self._said = now
         return True
 
-    def show(self, share: float, words: str) -> None:
-        """`share` (0 to 1) is done, and what there is to say of it."""
+    @property
+    def interval(self) -> float:
+        """Seconds between two lines, at least."""
+        return self._interval
+
+    def show(self, share: float | None, words: str) -> None:
+        """`share` (0 to 1) is done, None where nobody knows, and what there is to say of it."""
         if not self._terminal:
             self._stream.write(f"{words}\n")
             self._stream.flush()
@@ -66,15 +73,20 @@ class StatusBar:
         if self._bar is None:
             self._bar = Progress(
                 BarColumn(_BAR_WIDTH),
-                TextColumn("{task.percentage:3.0f} %", markup=False),
+                _Percent("", markup=False),
                 TextColumn("{task.description}", markup=False),
                 console=self._console,
                 auto_refresh=False,
                 transient=True,
+                # What is redirected meanwhile, as while a graph is captured, would be put back by the bar.
+                redirect_stdout=False,
+                redirect_stderr=False,
             )
             self._task = self._bar.add_task(words, total=1.0)
             self._bar.start()
-        self._bar.update(self._task, completed=share, description=words, refresh=True)
+        # Rich moves a bar to and fro where there is no total.
+        self._bar.tasks[0].total = None if share is None else 1.0
+        self._bar.update(self._task, completed=share or 0.0, description=words, refresh=True)
 
     def note(self, line: str) -> None:
         """Write a line of its own, which stays, above the bar."""
@@ -89,6 +101,13 @@ class StatusBar:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+class _Percent(TextColumn):
+    """The share that is done, where it is known."""
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.total is None else f"{task.percentage:3.0f} %")
 
 
 class ShareProgress:
@@ -112,6 +131,16 @@ class ShareProgress:
         told = share >= _FORESEEABLE
         left = f", about {_duration(seconds / share - seconds)} left" if told else ""
         self._bar.show(share, f"{what}{left}" if self._bar.draws else f"{100 * share:3.0f} % {what}{left}")
+
+    def waits(self, what: str, seconds: float) -> None:
+        """`what` has gone on for `seconds`, and nobody knows for how long it will."""
+        if not self._quiet and seconds >= _PATIENCE and self._bar.due():
+            self._bar.show(None, f"{what}, {_duration(seconds)} so far")
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two lines, at least."""
+        return self._bar.interval
 
     def note(self, line: str) -> None:
         """Write a line of its own; the bar is gone until it is due again."""
@@ -171,10 +200,11 @@ class EvalProgress:
         self._rate = Progress(disable=True, get_time=clock, speed_estimate_period=_RATE_SECONDS)
         self._task = TaskID(0)
         self._total = 0
+        self._before = 0
 
     def begin(self, done: int, total: int) -> None:
         """`done` of `total` images were finished by earlier runs."""
-        self._total = total
+        self._total, self._before = total, done
         self._bar.restart()
         self._task = self._rate.add_task("", total=total, completed=done)
         # The rate counts from now on: what earlier runs finished is none of its samples.
@@ -202,7 +232,10 @@ class EvalProgress:
         speed = self._rate.tasks[0].speed
         parts = [f"{finished} of {self._total}"]
         if speed:
-            parts += [f"{speed:.1f} images/s", f"{_duration((self._total - finished) / speed)} left"]
+            parts.append(f"{speed:.1f} images/s")
+            # The first images are slower: the engine warms up, and files come from the disk.
+            if finished - self._before >= min(_FORESEEABLE_IMAGES, _FORESEEABLE * self._total):
+                parts.append(f"{_duration((self._total - finished) / speed)} left")
         if miou is not None:
             parts.append(f"mIoU {100 * miou:.2f} so far")
         if failed:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 from typer import Option
 
+from groupvit_export.data.images import IMAGES
 from groupvit_export.errors import UsageError
 from groupvit_export.metrics.budget import LabelBudget
 from groupvit_export.quantization.options import QuantizationOptions
@@ -32,6 +33,10 @@ class QuantizationFlags:
             "the drawn scenes of the package are taken",
         ),
     ] = None
+    limit: Annotated[
+        int | None,
+        _flag("--limit", "N", "at most N images, spread evenly: half for ranges, half to judge; default 256"),
+    ] = None
     max_miou_drop: Annotated[
         float | None,
         _flag("--max-miou-drop", "POINTS", "points of mean IoU that may be lost against fp32; default 1.0"),
@@ -50,6 +55,7 @@ def read_quantization_options(arguments: QuantizationFlags, precision: str) -> Q
     """
     given = {
         "--calibration": arguments.calibration,
+        "--limit": arguments.limit,
         "--max-miou-drop": arguments.max_miou_drop,
         "--min-agreement": arguments.min_agreement,
     }
@@ -61,6 +67,12 @@ def read_quantization_options(arguments: QuantizationFlags, precision: str) -> Q
             expected="these with --precision int8 only",
             fix="--precision int8, or leave them away",
         )
+    if arguments.limit is not None and arguments.limit < 2:
+        raise UsageError(
+            "int8 needs images for its ranges and others to judge them on",
+            got=f"--limit {arguments.limit}",
+            expected="2 or more",
+        )
     usual = LabelBudget()
     drop, agreement = arguments.max_miou_drop, arguments.min_agreement
     return QuantizationOptions(
@@ -69,4 +81,5 @@ def read_quantization_options(arguments: QuantizationFlags, precision: str) -> Q
             max_miou_drop=usual.max_miou_drop if drop is None else drop,
             min_agreement=usual.min_agreement if agreement is None else agreement,
         ),
+        limit=arguments.limit or IMAGES,
     )

@@ -15,6 +15,7 @@ from groupvit_export.cli.options import (
     Device,
     LabelNames,
     LabelsFile,
+    Quiet,
     Templates,
     Threads,
     VerbArguments,
@@ -22,7 +23,7 @@ from groupvit_export.cli.options import (
     read_labels,
     read_templates,
 )
-from groupvit_export.cli.output import note, print_json, say
+from groupvit_export.cli.output import error_record, note, print_json, say
 from groupvit_export.cli.segment_files import plan, write_results
 from groupvit_runtime.errors import BundleError, GroupViTError, ImageError, LabelError, UsageError
 from groupvit_runtime.image_size import check_limit
@@ -73,7 +74,7 @@ class Arguments(VerbArguments):
     device: Device = None
     threads: Threads = None
     as_json: Annotated[bool, Option("--json", help="print a JSON line an image")] = False
-    quiet: Annotated[bool, Option("--quiet", help="print only what failed")] = False
+    quiet: Quiet = False
 
 
 def run(arguments: Arguments) -> int:
@@ -121,7 +122,10 @@ def run(arguments: Arguments) -> int:
         except (GroupViTError, MemoryError) as error:
             # One bad image must not cost the others.
             failed += 1
-            note(f"groupvit: error: {_no_memory(job.image) if isinstance(error, MemoryError) else error}")
+            refusal = _no_memory(job.image) if isinstance(error, MemoryError) else error
+            if arguments.as_json:
+                print_json({"image": str(job.image), **error_record(refusal)})
+            note(f"groupvit: error: {refusal}")
             continue
         if arguments.as_json:
             print_json(_record(job.image, result, files, milliseconds))

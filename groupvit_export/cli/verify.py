@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -22,8 +23,9 @@ from groupvit_export.cli.options import (
     read_labels,
 )
 from groupvit_export.cli.origin import origin
-from groupvit_export.cli.output import note, print_json
+from groupvit_export.cli.output import print_json
 from groupvit_export.cli.packages import require_packages
+from groupvit_export.cli.step_progress import StepProgress
 from groupvit_export.cli.tables import show
 from groupvit_export.errors import UsageError
 from groupvit_export.html.page import check_installed
@@ -52,7 +54,7 @@ class Arguments(VerbArguments):
         Option(
             "--limit",
             metavar="N",
-            help="at most N images of the folder, spread evenly (100)",
+            help="at most N images, of the folder or of the package, spread evenly (100)",
             show_default=False,
         ),
     ] = 100
@@ -122,22 +124,21 @@ def run(arguments: Arguments) -> int:
     from groupvit_export.verification.words import finding_words, report_json
     from groupvit_runtime.prompts import check_labels
 
-    found = verify_bundle(
-        arguments.bundle,
-        VerifyOptions(
-            images=arguments.images,
-            against=arguments.against,
-            config=arguments.config,
-            targets=targets,
-            labels=None if labels is None else check_labels(labels),
-            limit=arguments.limit,
-            threads=arguments.threads,
-            device=arguments.device,
-            calibration=arguments.calibration,
-        ),
-        find_divergence=arguments.bisect,
-        progress=_silent if arguments.quiet or arguments.as_json else note,
+    options = VerifyOptions(
+        images=arguments.images,
+        against=arguments.against,
+        config=arguments.config,
+        targets=targets,
+        labels=None if labels is None else check_labels(labels),
+        limit=arguments.limit,
+        threads=arguments.threads,
+        device=arguments.device,
+        calibration=arguments.calibration,
     )
+    with StepProgress(sys.stderr, quiet=arguments.quiet or arguments.as_json) as bar:
+        found = verify_bundle(
+            arguments.bundle, options, find_divergence=arguments.bisect, progress=bar.note, report=bar
+        )
     report = found.report
     if arguments.html is not None:
         page = html_report(report, found.shown, found.divergences, origin(arguments.command))
@@ -157,7 +158,3 @@ def run(arguments: Arguments) -> int:
             lines.append(f"report with images: {arguments.html}")
         show([matrix(report), "", "\n".join(lines)])
     return EXIT_CODES[report.verdict]
-
-
-def _silent(line: str) -> None:
-    del line

@@ -15,6 +15,7 @@ from groupvit_export.cli.options import (
     Json,
     LabelNames,
     LabelsFile,
+    Quiet,
     Templates,
     VerbArguments,
     check_exclusive,
@@ -58,6 +59,7 @@ class Arguments(VerbArguments):
     ] = None
     force: Annotated[bool, Option("--force", help="replace an existing file or vocabulary")] = False
     as_json: Json = False
+    quiet: Quiet = False
 
 
 def run(arguments: Arguments) -> int:
@@ -99,7 +101,7 @@ def run(arguments: Arguments) -> int:
         vocabulary.save(path)
     if arguments.as_json:
         print_json({"file": str(path), "names": vocabulary.names, "templates": vocabulary.templates})
-    else:
+    elif not arguments.quiet:
         say(f"{len(vocabulary)} classes in {path}. Next:")
         say(f"  groupvit segment {arguments.bundle} IMAGE --vocab {arguments.add or path}")
     return 0
@@ -109,6 +111,8 @@ def _list(arguments: Arguments) -> int:
     manifest = open_bundle(arguments.bundle).manifest
     if arguments.as_json:
         print_json([{"name": item.name, "size": item.size} for item in manifest.vocabularies])
+    elif arguments.quiet:
+        return 0
     elif manifest.vocabularies:
         rows = [[item.name, str(item.size)] for item in manifest.vocabularies]
         show([table(["vocabulary", "classes"], rows, numbers_from=1)])

@@ -13,6 +13,7 @@ from PIL import Image
 
 from groupvit_export.data.bundled import DEMO_SCENES
 from groupvit_export.data.datasets import DatasetOptions, load_dataset
+from groupvit_export.data.orientation import turned_line
 from groupvit_export.data.sampling import spread
 from groupvit_export.data.truth import read_pair
 from groupvit_runtime.image_folder import image_folder
@@ -39,6 +40,7 @@ class ImageSet:
         folder: that they were read from; None for what the package ships.
         found: how many there were to choose from; 0 where that is not known.
         shrunk: how many of them were larger.
+        turned: how many have masks, and an EXIF orientation.
     """
 
     images: Mapping[str, NDArray[np.uint8]]
@@ -50,6 +52,15 @@ class ImageSet:
     folder: Path | None = None
     found: int = 0
     shrunk: int = 0
+    turned: int = 0
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What a reader should know before the numbers."""
+        if not self.turned:
+            return ()
+        fix = "if one lies as the image is stored, save the two upright"
+        return (f"{turned_line(self.turned, len(self.images))}; {fix}",)
 
     def of(self, names: Sequence[str]) -> ImageSet:
         """Some of the images, by name."""
@@ -57,7 +68,13 @@ class ImageSet:
             self,
             images={name: self.images[name] for name in names},
             truth=None if self.truth is None else {name: self.truth[name] for name in names},
+            # Told of the whole set; of which of its images it is not known.
+            turned=0,
         )
+
+    def spread(self, limit: int) -> ImageSet:
+        """At most `limit` of the images; see `groupvit_export.data.sampling.spread`."""
+        return self.of(spread(list(self.images), limit))
 
     def halves(self) -> tuple[ImageSet, ImageSet]:
         """Two sets without a common image: every second one by name, from the first and from the second."""
@@ -115,12 +132,13 @@ def bundled_images(*, with_truth: bool) -> ImageSet:
 def _read_dataset(folder: Path, limit: int) -> ImageSet:
     # Here nobody is asked for the options that its errors would name.
     dataset = replace(load_dataset("folder", folder, DatasetOptions()), adjustable=False)
-    images, truth, shrunk = {}, {}, 0
+    images, truth, shrunk, turned = {}, {}, 0, 0
     for sample in spread(dataset.samples, limit):
         pair = read_pair(sample, dataset)
         images[sample.key] = _shrunk(pair.rgb)
         truth[sample.key] = _shrunk_mask(pair.truth, images[sample.key].shape[:2])
         shrunk += _is_large(pair.rgb)
+        turned += pair.turned
     return ImageSet(
         images=images,
         truth=truth,
@@ -131,6 +149,7 @@ def _read_dataset(folder: Path, limit: int) -> ImageSet:
         folder=folder,
         found=len(dataset.samples),
         shrunk=shrunk,
+        turned=turned,
     )
 
 

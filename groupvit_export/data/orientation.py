@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.ExifTags import Base
 
+from groupvit_export.plural import counted
 from groupvit_runtime.decoder_errors import DECODER_ERRORS
 from groupvit_runtime.image_formats import open_image
 
@@ -51,3 +52,12 @@ def upright(stored: NDArray[Any], orientation: int) -> NDArray[Any]:
 def stored_size(shown: tuple[int, int], orientation: int) -> tuple[int, int]:
     """The (height, width) in the file of an image that is shown with (height, width)."""
     return (shown[1], shown[0]) if orientation >= 5 else shown
+
+
+def turned_line(turned: int, images: int) -> str:
+    """That some of the images with masks have an orientation, and what is taken to be so of the masks."""
+    have = "has" if turned == 1 else "have"
+    return (
+        f"{turned:,} of {counted(images, 'image')} {have} an EXIF orientation: masks are taken to be "
+        "upright, as the image is seen"
+    )

@@ -8,7 +8,9 @@ from typing import Final
 import numpy as np
 
 from groupvit_export.data.dataset import IGNORE, Dataset
+from groupvit_export.data.orientation import turned_line
 from groupvit_export.evaluate.tally import Tally
+from groupvit_export.plural import counted
 
 _NAMED: Final = 8
 
@@ -27,7 +29,7 @@ def _absent(dataset: Dataset, tally: Tally) -> list[str]:
     means = "such a class has IoU 0 where it is predicted, and is left out of the mean where it is not"
     which = f"{len(absent)} of {len(truth)} classes"
     names = _some([dataset.classes[label] for label in absent])
-    line = f"{names} {have} no pixel in the masks of {_count(tally.measured, 'image')} ({which}): {means}"
+    line = f"{names} {have} no pixel in the masks of {counted(tally.measured, 'image')} ({which}): {means}"
     return ["; ".join([line, *_meant_otherwise(dataset, tally, absent)])]
 
 
@@ -39,8 +41,8 @@ def _meant_otherwise(dataset: Dataset, tally: Tally, absent: Sequence[int]) -> l
     if tally.ignored:
         values = _some([str(value) for value in ignored])
         hints.append(
-            f"{_count(tally.ignored, 'pixel')} of mask value {values} count nowhere: if such a value means a "
-            "class, write the class's number into the masks"
+            f"{counted(tally.ignored, 'pixel')} of mask value {values} count nowhere: if such a value means "
+            "a class, write the class's number into the masks"
         )
     if len(dataset.classes) - 1 in absent and 0 not in ignored:
         hints.append("if 0 is void in the masks and classes count from 1, add --reduce-zero-label")
@@ -50,15 +52,8 @@ def _meant_otherwise(dataset: Dataset, tally: Tally, absent: Sequence[int]) -> l
 def _turned(dataset: Dataset, tally: Tally) -> list[str]:
     if not tally.turned or dataset.raw_masks:
         return []
-    have = "has" if tally.turned == 1 else "have"
-    return [
-        f"{tally.turned} of {_count(tally.measured, 'image')} {have} an EXIF orientation: masks are taken to "
-        "be upright, as the image is seen; if they lie as the image is stored, add --raw-masks"
-    ]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    fix = "if they lie as the image is stored, add --raw-masks"
+    return [f"{turned_line(tally.turned, tally.measured)}; {fix}"]
 
 
 def _some(names: Sequence[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ from PIL import Image
 
 from groupvit_export.evaluate.report import Report
 from groupvit_export.evaluate.words import circumstances, percent, shares
-from groupvit_export.html.page import Cells, Figure, Headline, Origin, data_uri, render
+from groupvit_export.html.page import Cells, Figure, Headline, Origin, photograph, render, warnings_below
 
 _LONG_SIDE: Final = 1600
 _CONFUSIONS: Final = 10
@@ -66,10 +65,7 @@ def _headline(report: Report) -> Headline:
 
 
 def _doubt(report: Report) -> str:
-    count = len(report.notes) + bool(report.failed)
-    if not count:
-        return ""
-    return " Read the warning below." if count == 1 else f" Read the {count} warnings below."
+    return warnings_below(len(report.notes) + bool(report.failed))
 
 
 def _class(report: Report, index: int) -> dict[str, Any]:
@@ -105,7 +101,4 @@ def _confusions(report: Report) -> Cells:
 def _figure(path: Path, key: str) -> Figure:
     with Image.open(path) as file:
         image = file.convert("RGB")
-    image.thumbnail((_LONG_SIDE, _LONG_SIDE * 4), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, format="JPEG", quality=88)
-    return Figure(data_uri(buffer.getvalue(), "jpeg"), key)
+    return photograph(image, key, (_LONG_SIDE, _LONG_SIDE * 4))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Final
+
+from PIL import Image
 
 from groupvit_export.errors import MissingDependencyError
 from groupvit_runtime.install_hint import install_hint
@@ -111,6 +114,21 @@ def render(template: str, headline: Headline, origin: Origin, **values: Any) -> 
     )
     page = environment.get_template(template).render(headline=headline, origin=origin, **values)
     return page.encode(errors="backslashreplace").decode()
+
+
+def photograph(image: Image.Image, caption: str, size: tuple[int, int]) -> Figure:
+    """An image as a JPEG, shrunk to fit into `size`, (width, height)."""
+    image.thumbnail(size, Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, format="JPEG", quality=88)
+    return Figure(data_uri(buffer.getvalue(), "jpeg"), caption)
+
+
+def warnings_below(count: int) -> str:
+    """The end of a sentence that must not be read without them."""
+    if not count:
+        return ""
+    return " Read the warning below." if count == 1 else f" Read the {count} warnings below."
 
 
 def data_uri(content: bytes, kind: str) -> str:

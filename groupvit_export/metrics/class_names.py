@@ -28,7 +28,7 @@ def default_names(tokenizer: Tokenizer, path: Path, templates: Sequence[str]) ->
         path: its tokenizer.json.
         templates: prompt templates, each with one `{}`.
     """
-    vocabulary = RawTokenizer.from_file(str(path)).get_vocab()
+    vocabulary = RawTokenizer.from_buffer(path.read_bytes()).get_vocab()
     known = [word for word, _ in sorted(vocabulary.items(), key=lambda item: item[1])]
     words = tuple(word for word in known if re.fullmatch("[a-z]{3,}", word))[-_KNOWN_WORDS:]
     return DEMO_LABELS if not words or _tells_apart(tokenizer, DEMO_LABELS, templates[0]) else words

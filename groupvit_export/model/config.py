@@ -259,11 +259,6 @@ class GroupViTVisionConfig(_TowerConfig):
         """Indices of the stages that end in a grouping block."""
         return tuple(i for i, tokens in enumerate(self.num_group_tokens) if tokens)
 
-    @property
-    def num_final_groups(self) -> int:
-        """Groups that come out of the last grouping block: rows of the vision tower's output."""
-        return self.num_output_groups[self.grouping_stages[-1]]
-
     def has_group_projector(self, stage: int) -> bool:
         """Whether a stage's group tokens are moved by those of the stage before it."""
         return stage > 0 and self.num_group_tokens[stage] > 0 and self.num_output_groups[stage - 1] > 0

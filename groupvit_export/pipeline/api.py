@@ -29,6 +29,7 @@ from groupvit_export.provenance import (
     provenance_text,
 )
 from groupvit_export.targets.registry import TARGETS, check_options
+from groupvit_export.utf8 import utf8_text
 from groupvit_export.verification.int8_criteria import label_cells
 from groupvit_export.verification.report import Cell
 from groupvit_export.verification.rows import RowKey
@@ -40,7 +41,7 @@ __all__ = ["ExportOptions", "ExportResult", "bundle_path", "export_bundle"]
 
 @dataclass(frozen=True)
 class ExportResult:
-    """The bundle's folder, its two records, seconds by step, and what was assumed of the checkpoint."""
+    """The bundle's folder, its two records, seconds by step, and what was assumed of checkpoint and masks."""
 
     path: Path
     manifest: Manifest
@@ -61,22 +62,26 @@ def export_bundle(
     Args:
         options: what to export.
         progress: called with a line a step.
-        report: told how far a long step is: what goes on, the share done, seconds since it began.
+        report: told how far a step is: what goes on, the share done (0 when it begins, 1 at its end), seconds
+            since then.
         checkpoint: one that is loaded already, instead of `options.checkpoint`.
 
     Raises:
         GroupViTError: a step failed; `ParityError` when the engine does not equal the reference.
     """
     check_build_options(options)
-    created, rebuild = creation_date(), rebuild_command(options)
+    created, rebuild = creation_date(), utf8_text(rebuild_command(options))
     target_options = check_options(options.target, options.target_options)
     path = bundle_path(options)
     check_replaceable(path, force=options.force)
     images = read_calibration(options.quantization)
+    cautions = () if images is None else images.cautions
+    for caution in cautions:
+        progress(f"note: {caution}")
     announced = TARGETS[options.target].announce(target_options)
     if announced is not None:
         progress(f"note: {announced}")
-    clock = Clock(progress)
+    clock = Clock(progress, report)
 
     with clock.step("load the checkpoint"):
         source = load_source(options, checkpoint)
@@ -92,13 +97,13 @@ def export_bundle(
             source, options, stage, scratch, images=images, rebuild=rebuild, clock=clock, report=report
         )
         parity, precisions = _judge(source, built, options, scratch, clock, report)
-        manifest = _manifest(source, built, parity.verdict, path.name)
+        manifest = _manifest(source, built, parity.verdict, utf8_text(path.name))
         provenance = Provenance(
             created=created,
             command=options.command,
             rebuild=rebuild,
             versions=tool_versions(),
-            checkpoint=CheckpointInfo(source.checkpoint.source, source.checkpoint.format),
+            checkpoint=CheckpointInfo(utf8_text(source.checkpoint.source), source.checkpoint.format),
             passes=options.passes,
             engines=_engine_provenance(built),
             parity=parity,
@@ -106,7 +111,7 @@ def export_bundle(
         )
         (stage / MANIFEST_NAME).write_text(manifest.to_text(), encoding="utf-8")
         (stage / PROVENANCE_NAME).write_text(provenance_text(provenance, manifest), encoding="utf-8")
-    return ExportResult(path, manifest, provenance, clock.seconds, source.notes)
+    return ExportResult(path, manifest, provenance, clock.seconds, (*cautions, *source.notes))
 
 
 def _judge(
@@ -119,7 +124,7 @@ def _judge(
     """
     quantization = built.quantization
     with clock.step("compare with the reference"):
-        comparison = Comparison.of(source, built.tokenizer, built.model, scratch)
+        comparison = Comparison.of(source, built.tokenizer, built.model, scratch, report)
         cells = None if quantization is None else _label_cells(quantization, options.quantization.budget)
         in_int8 = None if quantization is None else quantization.image.record.quantized
         compared = comparison.compare(built.engines, options.passes, cells, in_int8)
@@ -130,7 +135,7 @@ def _judge(
     with clock.step("put the precisions side by side"):
         judge = comparison.judge() if quantization is None else quantization.held_out
         beside = comparison.compare(built.float32(scratch / "fp32"))
-        return compared.summary, comparison.rows(judge, beside, compared, options.precision, report)
+        return compared.summary, comparison.rows(judge, beside, compared, options.precision)
 
 
 def _label_cells(quantization: Quantization, budget: LabelBudget) -> dict[RowKey, Cell]:

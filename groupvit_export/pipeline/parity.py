@@ -56,6 +56,7 @@ class Comparison:
         tokenizer: tokenizer.json of the bundle.
         model: how long sentences are, and how they are filled up.
         scratch: a folder for what is cut out; it must outlive what is found.
+        report: told how far it is.
     """
 
     source: Source
@@ -64,12 +65,15 @@ class Comparison:
     tokenizer: Path
     model: ModelInfo
     scratch: Path
+    report: ProgressReport
 
     @staticmethod
-    def of(source: Source, tokenizer: Path, model: ModelInfo, scratch: Path) -> Comparison:
+    def of(
+        source: Source, tokenizer: Path, model: ModelInfo, scratch: Path, report: ProgressReport
+    ) -> Comparison:
         """With a reference that knows no image yet."""
         return Comparison(
-            source, VerificationSpec.of(source), Reference(source.model), tokenizer, model, scratch
+            source, VerificationSpec.of(source), Reference(source.model), tokenizer, model, scratch, report
         )
 
     def words(self, names: tuple[str, ...] | None = None) -> ClassPrompts:
@@ -120,13 +124,14 @@ class Comparison:
             bundle=engines.root.name,
             checkpoint=self.source.checkpoint.source,
             reference=self.reference,
+            report=self.report,
         ).report
         if label_cells is not None:
-            report = apply_int8_criteria(report, {backend.name: label_cells})
-        return Compared(backend, parity_summary(report, backend.name))
+            report = apply_int8_criteria(report, {backend.column.name: label_cells})
+        return Compared(backend, parity_summary(report, backend.column.name))
 
     def rows(
-        self, judge: Judge, fp32: Compared, exported: Compared, precision: str, report: ProgressReport
+        self, judge: Judge, fp32: Compared, exported: Compared, precision: str
     ) -> tuple[PrecisionRow, ...]:
         """float32 and what was exported side by side.
 
@@ -134,14 +139,13 @@ class Comparison:
             judge: on what, and by which decode.
             fp32, exported: the engines.
             precision: of `exported`.
-            report: told how far it is.
         """
         start = time.perf_counter()
         return precision_rows(
             judge,
             self._side("fp32", fp32),
             [self._side(precision, exported)],
-            lambda what, share: report(what, share, time.perf_counter() - start),
+            lambda what, share: self.report(what, share, time.perf_counter() - start),
         )
 
     def _side(self, precision: str, compared: Compared) -> Side:
@@ -151,10 +155,10 @@ class Comparison:
             compared.summary.verdict,
             backend.image,
             lambda names: self.words(names).of(backend),
-            timed=backend.substitution is None,
+            timed=backend.column.substitution is None,
             notes=()
-            if backend.substitution is None
-            else (f"{precision}: {substitute_words(backend.substitution)}", "not timed"),
+            if backend.column.substitution is None
+            else (f"{precision}: {substitute_words(backend.column.substitution)}", "not timed"),
         )
 
     def _plan(self, engines: Engines) -> Plan:

@@ -23,6 +23,7 @@ from groupvit_export.quantization.options import Feed
 from groupvit_export.quantization.saturation import LARGEST_WEIGHT, layers_at_risk
 from groupvit_export.quantization.search import find_fallback_layers
 from groupvit_export.quantization.sensitivity import sensitivities
+from groupvit_export.utf8 import utf8_text
 from groupvit_runtime.byte_products import this_instruction_set
 from groupvit_runtime.manifest import QuantizationInfo
 
@@ -216,7 +217,7 @@ def _calibration(context: QuantizationContext) -> Calibration:
     images, held_out = context.calibration.judged, context.held_out.judged
     return Calibration(
         source="bundled" if images.folder is None else "folder",
-        folder=None if images.folder is None else str(images.folder),
+        folder=None if images.folder is None else utf8_text(str(images.folder)),
         has_masks=held_out.truth is not None,
         images=len(images.images),
         ranked=min(len(images.images), _RANKED_ON),

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from groupvit_export.data.images import IMAGES
 from groupvit_export.metrics.budget import LabelBudget
 
 Feed = Callable[[NDArray[np.float32]], Mapping[str, NDArray[np.generic]]]
@@ -22,7 +23,9 @@ class QuantizationOptions:
     Attributes:
         calibration: a folder of images, with masks or without; None for the scenes of the package.
         budget: what label maps may lose.
+        limit: at most so many images, spread evenly: half of them give the ranges, the others judge.
     """
 
     calibration: Path | None = None
     budget: LabelBudget = field(default_factory=LabelBudget)
+    limit: int = IMAGES

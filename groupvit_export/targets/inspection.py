@@ -32,6 +32,31 @@ class Missing:
     names: tuple[str, ...] = ()
 
 
+class DecisionFault(Enum):
+    """Why the group of a token is not the first of the largest float32 logits."""
+
+    MADE_OTHERWISE = "the assignment is made by another layer"
+    TAKES_OTHERS = "it takes others than the one largest over the groups"
+    NOT_FLOAT32 = "logits of another dtype"
+    SOFT_MAP_MADE_OTHERWISE = "the soft map is made by another layer"
+    OTHER_VALUES = "other values than the logits of the soft map"
+
+
+@dataclass(frozen=True)
+class WrongDecision:
+    """Of a parsed network.
+
+    Attributes:
+        stage: the grouping block, from 1.
+        fault: what is wrong.
+        found: what is there instead, as the parser names it; empty for nothing.
+    """
+
+    stage: int
+    fault: DecisionFault
+    found: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class NetworkFacts:
     """What the target's own parser made of a graph.
@@ -43,7 +68,7 @@ class NetworkFacts:
         unread_casts: casts whose result nobody reads.
         round_trips: casts to a narrower type that are cast back at once, which only lose bits.
         byte_products: products of which both sides were dequantized from int8 just before.
-        decisions: by stage from 1, what is wrong with the way a token's group is chosen; empty where nothing.
+        wrong_decisions: what is wrong with the way a token's group is chosen; empty where nothing.
     """
 
     layers: Mapping[str, int]
@@ -52,7 +77,7 @@ class NetworkFacts:
     unread_casts: tuple[str, ...]
     round_trips: tuple[str, ...]
     byte_products: int
-    decisions: tuple[str, ...]
+    wrong_decisions: tuple[WrongDecision, ...]
 
 
 @dataclass(frozen=True)

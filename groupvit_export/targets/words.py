@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from groupvit_export.targets.inspection import Missing, MissingPart, Substitution
+from groupvit_export.targets.inspection import (
+    DecisionFault,
+    Missing,
+    MissingPart,
+    Substitution,
+    WrongDecision,
+)
 
 MISSING_WORDS: Final[Mapping[MissingPart, str]] = MappingProxyType(
     {
@@ -15,6 +21,16 @@ MISSING_WORDS: Final[Mapping[MissingPart, str]] = MappingProxyType(
         MissingPart.GROUPING_RECORD: "the package has no grouping attention",
         MissingPart.TENSORS: "the file has no tensors {names}",
         MissingPart.PARSER: "{names} is not installed",
+    }
+)
+
+DECISION_WORDS: Final[Mapping[DecisionFault, str]] = MappingProxyType(
+    {
+        DecisionFault.MADE_OTHERWISE: "makes its assignment by {found}",
+        DecisionFault.TAKES_OTHERS: "takes {found} (operation, how many, axes)",
+        DecisionFault.NOT_FLOAT32: "decides on {found}",
+        DecisionFault.SOFT_MAP_MADE_OTHERWISE: "makes its soft map by {found}",
+        DecisionFault.OTHER_VALUES: "decides on other values than the logits of the soft map",
     }
 )
 
@@ -32,6 +48,11 @@ SUBSTITUTE_WORDS: Final = (
 def missing_words(missing: Missing) -> str:
     """Why a part of an engine cannot be looked at."""
     return MISSING_WORDS[missing.part].format(names=", ".join(missing.names))
+
+
+def decision_words(wrong: WrongDecision) -> str:
+    """What a stage of a parsed network does otherwise than it must."""
+    return DECISION_WORDS[wrong.fault].format(found=", ".join(wrong.found) or "nothing")
 
 
 def substitute_words(substitution: Substitution) -> str:

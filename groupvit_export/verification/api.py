@@ -13,22 +13,27 @@ from groupvit_export.graph.passes import check_recorded_passes
 from groupvit_export.provenance import read_provenance
 from groupvit_export.targets.base import Target, unmarkable
 from groupvit_export.targets.registry import check_target, target_of_engine
-from groupvit_export.verification.backends import Backend, eager, encoder_in_float64
+from groupvit_export.verification.backends import eager, encoder_in_float64
 from groupvit_export.verification.bisect import FirstDivergence
 from groupvit_export.verification.budgets import load_budgets
+from groupvit_export.verification.candidate_engines import (
+    CandidateEngines,
+    build_candidate,
+    calibration_folder,
+)
 from groupvit_export.verification.checks.labels import SHOWN, LabeledImage
 from groupvit_export.verification.checks.network import network_cells
-from groupvit_export.verification.columns import Column, build_column, calibration_folder
 from groupvit_export.verification.divergence import first_divergences
 from groupvit_export.verification.engines import load_backend
 from groupvit_export.verification.examine import Candidate, Examination, examine
 from groupvit_export.verification.int8_criteria import apply_int8_criteria, reference_precision
 from groupvit_export.verification.options import VerifyOptions
 from groupvit_export.verification.prepare import Prepared, prepare
-from groupvit_export.verification.report import Cell, Report
-from groupvit_export.verification.rows import RowKey
+from groupvit_export.verification.report import Report
 from groupvit_export.verification.specification import VerificationSpec
+from groupvit_export.verification.workload import WorkReport
 from groupvit_runtime.engines import EngineOptions
+from groupvit_runtime.manifest import Manifest
 from groupvit_runtime.open_bundle import open_bundle
 
 __all__ = ["Verification", "VerifyOptions", "verify_bundle"]
@@ -57,6 +62,7 @@ def verify_bundle(
     *,
     find_divergence: bool = False,
     progress: Progress = lambda line: None,
+    report: WorkReport = lambda what, share, seconds: None,
 ) -> Verification:
     """Hold a bundle against the PyTorch reference: ``assert verify_bundle(path).report.verdict == "PASS"``.
 
@@ -65,6 +71,7 @@ def verify_bundle(
         options: against what and on what.
         find_divergence: where a column fails, look for the first graph node that does.
         progress: called with a line a step.
+        report: told how far a step is: what goes on, the share done (0 when it begins), seconds since then.
 
     Returns:
         A frozen record; `docs/parity.md` says what the rows mean.
@@ -84,22 +91,29 @@ def verify_bundle(
     for target in targets:
         target.announce(target.Options())
     calibration = calibration_folder(provenance, options.calibration) if targets else None
+    report("load the checkpoint", 0.0, 0.0)
     prepared = prepare(opened, provenance, options)
     with tempfile.TemporaryDirectory(prefix="groupvit-verify-") as folder:
         scratch = Path(folder)
-        columns = [Column.of(opened, provenance)]
+        candidates = [CandidateEngines.of(opened, provenance)]
         for target in targets:
             progress(f"build the {target.name} engines from the checkpoint ...")
             own = scratch / target.name
-            columns.append(
-                build_column(opened, provenance, prepared.checkpoint, target.name, calibration, own)
+            candidates.append(
+                build_candidate(
+                    opened, provenance, prepared.checkpoint, target.name, calibration, own, report
+                )
             )
         engine_options = EngineOptions(device=options.device, threads=options.threads)
-        loaded = _load(columns, prepared.subject, scratch, engine_options)
-        examination = _examine(prepared, loaded, progress)
+        loaded = [
+            _loaded(engines, prepared.subject, scratch / f"cut-{number}", engine_options)
+            for number, engines in enumerate(candidates)
+        ]
+        examination = _examine(opened.manifest, provenance.passes, prepared, loaded, progress, report)
         divergences: Mapping[str, FirstDivergence | None] = {}
         if find_divergence:
-            named = {backend.name: column for column, backend, _ in loaded}
+            report("look for the first node", 0.0, 0.0)
+            named = {one.backend.column.name: own for one, own in zip(loaded, candidates, strict=True)}
             divergences = first_divergences(
                 examination.report, named, prepared.subject, prepared.plan, progress
             )
@@ -107,53 +121,51 @@ def verify_bundle(
 
 
 def _examine(
-    prepared: Prepared, loaded: Sequence[tuple[Column, Backend, Mapping[RowKey, Cell]]], progress: Progress
+    manifest: Manifest,
+    passes: tuple[str, ...],
+    prepared: Prepared,
+    engines: Sequence[Candidate],
+    progress: Progress,
+    report: WorkReport,
 ) -> Examination:
     """Everything on the encoder in float64, on PyTorch in the engines' precision, and on the engines."""
-    subject, passes = prepared.subject, prepared.provenance.passes
-    examined = reference_precision(prepared.precision)
-    candidates = [
-        Candidate(encoder_in_float64(subject.model, subject.image_size, passes), passes=passes),
-        Candidate(eager(subject.model, examined)),
-        *(
-            # Only a bundle, which is the first, has a manifest that could be wrong.
-            Candidate(backend, {**(prepared.recorded if number == 0 else {}), **network}, shown=SHOWN)
-            for number, (_, backend, network) in enumerate(loaded)
-        ),
-    ]
+    # Only a bundle, which is the first, has a manifest that could be wrong.
+    own, *others = engines
+    subject, examined = prepared.subject, reference_precision(manifest.engine("image").precision)
     examination = examine(
         subject,
-        candidates,
+        [
+            Candidate(encoder_in_float64(subject.model, subject.image_size, passes), passes=passes),
+            Candidate(eager(subject.model, examined)),
+            replace(own, cells={**prepared.recorded, **own.cells}),
+            *others,
+        ],
         prepared.plan,
         precision=examined,
-        bundle=prepared.opened.manifest.name,
+        bundle=manifest.name,
         checkpoint=prepared.checkpoint.source,
         notes=prepared.notes,
         progress=progress,
+        report=report,
     )
-    if prepared.precision != "int8":
+    if prepared.validation is None:
         return examination
-    held_out = prepared.held_out()
-    cells = held_out.cells({backend.name: backend for _, backend, _ in loaded})
-    report = apply_int8_criteria(examination.report, cells)
-    return replace(examination, report=replace(report, notes=(*report.notes, *held_out.notes)))
+    report("label maps of int8", 0.0, 0.0)
+    cells = prepared.validation.cells(eager(subject.model, "fp32"), [one.backend for one in engines])
+    return replace(examination, report=apply_int8_criteria(examination.report, cells))
 
 
-def _load(
-    columns: Sequence[Column], subject: VerificationSpec, scratch: Path, options: EngineOptions
-) -> list[tuple[Column, Backend, dict[RowKey, Cell]]]:
-    """Every column with what runs it, and the cells that its files alone decide."""
-    loaded = []
-    for number, column in enumerate(columns):
-        folder = scratch / f"cut-{number}"
-        folder.mkdir()
-        infos = {engine.role: engine for engine in column.engines}
-        network = network_cells(infos, column.root, subject.stages, column.quantized)
-        backend = load_backend(
-            column.name, column.engines, column.root, subject=subject, scratch=folder, options=options
-        )
-        loaded.append((column, backend, network))
-    return loaded
+def _loaded(
+    engines: CandidateEngines, subject: VerificationSpec, scratch: Path, options: EngineOptions
+) -> Candidate:
+    """What runs them, with the cells that their files alone decide."""
+    scratch.mkdir()
+    infos = {engine.role: engine for engine in engines.engines}
+    network = network_cells(infos, engines.root, subject.stages, engines.quantized)
+    backend = load_backend(
+        engines.name, engines.engines, engines.root, subject=subject, scratch=scratch, options=options
+    )
+    return Candidate(backend, network, shown=SHOWN)
 
 
 def _check_bisect(precision: str, targets: Sequence[Target[Any]]) -> None:

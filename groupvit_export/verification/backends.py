@@ -16,9 +16,10 @@ from groupvit_export.errors import EngineError, UsageError
 from groupvit_export.graph.encoders import ImageEncoder
 from groupvit_export.graph.passes import apply_passes
 from groupvit_export.model.groupvit import GroupViTModel
-from groupvit_export.targets.inspection import Missing, Substitution
-from groupvit_export.verification.details import Computation, DeployableEncoder, EagerPyTorch
+from groupvit_export.targets.inspection import Missing
+from groupvit_export.verification.details import DeployableEncoder, EagerPyTorch
 from groupvit_export.verification.reference import Arrays, Reference, assignments, image_outputs
+from groupvit_export.verification.report import Column
 from groupvit_kernels import grouping_attention_torch
 from groupvit_runtime.contract import Preprocessing
 
@@ -40,15 +41,10 @@ class Backend:
     """Something that computes what the model computes.
 
     Attributes:
-        name: of its column.
-        computation: what really computes.
-        target: of the engine that is judged; None for PyTorch itself.
-        precision: of the engine that is judged, also where a substitute is run.
-        device: "cpu" or "cuda", where it is run.
+        column: its name, and what it is.
         image: pixel_values float32 [B, 3, H, W] to the image engine's outputs by name.
         text: input_ids int64 [B, L] to text_embeds float [B, P], not normalized.
         grouping: the grouping attention of every stage by itself, or why there is none.
-        substitution: what was not run, and why; None where the engine itself is run.
         max_batch: the most images it takes at once; None where there is no limit.
         normalizes: how images must have been normalized, because the engine does it itself; None where any
             values can be run.
@@ -56,15 +52,10 @@ class Backend:
             to its outputs and the label maps uint16 [B, height, width].
     """
 
-    name: str
-    computation: Computation
-    target: str | None
-    precision: str
-    device: str
+    column: Column
     image: Callable[[NDArray[np.float32]], Arrays]
     text: Callable[[NDArray[np.int64]], NDArray[Any]]
     grouping: tuple[Grouping, ...] | Missing
-    substitution: Substitution | None = None
     max_batch: int | None = None
     normalizes: Preprocessing | None = None
     decoded: Decoded | None = None
@@ -104,11 +95,9 @@ def eager(model: GroupViTModel, precision: str) -> Backend:
     stages = len(model.config.vision_config.grouping_stages)
     grouping = _torch_grouping(dtype, model.config.vision_config.assign_eps)
     return Backend(
-        name=f"torch {precision}",
-        computation=EagerPyTorch(torch.__version__, precision),
-        target=None,
-        precision=precision,
-        device="cpu",
+        Column(
+            f"torch {precision}", EagerPyTorch(torch.__version__, precision), None, precision, device="cpu"
+        ),
         image=image,
         text=text,
         grouping=(grouping,) * stages,
@@ -136,11 +125,9 @@ def encoder_in_float64(model: GroupViTModel, image_size: tuple[int, int], passes
     stages = len(model.config.vision_config.grouping_stages)
     grouping = _torch_grouping(torch.float64, model.config.vision_config.assign_eps)
     return Backend(
-        name="encoder fp64",
-        computation=DeployableEncoder(torch.__version__, tuple(passes)),
-        target=None,
-        precision="fp64",
-        device="cpu",
+        Column(
+            "encoder fp64", DeployableEncoder(torch.__version__, tuple(passes)), None, "fp64", device="cpu"
+        ),
         image=image,
         text=text,
         grouping=(grouping,) * stages,

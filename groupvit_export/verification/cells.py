@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from groupvit_export.verification.decisions import Index
 from groupvit_export.verification.details import Counted, Detail, Part, Remark
 from groupvit_export.verification.report import Cell, Place
 from groupvit_runtime.manifest import Verdict
-
-
-def place(case: str, output: str, index: Index) -> Place:
-    """A place of a run: an element of a tensor, or with an empty index all of it."""
-    return Place(case, output, tuple(index))
 
 
 class MaxError:
@@ -45,6 +40,11 @@ def count_cell(count: int, first: Place | None, detail: Detail | None = None) ->
     return Cell("FAIL" if count else "PASS", float(count), 0.0, detail, first if count else None)
 
 
+def faults_cell(faults: Sequence[Place], detail: Detail) -> Cell:
+    """The same of faults whose places are known."""
+    return count_cell(len(faults), next(iter(faults), None), detail)
+
+
 def risk_cell(part: int, whole: int, limit: float | None, what: Counted) -> Cell:
     """A share that says how much a verdict proves; without a limit it informs."""
     share = part / whole if whole else 0.0
@@ -58,8 +58,3 @@ def risk_cell(part: int, whole: int, limit: float | None, what: Counted) -> Cell
 def information(value: float, detail: Detail | None = None) -> Cell:
     """A figure without a verdict."""
     return Cell(None, value, None, detail)
-
-
-def first_of(places: list[Place]) -> Place | None:
-    """The first of places, where there are any."""
-    return places[0] if places else None

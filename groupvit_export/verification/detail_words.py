@@ -1,4 +1,4 @@
-"""What cells say beside their figures, and what columns are computed by, in words."""
+"""What a report says beside its figures, in words: of cells, of columns, of the whole."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from groupvit_export.checkpoint.words import PREPROCESSING_WORDS
+from groupvit_export.data.images import LONG_SIDE
+from groupvit_export.data.orientation import turned_line
+from groupvit_export.plural import counted
 from groupvit_export.targets.inspection import Missing
-from groupvit_export.targets.words import missing_words
+from groupvit_export.targets.words import decision_words, missing_words
 from groupvit_export.verification.details import (
     BatchAndAlone,
+    Caution,
+    ChosenImages,
     Computation,
     Counted,
     DeployableEncoder,
@@ -21,12 +27,16 @@ from groupvit_export.verification.details import (
     LayerNorms,
     LoadedEngine,
     MeanIoUs,
+    Note,
+    OtherCheckpoint,
     Part,
     PixelsAsFp32,
     Refusal,
     Remark,
     Repeats,
+    ShrunkImages,
     Total,
+    TurnedImages,
     WrongDecisions,
 )
 
@@ -87,7 +97,7 @@ DETAIL_WORDS: Final[Mapping[type, Callable[[Any], str]]] = MappingProxyType(
         ),
         LayerNorms: lambda norms: f"{norms.found} of {norms.expected} recognized, {norms.layers:,} layers",
         WrongDecisions: lambda wrong: (
-            "; ".join(f"stage {stage} {fault}" for stage, fault in wrong.faults)
+            "; ".join(f"stage {item.stage} {decision_words(item)}" for item in wrong.found)
             or "first of the largest float32 logits"
         ),
         GraphLabels: lambda found: (
@@ -114,6 +124,41 @@ COMPUTATION_WORDS: Final[Mapping[type, Callable[[Any], str]]] = MappingProxyType
 )
 """By type of what computes a column, its description."""
 
+CAUTION_WORDS: Final[Mapping[Caution, str]] = MappingProxyType(
+    {
+        Caution.MANIFEST_CHANGED: "manifest.json was changed after the export",
+        Caution.LABELS_ONLY_INFORM: (
+            "int8 was calibrated on images of its own, so label maps of the drawn scenes only inform; "
+            "--images DIR judges it on images like those"
+        ),
+        Caution.MIOU_IS_WITH_MASKS: (
+            "the export measured mIoU otherwise than against masks, so here it only informs"
+        ),
+        Caution.MIOU_IS_WITH_FP32: (
+            "the export measured mIoU otherwise than against the label maps of fp32, so here it only informs"
+        ),
+    }
+)
+
+NOTE_WORDS: Final[Mapping[type, Callable[[Any], str]]] = MappingProxyType(
+    {
+        Caution: lambda caution: CAUTION_WORDS[caution],
+        OtherCheckpoint: lambda given: (
+            "the checkpoint is not the one that the bundle was exported from: fingerprint "
+            f"{given.found[:16]}..., recorded {given.recorded[:16]}..."
+        ),
+        ShrunkImages: lambda images: (
+            f"{counted(images.count, 'image')} shrunk to {LONG_SIDE} pixels on the long side"
+        ),
+        ChosenImages: lambda images: (
+            f"{images.taken} of {images.found:,} images were taken, spread evenly; --limit N takes more"
+        ),
+        TurnedImages: lambda images: turned_line(images.turned, images.images),
+        **PREPROCESSING_WORDS,
+    }
+)
+"""By type of a note on the whole report, what it says."""
+
 DIVERGENCE_WORDS: Final = (
     "node {node.position} of {node.nodes}: {node.operator} {node.node!r}, value {node.value!r} is off by "
     "{node.error:.3g} (budget {node.budget:.3g}) at {index}; it reads {inputs}"
@@ -128,6 +173,11 @@ def detail_words(detail: Detail | None) -> str:
 def computation_words(computation: Computation) -> str:
     """What really computes a column."""
     return COMPUTATION_WORDS[type(computation)](computation)
+
+
+def note_words(note: Note) -> str:
+    """What a reader must know of the whole verification."""
+    return NOTE_WORDS[type(note)](note)
 
 
 def divergence_words(found: FirstDivergence | None) -> str:

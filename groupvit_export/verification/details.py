@@ -1,11 +1,12 @@
-"""What a cell says beside its figure, and what a column is computed by: typed; `detail_words.py` says it."""
+"""What a report says beside its figures: of a cell, of a column, of the whole; `detail_words.py` says it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
 
-from groupvit_export.targets.inspection import Missing
+from groupvit_export.checkpoint.notes import PreprocessingNote
+from groupvit_export.targets.inspection import Missing, WrongDecision
 
 
 class Remark(Enum):
@@ -83,9 +84,9 @@ class LayerNorms:
 
 @dataclass(frozen=True)
 class WrongDecisions:
-    """Stages of a parsed network with what is wrong with their decision, as the target says it."""
+    """Of a parsed network; empty where there are none."""
 
-    faults: tuple[tuple[int, str], ...]
+    found: tuple[WrongDecision, ...]
 
 
 @dataclass(frozen=True)
@@ -191,3 +192,47 @@ class DeployableEncoder:
 
 Computation = LoadedEngine | EagerPyTorch | DeployableEncoder
 """What really computes a column."""
+
+
+class Caution(Enum):
+    """What a reader must know of a verification, without a figure."""
+
+    MANIFEST_CHANGED = "since the export"
+    LABELS_ONLY_INFORM = "int8 was calibrated on other images"
+    MIOU_IS_WITH_MASKS = "at the export it was not"
+    MIOU_IS_WITH_FP32 = "at the export it was with masks"
+
+
+@dataclass(frozen=True)
+class OtherCheckpoint:
+    """The fingerprint of the checkpoint, and the one that the bundle records."""
+
+    found: str
+    recorded: str
+
+
+@dataclass(frozen=True)
+class ShrunkImages:
+    """How many images were too large to be taken as they are."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class ChosenImages:
+    """How many images were taken, of how many."""
+
+    taken: int
+    found: int
+
+
+@dataclass(frozen=True)
+class TurnedImages:
+    """How many images with masks have an orientation, of how many; the masks are taken to be upright."""
+
+    turned: int
+    images: int
+
+
+Note = Caution | OtherCheckpoint | ShrunkImages | ChosenImages | TurnedImages | PreprocessingNote
+"""Of a report: what was assumed, what was left out."""

@@ -15,7 +15,7 @@ from groupvit_export.graph.encoders import ImageEncoder
 from groupvit_export.graph.passes import apply_passes
 from groupvit_export.graph.pixel_inputs import pixels_of
 from groupvit_export.verification.bisect import FirstDivergence, bisect
-from groupvit_export.verification.columns import Column
+from groupvit_export.verification.candidate_engines import CandidateEngines
 from groupvit_export.verification.examine import Plan
 from groupvit_export.verification.report import Report
 from groupvit_export.verification.specification import VerificationSpec
@@ -27,19 +27,12 @@ Progress = Callable[[str], None]
 
 def first_divergences(
     report: Report,
-    columns: Mapping[str, Column],
+    columns: Mapping[str, CandidateEngines],
     subject: VerificationSpec,
     plan: Plan,
     progress: Progress,
 ) -> dict[str, FirstDivergence | None]:
     """Bisect every column that failed.
-
-    Args:
-        report: of the examination.
-        columns: whose engines can be looked into, by name.
-        subject: what they should be.
-        plan: what was run.
-        progress: called with a line a step.
 
     Returns:
         By column the first node that leaves its budget; None where every value is within it.

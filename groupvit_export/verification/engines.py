@@ -15,6 +15,7 @@ from groupvit_export.targets.registry import target_of_engine
 from groupvit_export.verification.backends import Backend
 from groupvit_export.verification.details import LoadedEngine
 from groupvit_export.verification.isolate import isolate
+from groupvit_export.verification.report import Column
 from groupvit_export.verification.specification import VerificationSpec
 from groupvit_runtime.contract import TEXT_INPUT, TEXT_OUTPUT
 from groupvit_runtime.engines import Engine, EngineOptions, load_engine
@@ -62,12 +63,14 @@ def load_backend(
         return np.ascontiguousarray(pixel_values) if spec is None else pixels_of(pixel_values, spec)
 
     return Backend(
-        name=name if substitute is None else f"{name} (stand-in)",
-        computation=LoadedEngine(image.description),
-        target=lead.target,
-        precision=lead.precision,
-        device=image.device,
-        substitution=None if substitute is None else substitute.substitution,
+        Column(
+            name if substitute is None else f"{name} (stand-in)",
+            LoadedEngine(image.description),
+            lead.target,
+            lead.precision,
+            image.device,
+            None if substitute is None else substitute.substitution,
+        ),
         image=lambda pixel_values: image.run(images(pixel_values)),
         text=lambda ids: _encoded(text, ids, infos["text"].max_batch),
         grouping=isolate(infos["image"], root, subject.stages, scratch, options),

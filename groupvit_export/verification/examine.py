@@ -26,9 +26,10 @@ from groupvit_export.verification.checks.outputs import image_cells, run_cases
 from groupvit_export.verification.checks.passes import pass_cells
 from groupvit_export.verification.checks.stability import stability_cells
 from groupvit_export.verification.checks.text import text_cells
+from groupvit_export.verification.details import Note
 from groupvit_export.verification.inputs import images_for_windows
 from groupvit_export.verification.reference import Reference
-from groupvit_export.verification.report import Cell, Column, Report, Row, settled
+from groupvit_export.verification.report import Cell, Report, Row, settled
 from groupvit_export.verification.rows import RowKey, in_order
 from groupvit_export.verification.specification import (
     ClassPrompts,
@@ -36,6 +37,7 @@ from groupvit_export.verification.specification import (
     VerificationSpec,
     measure_noise,
 )
+from groupvit_export.verification.workload import WITH_REFERENCE, ImageCounts, Workload, WorkReport, cost
 
 Progress = Callable[[str], None]
 
@@ -81,6 +83,7 @@ def label_plan(
     words: ClassPrompts,
     images: Mapping[str, NDArray[np.uint8]],
     max_batch: int | None = None,
+    limit: int | None = None,
 ) -> Plan:
     """The synthetic plan, and images whose label maps are compared.
 
@@ -89,6 +92,7 @@ def label_plan(
         words: the classes.
         images: uint8 [H, W, 3] by name, of any sizes.
         max_batch: the largest batch that the engines take; None where there is no limit.
+        limit: at most so many images of different shapes; None for all.
     """
     cases = image_cases(images, subject.image_size, subject.whole, max_batch=max_batch)
     synthetic = synthetic_plan(subject, max_batch)
@@ -97,7 +101,7 @@ def label_plan(
         image=[*cases, *synthetic.image],
         batch=largest_batch([*cases, synthetic.batch]),
         images=images,
-        shapes=images_for_windows(subject.image_size[0]),
+        shapes=images_for_windows(subject.image_size[0], limit),
         words=words,
     )
 
@@ -140,8 +144,9 @@ def examine(
     precision: str,
     bundle: str,
     checkpoint: str,
-    notes: Sequence[str] = (),
+    notes: Sequence[Note] = (),
     progress: Progress = lambda line: None,
+    report: WorkReport = lambda what, share, seconds: None,
     reference: Reference | None = None,
 ) -> Examination:
     """Run every backend on everything.
@@ -154,12 +159,19 @@ def examine(
         bundle, checkpoint: names for the report.
         notes: what the reader must know.
         progress: called with a line a step.
+        report: told how far it is.
         reference: of another examination of the same model, which knows its images; None for a new one.
     """
     start = time.perf_counter()
     reference = reference or Reference(subject.model)
-    yardstick = eager(subject.model, precision)
+    counts = ImageCounts.of(plan.image, plan.batch, plan.images, plan.shapes, subject.paper)
+    work = Workload(
+        [counts.noise, *(counts.candidate(candidate.backend.column.precision) for candidate in candidates)],
+        report,
+    )
+    yardstick = work.counted(eager(subject.model, precision), WITH_REFERENCE)
     progress(f"reference in float64, noise of PyTorch in {precision} ...")
+    work.begin("reference in float64")
     budgets = load_budgets(precision)
     truth = ReferenceContext(
         subject, reference, budgets, measure_noise(yardstick, reference, plan.image, plan.text)
@@ -170,25 +182,28 @@ def examine(
     columns: dict[str, dict[RowKey, Cell]] = {}
     shown: dict[str, tuple[LabeledImage, ...]] = {}
     for candidate in candidates:
-        progress(f"{candidate.backend.name} ...")
-        cells, images = _column_cells(candidate, plan, truth, yardstick, scores)
-        columns[candidate.backend.name] = {row: settled(row, cell, precision) for row, cell in cells.items()}
+        name = candidate.backend.column.name
+        progress(f"{name} ...")
+        work.begin(name)
+        counted = work.counted(candidate.backend, cost(candidate.backend.column.precision))
+        cells, images = _column_cells(replace(candidate, backend=counted), plan, truth, yardstick, scores)
+        columns[name] = {row: settled(row, cell, precision) for row, cell in cells.items()}
         if candidate.shown:
-            shown[candidate.backend.name] = tuple(images)
+            shown[name] = tuple(images)
     rows = tuple(
         Row(key, MappingProxyType({c: cells[key] for c, cells in columns.items() if key in cells}))
         for key in in_order(dict.fromkeys(key for cells in columns.values() for key in cells))
     )
-    report = Report(
+    found = Report(
         bundle=bundle,
         checkpoint=checkpoint,
-        columns=tuple(_column(candidate.backend) for candidate in candidates),
+        columns=tuple(candidate.backend.column for candidate in candidates),
         rows=rows,
         cases=tuple(case.name for case in (*plan.image, *plan.text)),
         notes=tuple(notes),
         seconds=time.perf_counter() - start,
     )
-    return Examination(report, MappingProxyType(shown))
+    return Examination(found, MappingProxyType(shown))
 
 
 def _column_cells(
@@ -210,14 +225,3 @@ def _column_cells(
     if plan.shapes:
         cells |= paper_cells(backend, truth, scores, plan.words, plan.shapes)
     return cells, images
-
-
-def _column(backend: Backend) -> Column:
-    return Column(
-        name=backend.name,
-        computation=backend.computation,
-        target=backend.target,
-        precision=backend.precision,
-        device=backend.device,
-        substitution=backend.substitution,
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -10,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from groupvit_export.html.page import Figure, Headline, Origin, data_uri, render
+from groupvit_export.html.page import Figure, Headline, Origin, photograph, render
+from groupvit_export.plural import counted
 from groupvit_export.verification.bisect import FirstDivergence
 from groupvit_export.verification.checks.labels import LabeledImage
 from groupvit_export.verification.detail_words import computation_words, detail_words, divergence_words
@@ -25,6 +25,8 @@ _CLOSE: Final = np.array((40, 60, 130), np.float64)
 _AT_RISK: Final = np.array((215, 40, 40), np.float64)
 _WRONG: Final = (215, 40, 40)
 
+_MARKED: Final = ("AMBIGUOUS", "FAIL")
+
 _TONES: Final[Mapping[Verdict, str]] = {"PASS": "good", "AMBIGUOUS": "doubtful", "FAIL": "bad"}
 
 
@@ -35,12 +37,6 @@ def html_report(
     origin: Origin,
 ) -> str:
     """The whole page.
-
-    Args:
-        report: the matrix.
-        shown: label maps by column.
-        divergences: by column what bisecting found, None for nothing.
-        origin: command and date.
 
     Returns:
         HTML with its images inside.
@@ -63,14 +59,14 @@ def html_report(
 
 
 def _sentence(report: Report) -> str:
-    runs = f"in {len(report.cases)} runs ({report.seconds:.1f} s)"
+    runs = f"Measured in {counted(len(report.cases), 'run')}, {report.seconds:.1f} s."
     against = f"the PyTorch reference of {report.checkpoint}"
     if report.verdict == "PASS":
-        return f"It decides as {against} does: every output and decision is within its budget {runs}."
+        return f"It decides as {against} does: every output and decision is within its budget. {runs}"
     names = ", ".join(finding.column for finding in report.findings)
     if report.verdict == "AMBIGUOUS":
-        return f"Nothing contradicts {against} {runs}, but too little is certain to call {names} equal."
-    return f"It does not decide as {against} does: {names} left the budget {runs}."
+        return f"Nothing contradicts {against}, but too little is certain to call {names} equal. {runs}"
+    return f"It does not decide as {against} does: {names} left its budget. {runs}"
 
 
 def _row(row: Row, report: Report) -> dict[str, Any]:
@@ -79,6 +75,11 @@ def _row(row: Row, report: Report) -> dict[str, Any]:
         "name": row_title(row.key),
         "about": row_about(row.key),
         "cells": [_cell(row.cells.get(column.name)) for column in report.columns],
+        "faults": [
+            f"{name}: {said}"
+            for name, cell in row.cells.items()
+            if cell.verdict in _MARKED and (said := _said(cell, row_title(row.key)))
+        ],
         "limit": number(max(budgets)) if budgets else "",
     }
 
@@ -86,15 +87,21 @@ def _row(row: Row, report: Report) -> dict[str, Any]:
 def _cell(cell: Cell | None) -> dict[str, Any]:
     if cell is None:
         return {"title": "", "style": "", "text": "", "percent": None}
-    parts = (detail_words(cell.detail), place_words(cell.place) if cell.place else "")
-    title = " ".join(part for part in parts if part)
+    style = f"is-{cell.verdict}"
     if cell.value is None:
         text = "not run" if cell.verdict is None else cell.verdict
-        return {"title": title, "style": f"none is-{cell.verdict}", "text": text, "percent": None}
+        return {"title": _said(cell), "style": f"none {style}", "text": text, "percent": None}
+    failed = f" {cell.verdict}" if cell.verdict in _MARKED else ""
     percent = None
     if cell.budget and np.isfinite(cell.value):
         percent = min(100.0, 100 * cell.value / cell.budget)
-    return {"title": title, "style": f"is-{cell.verdict}", "text": number(cell.value), "percent": percent}
+    return {"title": _said(cell), "style": style, "text": f"{number(cell.value)}{failed}", "percent": percent}
+
+
+def _said(cell: Cell, named: str = "") -> str:
+    """What is known beside the figure, and where it was measured, below what is `named`."""
+    parts = (detail_words(cell.detail), place_words(cell.place, named) if cell.place else "")
+    return "; ".join(part for part in parts if part)
 
 
 def _label_maps(column: str, images: Sequence[LabeledImage]) -> dict[str, Any]:
@@ -122,11 +129,7 @@ def _four(image: LabeledImage) -> list[Figure]:
 
 
 def _figure(caption: str, rgb: NDArray[np.uint8]) -> Figure:
-    image = Image.fromarray(rgb)
-    image.thumbnail((_SIDE, _SIDE))
-    buffer = io.BytesIO()
-    image.save(buffer, format="JPEG", quality=88)
-    return Figure(data_uri(buffer.getvalue(), "jpeg"), caption)
+    return photograph(Image.fromarray(rgb), caption, (_SIDE, _SIDE))
 
 
 def _overlay(rgb: NDArray[np.uint8], labels: NDArray[np.integer], classes: int) -> NDArray[np.uint8]:

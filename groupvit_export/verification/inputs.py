@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from groupvit_export.data.bundled import DEMO_SAMPLE
 from groupvit_export.data.images import bundled_images
+from groupvit_export.data.sampling import spread
 from groupvit_export.metrics.class_names import default_names
 from groupvit_export.verification.specification import ClassPrompts
 from groupvit_export.verification.synthetic_images import synthetic_images
@@ -28,21 +29,27 @@ _SHAPES: Final = {
 """(height, width) of the images for the sliding windows, in parts."""
 
 
-def bundled_scenes() -> dict[str, NDArray[np.uint8]]:
-    """The images that the package ships: drawn scenes, and the demo's sample."""
-    return {**bundled_images(with_truth=False).images, "sample": read_image(DEMO_SAMPLE)}
+def bundled_scenes(limit: int | None = None) -> dict[str, NDArray[np.uint8]]:
+    """The images that the package ships: drawn scenes, and the demo's sample.
+
+    Args:
+        limit: at most so many, spread evenly; None for all.
+    """
+    scenes = {**bundled_images(with_truth=False).images, "sample": read_image(DEMO_SAMPLE)}
+    return dict(spread(list(scenes.items()), limit))
 
 
-def images_for_windows(side: int) -> dict[str, NDArray[np.uint8]]:
+def images_for_windows(side: int, limit: int | None = None) -> dict[str, NDArray[np.uint8]]:
     """Made images of several shapes, uint8 [H, W, 3] by name.
 
     Args:
         side: of the engine's images.
+        limit: at most so many; None for all.
     """
     # Small enough to be shrunk and enlarged: what an image's size does is tested, not what it costs.
     return {
         name: synthetic_images(index + 2, 1, (side * h // 2, side * w // 2))[0]
-        for index, (name, (h, w)) in enumerate(_SHAPES.items())
+        for index, (name, (h, w)) in enumerate(list(_SHAPES.items())[:limit])
     }
 
 

@@ -16,7 +16,7 @@ class VerifyOptions:
         config: a config.json to use instead of the checkpoint's.
         targets: further targets, built from the checkpoint on the spot, as columns beside the bundle's.
         labels: class names for the label maps; None for words that the tokenizer knows.
-        limit: at most so many images of the folder, spread evenly over their names.
+        limit: at most so many images, of the folder or of the package, spread evenly over their names.
         threads: of the engines; None for their own choice.
         device: "cpu" or "cuda"; None for the target's usual one.
         calibration: for `targets` of an int8 bundle, where the images lie that it was calibrated on; None for

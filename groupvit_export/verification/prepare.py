@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from tokenizers import Tokenizer as RawTokenizer
@@ -12,67 +13,51 @@ from groupvit_export.checkpoint.load import Checkpoint, build_model, load_checkp
 from groupvit_export.checkpoint.preprocessor import paper_constants, read_preprocessing
 from groupvit_export.checkpoint.tokenizer import find_tokenizer
 from groupvit_export.data.bundled import DEMO_CHECKPOINT, DEMO_SOURCE
-from groupvit_export.data.images import LONG_SIDE, ImageSet, read_images
+from groupvit_export.data.images import ImageSet, read_images
 from groupvit_export.errors import CheckpointError, UsageError
 from groupvit_export.provenance import Provenance, is_manifest_sealed
-from groupvit_export.verification.backends import eager
-from groupvit_export.verification.cells import count_cell, place
+from groupvit_export.verification.cells import count_cell
 from groupvit_export.verification.checks.contract import check_architecture, manifest_cells
-from groupvit_export.verification.details import Counted, Remark, Total
+from groupvit_export.verification.details import (
+    Caution,
+    ChosenImages,
+    Counted,
+    Note,
+    OtherCheckpoint,
+    Remark,
+    ShrunkImages,
+    Total,
+    TurnedImages,
+)
 from groupvit_export.verification.examine import Plan, label_plan
 from groupvit_export.verification.inputs import bundled_scenes, class_words, sentences
 from groupvit_export.verification.options import VerifyOptions
-from groupvit_export.verification.report import Cell, not_run
+from groupvit_export.verification.report import Cell, Place, not_run
 from groupvit_export.verification.rows import RowKey, RowKind
-from groupvit_export.verification.specification import ClassPrompts, VerificationSpec
+from groupvit_export.verification.specification import VerificationSpec
 from groupvit_export.verification.validation_set import ValidationSet
 from groupvit_runtime.open_bundle import OpenBundle
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A bundle, and what it is held against.
+    """What a bundle is held against.
 
     Attributes:
-        opened, provenance: the bundle.
-        checkpoint: that it is held against.
-        subject: what the checkpoint says.
-        images: that were asked for; None for those that the package ships.
-        labels: class names that were asked for, or None.
+        checkpoint: loaded.
+        subject: what it says.
         plan: what is run.
         recorded: rows that the manifest and the tokenizer decide.
+        validation: of int8, the images that it was not calibrated on; None of another precision.
         notes: what a reader must know.
     """
 
-    opened: OpenBundle
-    provenance: Provenance
     checkpoint: Checkpoint
     subject: VerificationSpec
-    images: ImageSet | None
-    labels: tuple[str, ...] | None
     plan: Plan
     recorded: Mapping[RowKey, Cell]
-    notes: tuple[str, ...]
-
-    @property
-    def precision(self) -> str:
-        """Of the image engine."""
-        return self.opened.manifest.engine("image").precision
-
-    def held_out(self) -> ValidationSet:
-        """Of int8: images that it was not calibrated on, and what they are held against."""
-        manifest = self.opened.manifest
-        assert manifest.tokenizer is not None  # a bundle without was refused
-        return ValidationSet.of(
-            manifest,
-            self.provenance,
-            manifest.tokenizer.verify(self.opened.root),
-            self.subject,
-            eager(self.subject.model, "fp32"),
-            self.images,
-            self.labels,
-            demo=self.checkpoint.source == DEMO_SOURCE,
-        )
+    validation: ValidationSet | None
+    notes: tuple[Note, ...]
 
 
 def prepare(opened: OpenBundle, provenance: Provenance, options: VerifyOptions) -> Prepared:
@@ -82,32 +67,51 @@ def prepare(opened: OpenBundle, provenance: Provenance, options: VerifyOptions) 
         GroupViTError: checkpoint or images cannot be used, or are not for this bundle.
     """
     manifest = opened.manifest
+    engine = manifest.engine("image")
     images = None if options.images is None else read_images(options.images, options.limit)
     checkpoint = _checkpoint(provenance, options)
     model, size = build_model(checkpoint), manifest.model.image_size
     preprocessing = read_preprocessing(checkpoint.folder, size)
-    engine = manifest.engine("image")
     subject = VerificationSpec(model, size, preprocessing.contracts, paper_constants(size), engine.normalizes)
     check_architecture(model, manifest.model)
-    words, token_ids = _words(opened, checkpoint, options.labels)
-    plan = label_plan(subject, words, bundled_scenes() if images is None else images.images, engine.max_batch)
+    tokenizer = _tokenizer(opened)
+    prompts = partial(
+        class_words,
+        tokenizer,
+        manifest.model,
+        manifest.prompts,
+        nvlabs_cleaning=manifest.cleans_as_nvlabs,
+    )
+    words = prompts(options.labels)
+    taken = bundled_scenes(options.limit) if images is None else images.images
+    plan = label_plan(subject, words, taken, engine.max_batch, options.limit)
+    validation = None
+    if engine.precision == "int8":
+        validation = ValidationSet.of(
+            subject.decoding(manifest.decode.default),
+            provenance.engine("image").quantization,
+            prompts,
+            images,
+            options.labels,
+            options.limit,
+            demo=checkpoint.source == DEMO_SOURCE,
+        )
     return Prepared(
-        opened=opened,
-        provenance=provenance,
         checkpoint=checkpoint,
         subject=subject,
-        images=images,
-        labels=options.labels,
         plan=plan,
         recorded={
             **manifest_cells(subject, opened, {**plan.images, **plan.shapes}),
-            RowKey(RowKind.TOKEN_IDS): token_ids,
+            RowKey(RowKind.TOKEN_IDS): _token_ids_cell(
+                checkpoint, sentences(words.names, manifest.prompts), tokenizer
+            ),
         },
+        validation=validation,
         notes=(
-            *_seal_notes(opened),
-            *_fingerprint_notes(opened, checkpoint),
+            *_bundle_notes(opened, checkpoint),
             *preprocessing.notes,
-            *_image_notes(images),
+            *_image_notes(images, options.limit),
+            *(() if validation is None else validation.notes),
         ),
     )
 
@@ -129,35 +133,22 @@ def _checkpoint(provenance: Provenance, options: VerifyOptions) -> Checkpoint:
         ) from error
 
 
-def _seal_notes(bundle: OpenBundle) -> list[str]:
-    return [] if is_manifest_sealed(bundle) else ["manifest.json was changed after the export"]
-
-
-def _fingerprint_notes(bundle: OpenBundle, checkpoint: Checkpoint) -> list[str]:
+def _bundle_notes(bundle: OpenBundle, checkpoint: Checkpoint) -> list[Note]:
+    notes: list[Note] = [] if is_manifest_sealed(bundle) else [Caution.MANIFEST_CHANGED]
     recorded = bundle.manifest.fingerprint
-    if checkpoint.fingerprint == recorded:
-        return []
-    return [
-        f"the checkpoint is not the one that the bundle was exported from: fingerprint "
-        f"{checkpoint.fingerprint[:16]}..., recorded {recorded[:16]}..."
-    ]
+    if checkpoint.fingerprint != recorded:
+        notes.append(OtherCheckpoint(checkpoint.fingerprint, recorded))
+    return notes
 
 
-def _words(
-    bundle: OpenBundle, checkpoint: Checkpoint, labels: tuple[str, ...] | None
-) -> tuple[ClassPrompts, Cell]:
-    manifest = bundle.manifest
-    if manifest.tokenizer is None:
+def _tokenizer(bundle: OpenBundle) -> Path:
+    if bundle.manifest.tokenizer is None:
         raise UsageError(
             "the bundle has no tokenizer, so its text engine cannot be asked for words",
             expected="a bundle with one",
             fix="export the bundle with --tokenizer PATH",
         )
-    path = manifest.tokenizer.verify(bundle.root)
-    words = class_words(
-        path, manifest.model, manifest.prompts, labels, nvlabs_cleaning=manifest.cleans_as_nvlabs
-    )
-    return words, _token_ids_cell(checkpoint, sentences(words.names, manifest.prompts), path)
+    return bundle.manifest.tokenizer.verify(bundle.root)
 
 
 def _token_ids_cell(checkpoint: Checkpoint, sentences: list[str], path: Path) -> Cell:
@@ -167,18 +158,20 @@ def _token_ids_cell(checkpoint: Checkpoint, sentences: list[str], path: Path) ->
         theirs = None
     if theirs is None:
         return not_run(Remark.NO_TOKENIZER)
-    ours = RawTokenizer.from_file(str(path))
+    ours = RawTokenizer.from_buffer(path.read_bytes())
     differing = [s for s in sentences if ours.encode(s).ids != theirs.encode(s).ids]
-    first = place(repr(differing[0]), "input_ids", ()) if differing else None
+    first = Place(repr(differing[0]), "input_ids", ()) if differing else None
     return count_cell(len(differing), first, Total(len(sentences), Counted.SENTENCES))
 
 
-def _image_notes(images: ImageSet | None) -> list[str]:
+def _image_notes(images: ImageSet | None, limit: int) -> list[Note]:
     if images is None:
-        return []
-    taken, notes = len(images.images), []
+        found = len(bundled_scenes())
+        return [] if limit >= found else [ChosenImages(limit, found)]
+    taken = len(images.images)
+    notes: list[Note] = [TurnedImages(images.turned, taken)] if images.turned else []
     if images.shrunk:
-        notes.append(f"{images.shrunk} images were shrunk to {LONG_SIDE} pixels on their long side")
+        notes.append(ShrunkImages(images.shrunk))
     if taken < images.found:
-        notes.append(f"{taken} of {images.found:,} images were taken, spread evenly; --limit N takes more")
+        notes.append(ChosenImages(taken, images.found))
     return notes

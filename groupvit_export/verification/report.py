@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from groupvit_export.targets.inspection import Substitution
-from groupvit_export.verification.details import Computation, Detail, Refusal
+from groupvit_export.verification.details import Computation, Detail, Note, Refusal
 from groupvit_export.verification.rows import RowKey
 from groupvit_runtime.manifest import Verdict
 
@@ -70,7 +70,9 @@ def number(value: float) -> str:
     """A figure for people: counts as counts, everything else with two digits."""
     if not math.isfinite(value):
         return "not finite"
-    return str(int(value)) if value == int(value) and abs(value) < 1e9 else f"{value:.1e}"
+    if value == int(value) and abs(value) < 1e9:
+        return f"{int(value):,}"
+    return f"{value:.1f}" if 1 <= abs(value) < 100 else f"{value:.1e}"
 
 
 def not_run(why: Detail) -> Cell:
@@ -145,7 +147,7 @@ class Report:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     cases: tuple[str, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     seconds: float
 
     @property

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groupvit_export.build.source import Source
+from groupvit_export.metrics.decoding import Decoding
 from groupvit_export.model.groupvit import GroupViTModel
 from groupvit_export.verification.backends import Backend
 from groupvit_export.verification.budgets import Budgets
@@ -66,6 +67,10 @@ class VerificationSpec:
     def logit_scale(self) -> float:
         """The learned parameter, of which the model takes the exponential."""
         return float(self.model.logit_scale.detach())
+
+    def decoding(self, decode: DecodeName) -> Decoding:
+        """By which label maps are made of outputs."""
+        return Decoding.of(decode, self.image_size, self.contracts, self.paper, self.logit_scale)
 
     @property
     def stage_shapes(self) -> tuple[tuple[int, int, int], ...]:

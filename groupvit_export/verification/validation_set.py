@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from groupvit_export.data.images import ImageSet, bundled_images
 from groupvit_export.metrics.budget import LabelBudget
 from groupvit_export.metrics.decoding import Decoding
 from groupvit_export.metrics.judge import Judge
-from groupvit_export.provenance import Provenance
+from groupvit_export.provenance import QuantizationRecord
 from groupvit_export.verification.backends import Backend
-from groupvit_export.verification.inputs import class_words
+from groupvit_export.verification.details import Caution, Note
 from groupvit_export.verification.int8_criteria import MIOU, PIXELS, label_cells
 from groupvit_export.verification.report import Cell
 from groupvit_export.verification.rows import RowKey
-from groupvit_export.verification.specification import ClassPrompts, VerificationSpec
-from groupvit_runtime.manifest import Manifest
+from groupvit_export.verification.specification import ClassPrompts
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +25,6 @@ class ValidationSet:
     Attributes:
         judge: on the images.
         words: its classes.
-        eager: the reference in float32.
         budget: that the export had; the usual one where the provenance records none.
         decides: the rows whose budget means these images: those of the bundle's own calibration, or what
             was asked for; of mean IoU, held against what the export held it against.
@@ -35,58 +32,35 @@ class ValidationSet:
 
     judge: Judge
     words: ClassPrompts
-    eager: Backend
     budget: LabelBudget
     decides: frozenset[RowKey]
 
     @staticmethod
     def of(
-        manifest: Manifest,
-        provenance: Provenance,
-        tokenizer: Path,
-        subject: VerificationSpec,
-        eager: Backend,
+        decoding: Decoding,
+        record: QuantizationRecord | None,
+        prompts: Callable[[tuple[str, ...] | None], ClassPrompts],
         given: ImageSet | None,
         names: tuple[str, ...] | None,
+        limit: int,
         *,
         demo: bool,
     ) -> ValidationSet:
         """Of images that are named, or else those that the export held out of the package's.
 
         Args:
-            manifest: of the bundle.
-            provenance: of the bundle.
-            tokenizer: its tokenizer.json.
-            subject: the truth.
-            eager: the reference in float32.
+            decoding: the bundle's default.
+            record: how the bundle was quantized, as far as it says.
+            prompts: makes prompts of class names; of None, of words that the tokenizer knows.
             given: the images that were asked for, or None.
             names: classes that were asked for, or None; there is no truth in them.
+            limit: at most so many of the package's.
             demo: whether it is the demo checkpoint.
-
         """
-        images = given or bundled_images(with_truth=demo).halves()[1]
+        images = given or bundled_images(with_truth=demo).halves()[1].spread(limit)
         if names is not None:
             images = _renamed(images)
-        decoding = Decoding.of(
-            manifest.decode.default,
-            subject.image_size,
-            subject.contracts,
-            subject.paper,
-            subject.logit_scale,
-        )
-
-        def prompts(classes: tuple[str, ...] | None) -> ClassPrompts:
-            return class_words(
-                tokenizer,
-                manifest.model,
-                manifest.prompts,
-                classes,
-                nvlabs_cleaning=manifest.cleans_as_nvlabs,
-            )
-
-        chosen = images.classes or prompts(names).names
-        judge = Judge(decoding, images, chosen)
-        record = provenance.engine("image").quantization
+        judge = Judge(decoding, images, images.classes or prompts(names).names)
         calibration = None if record is None else record.calibration
         decides = set()
         if given is not None or (calibration is not None and calibration.source == "bundled"):
@@ -95,36 +69,31 @@ class ValidationSet:
             if calibration is not None and calibration.has_masks == judge.has_masks:
                 decides.add(MIOU)
         budget = LabelBudget() if record is None else LabelBudget.recorded(record.budget)
-        return ValidationSet(judge, prompts(judge.words), eager, budget, frozenset(decides))
+        return ValidationSet(judge, prompts(judge.words), budget, frozenset(decides))
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Note, ...]:
         """What a reader must know."""
         if PIXELS not in self.decides:
-            return (
-                "int8 was calibrated on images of its own, so label maps of the drawn scenes only inform; "
-                "--images DIR judges it on images like those",
-            )
+            return (Caution.LABELS_ONLY_INFORM,)
         if MIOU not in self.decides:
-            return (
-                f"the export measured mIoU otherwise than against {self.judge.measured_against}, so here "
-                "it only informs",
-            )
+            return (Caution.MIOU_IS_WITH_MASKS if self.judge.has_masks else Caution.MIOU_IS_WITH_FP32,)
         return ()
 
-    def cells(self, backends: Mapping[str, Backend]) -> dict[str, dict[RowKey, Cell]]:
+    def cells(self, eager: Backend, backends: Iterable[Backend]) -> dict[str, dict[RowKey, Cell]]:
         """The two label rows, by column.
 
         Args:
-            backends: int8 engines, by column.
+            eager: the reference in float32.
+            backends: int8 engines.
         """
-        truth = self.judge.label_maps(self.eager.image, self.words.of(self.eager))
+        truth = self.judge.label_maps(eager.image, self.words.of(eager))
         fp32 = self.judge.compare(truth, truth)
         columns = {}
-        for name, backend in backends.items():
+        for backend in backends:
             found = self.judge.compare(self.judge.label_maps(backend.image, self.words.of(backend)), truth)
             cells = label_cells(found, fp32, self.budget, self.judge.described)
-            columns[name] = {
+            columns[backend.column.name] = {
                 row: cell if row in self.decides else replace(cell, verdict=None)
                 for row, cell in cells.items()
             }

@@ -12,7 +12,7 @@ from typing import Final
 
 from groupvit_export.provenance import ParityRow, ParitySummary
 from groupvit_export.targets.words import substitute_words
-from groupvit_export.verification.detail_words import computation_words, detail_words
+from groupvit_export.verification.detail_words import computation_words, detail_words, note_words
 from groupvit_export.verification.report import Column, Finding, Place, Report
 from groupvit_export.verification.rows import RowKey, RowKind
 
@@ -149,22 +149,27 @@ def index_words(place: Place) -> str:
     return ", ".join(f"{axis} {i}" for axis, i in zip(axes, place.index, strict=False))
 
 
-def place_words(place: Place) -> str:
-    """Tensor, run and element."""
-    return ", ".join(part for part in (place.output, place.case, index_words(place)) if part)
+def place_words(place: Place, named: str = "") -> str:
+    """Tensor, run and element; the tensor is left out where `named`, which stands before, is its name."""
+    output = "" if place.output == named else place.output
+    return ", ".join(part for part in (output, place.case, index_words(place)) if part)
 
 
 def finding_words(finding: Finding) -> str:
     """Where a column first left its budget, in a line."""
-    where = f" at {place_words(finding.cell.place)}" if finding.cell.place else ""
+    title, place = row_title(finding.row), finding.cell.place
+    where = f" at {place_words(place, title)}" if place else ""
     detail = detail_words(finding.cell.detail)
-    return f"{finding.column}: {row_title(finding.row)}{where}{f' ({detail})' if detail else ''}"
+    return f"{finding.column}: {title}{where}{f' ({detail})' if detail else ''}"
 
 
 def report_notes(report: Report) -> list[str]:
     """What a reader must know, and which engines were not run."""
     substitutions = (column.substitution for column in report.columns)
-    return [*report.notes, *(substitute_words(item) for item in substitutions if item is not None)]
+    return [
+        *map(note_words, report.notes),
+        *(substitute_words(item) for item in substitutions if item is not None),
+    ]
 
 
 def parity_summary(report: Report, column: str) -> ParitySummary:

@@ -47,9 +47,6 @@ OUTPUTS: Final = ("means", "soft", "index", "count")
 
 With float64 inputs the three floating-point outputs are float64."""
 
-ATTRIBUTES: Final = ("eps",)
-"""eps: float, added to the count (`assign_eps` of the configuration, 1.0 as published)."""
-
 
 class _HasShape(Protocol):
     @property

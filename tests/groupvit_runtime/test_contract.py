@@ -47,6 +47,7 @@ def test_the_published_contracts_are_accepted() -> None:
         ("std", (0.5, 0.5, 0.0)),
         ("std", (0.5, 0.5, "0.5")),
         ("filter", "nearest"),
+        ("filter", "opencv_bilinear"),
     ],
 )
 def test_preprocessing_that_cannot_be_followed_is_refused(field: str, value: object) -> None:
@@ -55,7 +56,7 @@ def test_preprocessing_that_cannot_be_followed_is_refused(field: str, value: obj
 
 
 @pytest.mark.parametrize("name", ["bicubic", "lanczos", "box", "hamming"])
-def test_only_two_filters_exist_without_antialiasing(name: str) -> None:
+def test_most_filters_do_not_exist_without_antialiasing(name: str) -> None:
     with pytest.raises(BundleError, match="antialias"):
         Preprocessing(**{**WHOLE, "antialias": False, "filter": name})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,6 @@ from streams import python_streams
 
 from groupvit_runtime import Segmenter
 from groupvit_runtime.engines import ENGINES, Engine, EngineOptions, load_engine
-from groupvit_runtime.engines.turns import calls_at_once
 from groupvit_runtime.errors import EngineError, MissingDependencyError, UsageError
 from groupvit_runtime.manifest import read_manifest
 
@@ -206,7 +204,3 @@ def test_onnx_runtime_computes_no_more_calls_than_there_are_processors(
     engine._engine._session = Counted()
     called_by_sixty_four(engine)
     assert 1 <= most <= 3
-
-
-def test_calls_at_once_are_the_processors_that_may_be_used() -> None:
-    assert 1 <= calls_at_once() <= (os.cpu_count() or 1)

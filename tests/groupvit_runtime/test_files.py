@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from bad_bundles import OTHER_MANIFESTS, make_older
 from damaged_bundles import full_manifest
 
 from groupvit_runtime.errors import GroupViTError
-from groupvit_runtime.files import staged_folder, write_atomically
+from groupvit_runtime.files import staged_folder, utf8_path, write_atomically
 
 
 def make_bundle(path: Path, **fields: object) -> None:
@@ -152,6 +154,45 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     assert [item.name for item in tmp_path.iterdir()] == ["a"]
 
 
+def test_what_is_no_file_is_written_into_and_stays_what_it_is(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_atomically(fifo, b"data")
+        assert os.read(reader, 9) == b"data"
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(fifo.stat().st_mode) and list(tmp_path.iterdir()) == [fifo]
+    # By a link: were it replaced, it would be the link.
+    (tmp_path / "full").symlink_to("/dev/full")
+    with pytest.raises(GroupViTError, match="No space left"):
+        write_atomically(tmp_path / "full", b"data")
+    assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
+
+
+def test_a_link_keeps_leading_where_it_led(tmp_path: Path) -> None:
+    (tmp_path / "run-1").mkdir()
+    link = tmp_path / "latest.txt"
+    link.symlink_to(tmp_path / "run-1" / "a.txt")
+    for data in (b"new", b"again"):
+        write_atomically(link, data)
+        assert link.is_symlink() and (tmp_path / "run-1" / "a.txt").read_bytes() == data
+
+
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(GroupViTError, match="cannot be written"):
         write_atomically(tmp_path / "none" / "a", b"x")
+
+
+def test_a_name_that_is_not_utf8_is_lent_another(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.onnx")
+    try:
+        path.write_bytes(b"data")
+    except OSError:
+        pytest.skip("this file system takes no name that is not UTF-8")
+    with utf8_path(path) as name:
+        assert str(name).isascii() and name.suffix == ".onnx" and name.read_bytes() == b"data"
+    assert not name.exists() and path.read_bytes() == b"data"
+    with utf8_path(tmp_path / "猫") as name:
+        assert name == tmp_path / "猫"

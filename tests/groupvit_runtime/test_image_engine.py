@@ -22,7 +22,9 @@ from groupvit_runtime.preprocess import cut_windows, prepare_windows, resize_ima
 from groupvit_runtime.windows import plan_windows
 
 HF = Preprocessing(resize="whole", antialias=True, filter="bicubic", mean=CLIP_MEAN, std=CLIP_STD)
-PAPER = Preprocessing(resize="short_side", antialias=False, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+PAPER = Preprocessing(
+    resize="short_side", filter="opencv_bilinear", antialias=False, mean=IMAGENET_MEAN, std=IMAGENET_STD
+)
 CONTRACTS = Preprocessings(hf=HF, paper=PAPER)
 FLOATS = TensorInfo("pixel_values", "float32", (-1, 3, 32, 32))
 PIXELS = TensorInfo("pixels", "uint8", (-1, 32, 32, 3))

@@ -87,8 +87,9 @@ def test_the_units_pass(cpp_build: Callable[[str], Path]) -> None:
 
 
 # For the fixture says what is missing.
+@pytest.mark.slow
 @pytest.mark.usefixtures("cpp_build")
-@pytest.mark.parametrize("sanitizers", ["address,undefined", pytest.param("thread", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("sanitizers", ["address,undefined", "thread"])
 def test_sanitizers_find_nothing(clang: str | None, sanitizers: str) -> None:
     """Threads, leaks and overflows, on an engine of arithmetic: vendors' code is not ours to mend."""
     compiler = clang or shutil.which("g++")

@@ -194,7 +194,12 @@ def full_manifest() -> Manifest:
         preprocessing=Preprocessings(
             Preprocessing(resize="whole", antialias=True, mean=CLIP_MEAN, std=CLIP_STD, filter="lanczos"),
             Preprocessing(
-                resize="short_side", antialias=False, mean=(0, 0.5, 1), std=(1, 2, 3), color_order="BGR"
+                resize="short_side",
+                filter="opencv_bilinear",
+                antialias=False,
+                mean=(0, 0.5, 1),
+                std=(1, 2, 3),
+                color_order="BGR",
             ),
         ),
         decode=DecodeInfo("hf", PaperDecode(window=window, background_threshold=0.95, top_classes=4)),

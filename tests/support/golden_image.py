@@ -140,14 +140,15 @@ _WINDOWS = (
 def _preprocessing_cases() -> list[Case]:
     sizes = [([480, 640], [224, 224]), ([97, 61], [224, 112]), ([2000, 60], [64, 50])]
     cases: list[Case] = []
-    for name in ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"):
-        options = {"nearest": [False], "bilinear": [True, False]}.get(name, [True])
+    for name in ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming", "opencv_bilinear"):
+        without = {"nearest": [False], "opencv_bilinear": [False], "bilinear": [True, False]}
+        options = without.get(name, [True])
         for image, size in sizes:
             shared = {"function": "resize_image", "image": image, "size": size}
             cases += [{**shared, "preprocessing": _spec(name, antialias)} for antialias in options]
     whole = {"function": "prepare_whole", "image": [333, 500], "size": [224, 320]}
     cases += [{**whole, "preprocessing": _spec("bilinear", True, order)} for order in ("RGB", "BGR")]
-    bilinear = _spec("bilinear", False, resize="short_side")
+    bilinear = _spec("opencv_bilinear", False, resize="short_side")
     for image, window in (([480, 640], _WINDOWS[0]), ([90, 400], _WINDOWS[1]), ([1, 70], _WINDOWS[1])):
         cases.append(
             {"function": "prepare_windows", "image": image, "window": window, "preprocessing": bilinear}

@@ -23,6 +23,7 @@ from groupvit_export.targets.aotinductor.program import capture, grouping_sizes
 from groupvit_export.targets.aotinductor.scratch import scratch_cache
 from groupvit_runtime.engines.failure import one_line
 from groupvit_runtime.engines.torch import METADATA_KEY, PackageFacts, Sentences
+from groupvit_runtime.files import utf8_path
 from groupvit_runtime.manifest import TensorInfo
 from groupvit_runtime.serialize import to_json
 from groupvit_runtime.system_errors import DISK_ERRORS, lost_system_error
@@ -55,19 +56,21 @@ def build_package(
         OSError: there is no space for that.
     """
     try:
-        with scratch_cache(), warnings.catch_warnings():
+        with scratch_cache(), utf8_path(path.parent) as folder, warnings.catch_warnings():
             # Of deprecations inside PyTorch.
             warnings.simplefilter("ignore", FutureWarning)
             own = module if device == "cpu" else copy.deepcopy(module).to(device)
             program = capture(own, inputs, device, None if sentences is None else sentences.longest)
             facts = _facts(program, device, rebuild, sentences)
             torch._inductor.aoti_compile_and_package(
-                decompose(program, device), package_path=str(path), inductor_configs=_options(facts)
+                decompose(program, device),
+                package_path=str(folder / path.name),
+                inductor_configs=_options(facts),
             )
     except Exception as error:
         # It compiles in one folder and writes into another.
-        for folder in (path.parent, Path(tempfile.gettempdir())):
-            refused = lost_system_error(error, folder)
+        for place in (path.parent, Path(tempfile.gettempdir())):
+            refused = lost_system_error(error, place)
             if refused is not None and refused.errno in DISK_ERRORS:
                 raise refused from error
         raise ExportError(

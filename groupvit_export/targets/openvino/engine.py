@@ -15,6 +15,7 @@ from groupvit_export.graph.matmul_to_mul_reduce import matmul_to_mul_reduce
 from groupvit_export.graph.naming import grouping_nodes, grouping_value
 from groupvit_export.targets.base import BuildRequest, BuiltEngine
 from groupvit_export.targets.options import TargetOptions
+from groupvit_runtime.files import utf8_path
 from groupvit_runtime.system_errors import keeping_system_errors
 from groupvit_runtime.without_telemetry.openvino import openvino as ov
 
@@ -41,8 +42,8 @@ def build(model: onnx.ModelProto, folder: Path, request: BuildRequest[TargetOpti
         converted = ov.Core().read_model(graph.SerializeToString())
         name_reproducibly(converted, graph)
         # Compression to half would be a silent change of precision; the runtime's hint decides that.
-        with keeping_system_errors(folder):
-            ov.save_model(converted, folder / f"{stem}.xml", compress_to_fp16=False)
+        with keeping_system_errors(folder), utf8_path(folder) as place:
+            ov.save_model(converted, place / f"{stem}.xml", compress_to_fp16=False)
     except RuntimeError as error:
         raise ExportError(
             "OpenVINO cannot convert or write the graph", got=str(error).strip().splitlines()[0]

@@ -14,7 +14,14 @@ import onnx
 
 from groupvit_export.errors import ExportError
 from groupvit_export.graph.grouping_attention_function import inlined
-from groupvit_export.targets.inspection import Missing, MissingPart, NetworkFacts, ParsedGraphs
+from groupvit_export.targets.inspection import (
+    DecisionFault,
+    Missing,
+    MissingPart,
+    NetworkFacts,
+    ParsedGraphs,
+    WrongDecision,
+)
 from groupvit_runtime.engines.tensorrt_flavors import FLAVORS, is_installed, logger_of
 from groupvit_runtime.manifest import EngineInfo, Role, TensorRTInfo
 
@@ -110,7 +117,9 @@ def network_facts(trt: Any, network: Any, stages: int) -> NetworkFacts:
         unread_casts=tuple(layer.name for layer in casts if not view.is_read(layer.get_output(0).name)),
         round_trips=tuple(layer.name for layer in casts if view.undoes_a_cast(layer)),
         byte_products=sum(view.multiplies_bytes(layer) for layer in view.layers),
-        decisions=tuple(view.wrong_with_decision(stage) for stage in range(1, stages + 1)),
+        wrong_decisions=tuple(
+            wrong for stage in range(1, stages + 1) if (wrong := view.wrong_decision(stage)) is not None
+        ),
     )
 
 
@@ -158,26 +167,26 @@ class _View:
             for side in sides
         )
 
-    def wrong_with_decision(self, stage: int) -> str:
-        """Why the group of a token is not the first of the largest float32 logits, or nothing."""
+    def wrong_decision(self, stage: int) -> WrongDecision | None:
+        """Why the group of a token is not the first of the largest float32 logits; None where it is."""
         trt = self._trt
         # For the last of several maxima the parser turns the axis round, takes the first, and counts back.
-        chosen = self._behind(f"assignment_{stage}")
+        chosen, soft = self._behind(f"assignment_{stage}"), self._behind(f"soft_map_{stage}")
         if chosen is None or chosen.type != trt.LayerType.TOPK:
-            return f"assignment_{stage} is made by {'nothing' if chosen is None else chosen.type.name}"
+            return WrongDecision(stage, DecisionFault.MADE_OTHERWISE, _kind(chosen))
         # The bindings give the base class; TensorRT's own samples narrow it like this.
         chosen.__class__ = trt.ITopKLayer
-        if chosen.op != trt.TopKOperation.MAX or chosen.k != 1 or chosen.axes != 1 << 1:
-            return f"takes {chosen.op.name} {chosen.k} over axes {chosen.axes:#b}"
         logits = chosen.get_input(0)
+        if chosen.op != trt.TopKOperation.MAX or chosen.k != 1 or chosen.axes != 1 << 1:
+            found = (chosen.op.name, str(chosen.k), f"{chosen.axes:#b}")
+            return WrongDecision(stage, DecisionFault.TAKES_OTHERS, found)
         if logits.dtype != trt.float32:
-            return f"decides on {logits.dtype.name}"
-        soft = self._behind(f"soft_map_{stage}")
+            return WrongDecision(stage, DecisionFault.NOT_FLOAT32, (logits.dtype.name,))
         if soft is None or soft.type != trt.LayerType.SOFTMAX:
-            return f"soft_map_{stage} is made by {'nothing' if soft is None else soft.type.name}"
+            return WrongDecision(stage, DecisionFault.SOFT_MAP_MADE_OTHERWISE, _kind(soft))
         if self._root(soft.get_input(0).name) != self._root(logits.name):
-            return "decides on other values than the logits of the soft map"
-        return ""
+            return WrongDecision(stage, DecisionFault.OTHER_VALUES)
+        return None
 
     def _behind(self, tensor: str, through: tuple[str, ...] = _PASSED_THROUGH) -> Any:
         return self._producer.get(self._root(tensor, through))
@@ -189,3 +198,7 @@ class _View:
             tensor = layer.get_input(0).name
             layer = self._producer.get(tensor)
         return tensor
+
+
+def _kind(layer: Any) -> tuple[str, ...]:
+    return () if layer is None else (layer.type.name,)

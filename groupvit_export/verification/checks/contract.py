@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from groupvit_export.errors import CheckpointError
 from groupvit_export.model.groupvit import GroupViTModel
-from groupvit_export.verification.cells import MaxError, count_cell, place
+from groupvit_export.verification.cells import MaxError, count_cell
 from groupvit_export.verification.decisions import output_error
 from groupvit_export.verification.details import Difference, Differences
-from groupvit_export.verification.report import Cell
+from groupvit_export.verification.report import Cell, Place
 from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_export.verification.specification import VerificationSpec
 from groupvit_runtime.manifest import ModelInfo, Preprocessings
@@ -77,7 +77,7 @@ def _constants_cell(subject: VerificationSpec, bundle: OpenBundle) -> Cell:
         "decode.paper": (decode.paper, subject.paper),
     }
     wrong = tuple(Difference(name, *pair) for name, pair in pairs.items() if pair[0] != pair[1])
-    first = place("manifest", wrong[0].name, ()) if wrong else None
+    first = Place("manifest", wrong[0].name, ()) if wrong else None
     return count_cell(len(wrong), first, Differences(wrong))
 
 
@@ -98,7 +98,7 @@ def _pixel_values_cell(
             pairs["paper"] = tuple(prepare_windows(rgb, spec, plan) for spec in (expected.paper, given.paper))
         for decode, (ours, theirs) in pairs.items():
             error, where = output_error(theirs, ours.astype(np.float64))
-            worst.update(error, 0.0, place(f"{name}, {decode}", "pixel_values", where))
+            worst.update(error, 0.0, Place(f"{name}, {decode}", "pixel_values", where))
     return worst.cell(detail=differences)
 
 

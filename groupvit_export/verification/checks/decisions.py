@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from groupvit_export.verification.cases import Case
-from groupvit_export.verification.cells import MaxError, count_cell, first_of, information, place, risk_cell
+from groupvit_export.verification.cells import MaxError, faults_cell, information, risk_cell
 from groupvit_export.verification.decisions import Index, StageFigures, StageView, compare_stage, logit_error
 from groupvit_export.verification.details import Counted, Part
 from groupvit_export.verification.reference import Arrays
@@ -17,14 +17,7 @@ from groupvit_export.verification.specification import ReferenceContext
 def stage_cells(
     truth: ReferenceContext, ran: Mapping[Case, Arrays], replays: Mapping[Case, Arrays], stage: int
 ) -> dict[RowKey, Cell]:
-    """What one grouping block decided, over all runs.
-
-    Args:
-        truth: budgets.
-        ran: outputs by case.
-        replays: the reference with the assignments of each.
-        stage: from 1.
-    """
+    """What one grouping block decided, over all runs."""
     logits, regret = MaxError(), MaxError()
     figures: list[StageFigures] = []
     safe_flips: list[Place] = []
@@ -33,26 +26,25 @@ def stage_cells(
         candidate, reference = StageView.of(outputs, stage), StageView.of(replays[case], stage)
         budget = truth.budget(case.kind, f"logits_{stage}")
         error, where = logit_error(candidate, reference)
-        logits.update(error, budget, place(case.name, f"logits_{stage}", where))
+        logits.update(error, budget, Place(case.name, f"logits_{stage}", where))
         found = compare_stage(candidate, reference, budget)
         figures.append(found)
         safe_flips += _places(case, f"assignment_{stage}", found.safe_flips)
         inconsistent += _places(case, f"assignment_{stage}", found.inconsistent)
         first = (found.safe_flips or ((),))[0]
-        regret.update(found.regret, 2 * budget, place(case.name, f"assignment_{stage}", first))
+        regret.update(found.regret, 2 * budget, Place(case.name, f"assignment_{stage}", first))
     tokens, flips = sum(f.tokens for f in figures), sum(f.flips for f in figures)
     # On a white image most tokens are alike, and it is no evidence against the rest that they are.
     images = [f for f, case in zip(figures, ran, strict=True) if case.kind == "image"]
     at_risk, judged = sum(f.at_risk for f in images), sum(f.tokens for f in images)
     return {
         RowKey(RowKind.STAGE_LOGITS, stage): logits.cell(too_noisy=truth.too_noisy(f"logits_{stage}")),
-        RowKey(RowKind.STAGE_SELF_CONSISTENCY, stage): count_cell(
-            len(inconsistent),
-            first_of(inconsistent),
+        RowKey(RowKind.STAGE_SELF_CONSISTENCY, stage): faults_cell(
+            inconsistent,
             Part(tokens - len(inconsistent), tokens, Counted.CONSISTENT_TOKENS),
         ),
-        RowKey(RowKind.STAGE_SAFE_FLIPS, stage): count_cell(
-            len(safe_flips), first_of(safe_flips), Part(flips, tokens, Counted.FLIPPED_TOKENS)
+        RowKey(RowKind.STAGE_SAFE_FLIPS, stage): faults_cell(
+            safe_flips, Part(flips, tokens, Counted.FLIPPED_TOKENS)
         ),
         RowKey(RowKind.STAGE_FLIPS_AT_RISK, stage): information(float(flips - len(safe_flips))),
         RowKey(RowKind.STAGE_TOKENS_AT_RISK, stage): risk_cell(
@@ -64,4 +56,4 @@ def stage_cells(
 
 
 def _places(case: Case, output: str, indices: tuple[Index, ...]) -> list[Place]:
-    return [place(case.name, output, index) for index in indices]
+    return [Place(case.name, output, index) for index in indices]

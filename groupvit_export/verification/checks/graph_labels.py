@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from groupvit_export.errors import GroupViTError
 from groupvit_export.verification.backends import Backend
 from groupvit_export.verification.cases import Case
-from groupvit_export.verification.cells import count_cell, place
+from groupvit_export.verification.cells import count_cell
 from groupvit_export.verification.checks.pixels import (
+    LabelTally,
     LabelView,
     compare_labels,
     hf_grid_scores,
@@ -17,7 +18,7 @@ from groupvit_export.verification.checks.pixels import (
     hf_view,
 )
 from groupvit_export.verification.details import GraphLabels, Refusal
-from groupvit_export.verification.report import Cell, Place, broken
+from groupvit_export.verification.report import Cell, broken
 from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_export.verification.specification import ClassPrompts, ReferenceContext
 from groupvit_runtime.decode import hf_decode, hf_scores
@@ -46,10 +47,9 @@ def graph_label_cells(
     height, width = truth.subject.image_size
     # The engine's own size, a smaller one with odd sides, a larger one of another shape.
     sizes = ((height, width), (height // 3 + 1, width // 2 + 1), (height + 57, 2 * width + 3))
-    pixels = wrong = at_risk = wrong_safe = 0
-    first: Place | None = None
     try:
         classes = _random_classes(truth) if words is None else words.of(backend)
+        tally = LabelTally(len(classes))
         for size in sizes:
             outputs, labels = backend.decoded(case.value, classes, size)
             for index in range(len(case.value)):
@@ -65,15 +65,11 @@ def graph_label_cells(
                     truth.budgets.budget(float(noise)),
                     len(classes),
                 )
-                pixels += found.pixels
-                wrong += found.wrong
-                at_risk += found.at_risk
-                wrong_safe += found.wrong_safe
-                if first is None and found.first is not None:
-                    first = place(f"{case.name}, {size[0]}x{size[1]}, image {index}", "labels", found.first)
+                tally.add(f"{case.name}, {size[0]}x{size[1]}, image {index}", found)
     except GroupViTError as error:
         return {_ROW: broken(Refusal(str(error)))}
-    return {_ROW: count_cell(wrong_safe, first, GraphLabels(wrong, pixels, at_risk))}
+    detail = GraphLabels(tally.wrong, tally.pixels, tally.at_risk)
+    return {_ROW: count_cell(tally.wrong_safe, tally.first, detail)}
 
 
 def _random_classes(truth: ReferenceContext) -> NDArray[np.float32]:

@@ -10,21 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groupvit_export.errors import GroupViTError
+from groupvit_export.plural import counted
 from groupvit_export.verification.backends import Backend, in_batches
-from groupvit_export.verification.cells import count_cell, information, place, risk_cell
+from groupvit_export.verification.cells import count_cell, information, risk_cell
 from groupvit_export.verification.checks.pixels import (
+    LabelTally,
     LabelView,
     PaperBudgets,
-    PixelFigures,
     compare_labels,
     hf_grid_scores,
     hf_view,
     paper_tables,
     paper_view,
 )
-from groupvit_export.verification.details import Counted, LabelAgreement, Refusal, Remark
+from groupvit_export.verification.details import Counted, Refusal, Remark
 from groupvit_export.verification.reference import Arrays, assignments, decided_alike
-from groupvit_export.verification.report import Cell, Place, broken, not_run
+from groupvit_export.verification.report import Cell, broken, not_run
 from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_export.verification.specification import ClassPrompts, ReferenceContext, VerificationSpec
 from groupvit_runtime.contract import PaperDecode
@@ -86,41 +87,6 @@ class LabeledImage:
         return int((self.labels != self.reference).sum()), int(self.at_risk.sum())
 
 
-@dataclass
-class _Tally:
-    classes: int
-    pixels: int = 0
-    at_risk: int = 0
-    wrong: int = 0
-    wrong_safe: int = 0
-    first: Place | None = None
-    intersection: NDArray[np.int64] = field(init=False)
-    union: NDArray[np.int64] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.intersection, self.union = (np.zeros(self.classes, np.int64) for _ in range(2))
-
-    def add(self, image: str, found: PixelFigures) -> None:
-        self.pixels += found.pixels
-        self.at_risk += found.at_risk
-        self.wrong += found.wrong
-        self.wrong_safe += found.wrong_safe
-        self.intersection += found.intersection
-        self.union += found.union
-        if self.first is None and found.first is not None:
-            self.first = place(image, "labels", found.first)
-
-    @property
-    def share(self) -> float:
-        return self.wrong / self.pixels
-
-    @property
-    def agreement(self) -> LabelAgreement:
-        present = self.union > 0
-        miou = (self.intersection[present] / self.union[present]).mean()
-        return LabelAgreement(self.share, float(miou))
-
-
 def label_noise(
     eager: Backend, truth: ReferenceContext, words: ClassPrompts, images: Images, shapes: Images
 ) -> LabelNoise:
@@ -180,13 +146,13 @@ def _paper_noise(
 class _Compared:
     """Label maps against the reference replayed with the backend's assignments, and left to itself."""
 
-    replayed: _Tally
-    free: _Tally
+    replayed: LabelTally
+    free: LabelTally
     shown: list[LabeledImage]
 
     @staticmethod
     def of(words: ClassPrompts) -> _Compared:
-        return _Compared(_Tally(len(words.names)), _Tally(len(words.names)), [])
+        return _Compared(LabelTally(len(words.names)), LabelTally(len(words.names)), [])
 
 
 def hf_cells(
@@ -309,7 +275,7 @@ def _compare_paper(
         ).labels
         replay, alone = reference.replay(value, assignments(outputs)), reference.free(value)
         view = paper_view(replay, true, subject.logit_scale, decode, plan, size, budgets)
-        title = f"{name}, {rgb.shape[1]}x{rgb.shape[0]}, {len(value)} windows"
+        title = f"{name}, {rgb.shape[1]}x{rgb.shape[0]}, {counted(len(value), 'window')}"
         found.replayed.add(title, compare_labels(labels, view, budgets.affinity, len(words.names)))
         if not decided_alike(replay, alone):
             view = paper_view(alone, true, subject.logit_scale, decode, plan, size, budgets)

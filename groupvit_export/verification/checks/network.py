@@ -8,9 +8,9 @@ from typing import Final
 
 from groupvit_export.targets.inspection import Missing, NetworkFacts
 from groupvit_export.targets.registry import target_of_engine
-from groupvit_export.verification.cells import count_cell, place
+from groupvit_export.verification.cells import count_cell, faults_cell
 from groupvit_export.verification.details import Counted, LayerNorms, Part, Total, WrongDecisions
-from groupvit_export.verification.report import Cell, not_run
+from groupvit_export.verification.report import Cell, Place, not_run
 from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_runtime.manifest import EngineInfo, Role
 
@@ -43,36 +43,32 @@ def network_cells(
 def cells_of(
     facts: Mapping[Role, NetworkFacts], layer_norms: int, quantized: int | None = None
 ) -> dict[RowKey, Cell]:
-    """The rows from what was read.
-
-    Args:
-        facts: by role.
-        layer_norms: how many there are in the graphs.
-        quantized: layers that were quantized; None where the precision is another.
-    """
+    """The rows from what was read."""
     found = sum(item.normalizations for item in facts.values())
-    casts = [f"{role}: {name}" for role, f in facts.items() for name in (*f.unread_casts, *f.round_trips)]
-    wrong = tuple((stage, fault) for stage, fault in enumerate(facts["image"].decisions, 1) if fault)
+    casts = [
+        Place("network", f"{role}: {name}", ())
+        for role, item in facts.items()
+        for name in (*item.unread_casts, *item.round_trips)
+    ]
+    wrong = facts["image"].wrong_decisions
     total = sum(item.layers.get("CAST", 0) for item in facts.values())
     layers = sum(sum(item.layers.values()) for item in facts.values())
     cells = {
         _LAYER_NORMS: count_cell(
             abs(layer_norms - found),
-            place("network", "LayerNormalization", ()) if found != layer_norms else None,
+            Place("network", "LayerNormalization", ()) if found != layer_norms else None,
             LayerNorms(found, layer_norms, layers),
         ),
-        _CASTS: count_cell(
-            len(casts), place("network", casts[0], ()) if casts else None, Total(total, Counted.CASTS)
-        ),
-        _DECISIONS: count_cell(
-            len(wrong), place("network", "assignment", ()) if wrong else None, WrongDecisions(wrong)
+        _CASTS: faults_cell(casts, Total(total, Counted.CASTS)),
+        _DECISIONS: faults_cell(
+            [Place("network", f"assignment_{item.stage}", ()) for item in wrong], WrongDecisions(wrong)
         ),
     }
     if quantized is not None:
         bytes_found = facts["image"].byte_products
         cells[_INT8_PRODUCTS] = count_cell(
             abs(quantized - bytes_found),
-            place("network", "DequantizeLinear", ()) if bytes_found != quantized else None,
+            Place("network", "DequantizeLinear", ()) if bytes_found != quantized else None,
             Part(bytes_found, quantized, Counted.QUANTIZED_LAYERS),
         )
     return cells

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from groupvit_export.errors import GroupViTError
 from groupvit_export.targets.inspection import Missing
 from groupvit_export.verification.backends import Backend
-from groupvit_export.verification.cells import MaxError, count_cell, first_of, place
+from groupvit_export.verification.cells import MaxError, faults_cell
 from groupvit_export.verification.checks.grouping_attention import (
     OperatorFigures,
     compare_operator,
@@ -61,7 +61,7 @@ def operator_cells(backend: Backend, truth: ReferenceContext, eager: Backend) ->
             cells |= dict.fromkeys(rows, broken(Refusal(str(error))))
             continue
         detail = Part(tally.all_flips, tally.tokens, Counted.FLIPPED_TOKENS)
-        cells[rows[0]] = count_cell(len(tally.flips), first_of(tally.flips), detail)
+        cells[rows[0]] = faults_cell(tally.flips, detail)
         cells[rows[1]] = tally.logits.cell()
         cells[rows[2]] = tally.means.cell()
     return cells
@@ -76,12 +76,12 @@ def _judge_operator(
 ) -> None:
     tally.tokens += found.tokens
     tally.all_flips += found.flips
-    tally.flips += [place(case, "index", index) for index in found.safe_flips]
+    tally.flips += [Place(case, "index", index) for index in found.safe_flips]
     budgets = truth.budgets
     error, where = found.logit_error
-    tally.logits.update(error, budgets.budget(yardstick.logit_error[0]), place(case, "soft", where))
+    tally.logits.update(error, budgets.budget(yardstick.logit_error[0]), Place(case, "soft", where))
     for output, mine, theirs in (
         ("means", found.means_error, yardstick.means_error),
         ("count", found.count_error, yardstick.count_error),
     ):
-        tally.means.update(mine[0], budgets.budget(theirs[0]), place(case, output, mine[1]))
+        tally.means.update(mine[0], budgets.budget(theirs[0]), Place(case, output, mine[1]))

@@ -8,12 +8,12 @@ from dataclasses import replace
 from groupvit_export.errors import GroupViTError
 from groupvit_export.verification.backends import Backend
 from groupvit_export.verification.cases import Case
-from groupvit_export.verification.cells import MaxError, count_cell, place
+from groupvit_export.verification.cells import MaxError, count_cell
 from groupvit_export.verification.checks.decisions import stage_cells
 from groupvit_export.verification.decisions import output_error
 from groupvit_export.verification.details import Counted, Refusal, Total
 from groupvit_export.verification.reference import Arrays, assignments
-from groupvit_export.verification.report import Cell, broken
+from groupvit_export.verification.report import Cell, Place, broken
 from groupvit_export.verification.rows import RowKey, RowKind, output_row
 from groupvit_export.verification.specification import ReferenceContext, continuous
 
@@ -44,7 +44,7 @@ def image_cells(truth: ReferenceContext, runs: Runs) -> dict[RowKey, Cell]:
         largest = MaxError()
         for case, outputs in ran.items():
             error, where = output_error(outputs[name], replays[case][name])
-            largest.update(error, truth.budget(case.kind, name), place(case.name, name, where))
+            largest.update(error, truth.budget(case.kind, name), Place(case.name, name, where))
         cells[output_row(name)] = largest.cell(too_noisy=truth.too_noisy(name))
     return cells
 

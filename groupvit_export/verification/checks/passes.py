@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from groupvit_export.verification.backends import encoder_in_float64
 from groupvit_export.verification.cases import Case
-from groupvit_export.verification.cells import MaxError, place
+from groupvit_export.verification.cells import MaxError
 from groupvit_export.verification.decisions import output_error
 from groupvit_export.verification.reference import assignments
-from groupvit_export.verification.report import Cell
+from groupvit_export.verification.report import Cell, Place
 from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_export.verification.specification import ReferenceContext, continuous
 
@@ -18,11 +18,6 @@ def pass_cells(truth: ReferenceContext, passes: Sequence[str], case: Case) -> di
     """The largest error of an output for its budget, with one pass at a time.
 
     Weights are rounded to float32 where a pass has multiplied them, as they ship; everything else is float64.
-
-    Args:
-        truth: the reference and budgets.
-        passes: that are applied.
-        case: of images.
     """
     cells = {}
     for name in passes:
@@ -31,6 +26,6 @@ def pass_cells(truth: ReferenceContext, passes: Sequence[str], case: Case) -> di
         largest = MaxError()
         for output in continuous(replay):
             error, where = output_error(outputs[output], replay[output])
-            largest.update(error, truth.budget(case.kind, output), place(case.name, output, where))
+            largest.update(error, truth.budget(case.kind, output), Place(case.name, output, where))
         cells[RowKey(RowKind.PASS, name=name)] = largest.cell()
     return cells

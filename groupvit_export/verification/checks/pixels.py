@@ -7,7 +7,7 @@ as the reference does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
+from groupvit_export.verification.details import LabelAgreement
 from groupvit_export.verification.reference import Arrays
+from groupvit_export.verification.report import Place
 from groupvit_runtime.contract import PaperDecode
 from groupvit_runtime.windows import WindowPlan
 
@@ -53,6 +55,46 @@ class PixelFigures:
     first: tuple[int, int] | None
     intersection: NDArray[np.int64]
     union: NDArray[np.int64]
+
+
+@dataclass
+class LabelTally:
+    """`PixelFigures` of several images, added up; `first` is where the first wrong safe pixel lies."""
+
+    classes: int
+    pixels: int = 0
+    at_risk: int = 0
+    wrong: int = 0
+    wrong_safe: int = 0
+    first: Place | None = None
+    intersection: NDArray[np.int64] = field(init=False)
+    union: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.intersection, self.union = (np.zeros(self.classes, np.int64) for _ in range(2))
+
+    def add(self, image: str, found: PixelFigures) -> None:
+        """Count an image, which is said by its name."""
+        self.pixels += found.pixels
+        self.at_risk += found.at_risk
+        self.wrong += found.wrong
+        self.wrong_safe += found.wrong_safe
+        self.intersection += found.intersection
+        self.union += found.union
+        if self.first is None and found.first is not None:
+            self.first = Place(image, "labels", found.first)
+
+    @property
+    def share(self) -> float:
+        """Of pixels with another class, 0 to 1."""
+        return self.wrong / self.pixels
+
+    @property
+    def agreement(self) -> LabelAgreement:
+        """Of the two label maps."""
+        present = self.union > 0
+        miou = (self.intersection[present] / self.union[present]).mean()
+        return LabelAgreement(self.share, float(miou))
 
 
 def compare_labels(labels: NDArray[Any], view: LabelView, budget: float, classes: int) -> PixelFigures:

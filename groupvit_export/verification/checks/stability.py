@@ -7,7 +7,7 @@ import numpy as np
 from groupvit_export.errors import GroupViTError
 from groupvit_export.verification.backends import Backend
 from groupvit_export.verification.cases import Case
-from groupvit_export.verification.cells import MaxError, count_cell, first_of, place
+from groupvit_export.verification.cells import MaxError, count_cell, faults_cell
 from groupvit_export.verification.decisions import StageView, margins, output_error
 from groupvit_export.verification.details import BatchAndAlone, Refusal, Repeats
 from groupvit_export.verification.reference import Arrays, assignments
@@ -21,14 +21,7 @@ _REPEATS = 3
 def stability_cells(
     backend: Backend, truth: ReferenceContext, case: Case, first: Arrays | Refusal
 ) -> dict[RowKey, Cell]:
-    """The same input again, and every image of a batch alone.
-
-    Args:
-        backend: what is judged.
-        truth: budgets.
-        case: a batch of several images.
-        first: what it gave before.
-    """
+    """The same input again, and every image of a batch alone."""
     if isinstance(first, Refusal):
         return {
             RowKey(RowKind.REPEATED_RUNS): not_run(first),
@@ -51,7 +44,7 @@ def _repeat_cell(backend: Backend, truth: ReferenceContext, case: Case, first: A
             error, where = output_error(again[name], np.asarray(value, np.float64))
             quantity = name if name in continuous(first) else None
             budget = truth.budget(case.kind, quantity) if quantity else 0.0
-            largest.update(error, budget, place(case.name, name, where))
+            largest.update(error, budget, Place(case.name, name, where))
     if equal:
         return count_cell(0, None, Repeats(_REPEATS, equal=True))
     return largest.cell(detail=Repeats(_REPEATS, equal=False))
@@ -76,7 +69,7 @@ def _batch_cell(backend: Backend, truth: ReferenceContext, case: Case, batch: Ar
             # Behind a token that may flip, another decision is no fault of this stage.
             safe = differs & (margin > 2 * budget) & clean
             excused += int(differs.sum() - safe.sum())
-            changed += [place(case.name, name, (image, int(token))) for token in np.flatnonzero(safe)]
+            changed += [Place(case.name, name, (image, int(token))) for token in np.flatnonzero(safe)]
             clean = clean and not differs.any()
     detail = BatchAndAlone(count, len(changed) + excused, excused)
-    return count_cell(len(changed), first_of(changed), detail)
+    return faults_cell(changed, detail)

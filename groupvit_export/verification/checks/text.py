@@ -5,10 +5,10 @@ from __future__ import annotations
 from groupvit_export.errors import GroupViTError
 from groupvit_export.verification.backends import Backend
 from groupvit_export.verification.cases import Case
-from groupvit_export.verification.cells import MaxError, place
+from groupvit_export.verification.cells import MaxError
 from groupvit_export.verification.decisions import output_error
 from groupvit_export.verification.details import Refusal
-from groupvit_export.verification.report import Cell, broken
+from groupvit_export.verification.report import Cell, Place, broken
 from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_export.verification.specification import ReferenceContext
 
@@ -24,5 +24,5 @@ def text_cells(backend: Backend, truth: ReferenceContext, cases: list[Case]) -> 
         except GroupViTError as error:
             return {_ROW: broken(Refusal(str(error), case.name))}
         found, where = output_error(embeds, truth.reference.text(case.value))
-        largest.update(found, truth.budget(case.kind, "text_embeds"), place(case.name, "text_embeds", where))
+        largest.update(found, truth.budget(case.kind, "text_embeds"), Place(case.name, "text_embeds", where))
     return {_ROW: largest.cell(too_noisy=truth.too_noisy("text_embeds"))}

@@ -22,7 +22,7 @@ enum class ColorOrder { kRgb, kBgr };
 enum class ResizeMode { kWhole, kShortSide };
 // What becomes of a sentence before it is split: nothing, or what NVlabs' tokenizer does.
 enum class TextCleaning { kNone, kNvlabs };
-enum class ResizeFilter { kNearest, kBilinear, kBicubic, kLanczos, kBox, kHamming };
+enum class ResizeFilter { kNearest, kBilinear, kBicubic, kLanczos, kBox, kHamming, kOpenCvBilinear };
 
 struct Preprocessing {
   ResizeMode resize = ResizeMode::kWhole;

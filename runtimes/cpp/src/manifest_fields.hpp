@@ -151,7 +151,8 @@ inline auto fields(const PreprocessingRecord*) {
                       {"bicubic", ResizeFilter::kBicubic},
                       {"lanczos", ResizeFilter::kLanczos},
                       {"box", ResizeFilter::kBox},
-                      {"hamming", ResizeFilter::kHamming}}),
+                      {"hamming", ResizeFilter::kHamming},
+                      {"opencv_bilinear", ResizeFilter::kOpenCvBilinear}}),
       record::one_of("color_order", &R::color_order, {{"RGB", ColorOrder::kRgb}, {"BGR", ColorOrder::kBgr}}),
       record::one_of("rounding", &R::rounding, manifest_fields::words({"uint8"})),
       record::field("rescale", &R::rescale));
@@ -245,10 +246,11 @@ inline void check(const PreprocessingRecord& spec) {
   for (const double value : spec.std) {
     if (value <= 0) manifest_fields::refuse("preprocessing.std", std::to_string(value), "a number above 0");
   }
-  if (spec.filter == ResizeFilter::kNearest && spec.antialias) {
-    manifest_fields::refuse("preprocessing.antialias", "true", "false: the nearest filter has no antialiasing");
+  const bool never = spec.filter == ResizeFilter::kNearest || spec.filter == ResizeFilter::kOpenCvBilinear;
+  if (never && spec.antialias) {
+    manifest_fields::refuse("preprocessing.antialias", "true", "false: this filter has no antialiasing");
   }
-  if (spec.filter != ResizeFilter::kNearest && spec.filter != ResizeFilter::kBilinear && !spec.antialias) {
+  if (!never && spec.filter != ResizeFilter::kBilinear && !spec.antialias) {
     manifest_fields::refuse("preprocessing.antialias", "false", "true: this filter exists antialiased only");
   }
 }

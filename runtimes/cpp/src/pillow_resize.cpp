@@ -64,6 +64,7 @@ Kernel kernel_of(ResizeFilter filter) {
       return {lanczos, 3.0};
     case ResizeFilter::kBilinear:
     case ResizeFilter::kNearest:
+    case ResizeFilter::kOpenCvBilinear:
       break;
   }
   return {bilinear, 1.0};

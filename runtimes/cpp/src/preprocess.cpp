@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "opencv_resize.hpp"
 #include "pillow_resize.hpp"
 #include "two_tap_resize.hpp"
 
@@ -39,6 +40,7 @@ RgbImage pad_edge(const RgbImage& image, Size size) {
 
 RgbImage resize_image(RgbImage rgb, Size size, const Preprocessing& spec) {
   if (rgb.size == size) return rgb;
+  if (spec.filter == ResizeFilter::kOpenCvBilinear) return opencv_bilinear(rgb, size);
   if (spec.filter == ResizeFilter::kBilinear && !spec.antialias) return two_tap_resize(rgb, size);
   return pillow_resize(rgb, size, spec.filter);
 }

@@ -59,7 +59,8 @@ Preprocessing preprocessing_of(const Json& test) {
   static const std::map<std::string, ResizeFilter> filters = {
       {"nearest", ResizeFilter::kNearest}, {"bilinear", ResizeFilter::kBilinear},
       {"bicubic", ResizeFilter::kBicubic}, {"lanczos", ResizeFilter::kLanczos},
-      {"box", ResizeFilter::kBox},         {"hamming", ResizeFilter::kHamming}};
+      {"box", ResizeFilter::kBox},         {"hamming", ResizeFilter::kHamming},
+      {"opencv_bilinear", ResizeFilter::kOpenCvBilinear}};
   const Json& from = test["preprocessing"];
   Preprocessing spec;
   spec.antialias = from["antialias"];

@@ -14,7 +14,7 @@ from groupvit_runtime.errors import BundleError
 
 ColorOrder = Literal["RGB", "BGR"]
 ResizeMode = Literal["whole", "short_side"]
-ResizeFilter = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
+ResizeFilter = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming", "opencv_bilinear"]
 Rounding = Literal["uint8"]
 
 # Names of the engines' tensors; the image engine has further outputs, one pair a grouping block.
@@ -43,10 +43,10 @@ class Preprocessing:
     Attributes:
         resize: ``whole`` squashes the image to the engine's size; ``short_side`` keeps its proportions
             and cuts it into sliding windows.
-        filter: the interpolation, by Pillow's names.
+        filter: the interpolation, by Pillow's names; or ``opencv_bilinear``, OpenCV's own bytes.
         antialias: whether the filter widens with the scale when it shrinks. ``True`` is Pillow's own
             resize; ``False`` samples the two nearest pixels of each axis, as OpenCV and PyTorch do, and
-            exists for ``bilinear`` and ``nearest`` only.
+            exists for ``bilinear``, ``nearest`` and ``opencv_bilinear`` only, the latter two without it.
         mean: one value a channel, of pixels that were multiplied by ``rescale``, in ``color_order``.
         std: one value a channel, likewise.
         color_order: the order of the channels in the tensor.
@@ -78,9 +78,11 @@ class Preprocessing:
                 raise _refused(f"preprocessing.{name}", values, "three numbers, one a channel")
             for value in values:
                 _number(f"preprocessing.{name}", value, positive=name == "std")
-        if self.filter == "nearest" and self.antialias:
-            raise _refused("preprocessing.antialias", True, "false: the nearest filter has no antialiasing")
-        if self.filter not in ("nearest", "bilinear") and not self.antialias:
+        if self.filter in ("nearest", "opencv_bilinear") and self.antialias:
+            raise _refused(
+                "preprocessing.antialias", True, f"false: the {self.filter} filter has no antialiasing"
+            )
+        if self.filter not in ("nearest", "bilinear", "opencv_bilinear") and not self.antialias:
             raise _refused(
                 "preprocessing.antialias", False, f"true: the {self.filter} filter exists antialiased only"
             )

@@ -21,10 +21,18 @@ _TEMPORARY = ".groupvit-"
 def write_atomically(path: Path, data: bytes) -> None:
     """Write `data` to `path`; a reader sees the old contents or the new, never a part.
 
+    A link keeps leading where it led. What is no file, `/dev/stdout` for instance, is written into and stays
+    what it is.
+
     Raises:
         GroupViTError: the folder is missing or cannot be written.
     """
     try:
+        # False for what is not there, and for a folder, which is refused below.
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_bytes(data)
+            return
+        path = path.resolve() if path.is_symlink() else path
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_TEMPORARY)
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -115,3 +123,22 @@ def _unwritable(path: Path, error: OSError) -> GroupViTError:
             fix="give a shorter name",
         )
     return system_refusal(error, failed="the output cannot be written", path=path.parent)
+
+
+@contextmanager
+def utf8_path(path: Path) -> Iterator[Path]:
+    """The same file or folder by a name that libraries can take which know names as UTF-8 only.
+
+    Names are bytes to Linux. What is not UTF-8 in them, or not of the locale, Python keeps as surrogates,
+    and compiled libraries refuse those. Such a path is lent by a link in a temporary folder.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with tempfile.TemporaryDirectory(prefix="groupvit-name-") as folder:
+            # The suffix says what kind of file it is.
+            link = Path(folder) / f"link{path.suffix if path.suffix.isascii() else ''}"
+            link.symlink_to(path.absolute())
+            yield link
+        return
+    yield path

@@ -4,8 +4,9 @@ All arithmetic is written so that another language computes the same bits:
 
 * ``antialias`` true: Pillow's resize on uint8 (fixed-point coefficients of 22 bits, horizontal pass
   first, each pass rounded to uint8). ``nearest``: Pillow's as well.
-* ``bilinear`` without antialias: :mod:`groupvit_runtime.resize` in float32, then rounded to the nearest
-  integer, ties to even.
+* ``opencv_bilinear``: :mod:`groupvit_runtime.opencv_resize`, in integers.
+* ``bilinear`` without antialias, in bundles of before: :mod:`groupvit_runtime.resize` in float32, then
+  rounded to the nearest integer, ties to even.
 * normalizing: a table of 256 values a channel, ``(v * rescale - mean) / std`` computed in float64 in
   that order and rounded once to float32.
 """
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from groupvit_runtime.contract import Preprocessing
+from groupvit_runtime.opencv_resize import opencv_bilinear
 from groupvit_runtime.pixels import STRIP_BYTES
 from groupvit_runtime.resize import FloatArray, linear_taps
 from groupvit_runtime.windows import WindowPlan
@@ -121,6 +123,8 @@ def resize_image(rgb: RgbArray, size: tuple[int, int], spec: Preprocessing) -> R
     """
     if rgb.shape[:2] == size:
         return rgb
+    if spec.filter == "opencv_bilinear":
+        return opencv_bilinear(rgb, size)
     if spec.filter == "bilinear" and not spec.antialias:
         return _resize_two_taps(rgb, size)
     # A pass at a time: Pillow 13 chooses the order of the two by the sizes, earlier ones never did. In the

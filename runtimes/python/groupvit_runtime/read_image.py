@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
 from groupvit_runtime.decoder_errors import DECODER_ERRORS
 from groupvit_runtime.errors import ImageError
@@ -71,9 +72,12 @@ def read_image(source: ImageSource, *, max_pixels: int | None = None) -> RgbArra
         limit.check((source.shape[1], source.shape[0]), "the array")
         return rgb_of_array(source)
     if isinstance(source, Image.Image):
+        # Of what is loaded nothing is left to read; the file of the rest must be open.
+        if isinstance(source, ImageFile) and source.tile and source.fp is None:
+            raise _closed("the image")
         return _guarded(source, limit, "the image")
     if isinstance(source, str | os.PathLike):
-        path = Path(source)
+        path = Path(os.fsdecode(source))
         _check_file(path)
         try:
             # Opened here, because Pillow maps uncompressed files that it opens by name into memory, and then
@@ -109,12 +113,16 @@ def _binary_file(source: object) -> IO[bytes]:
             raise ImageError(
                 "there is no image in the bytes", got="0 bytes", expected="the contents of an image file"
             )
-        return io.BytesIO(source)
+        return io.BytesIO(bytes(source))
+    if getattr(source, "closed", False) is True:
+        raise _closed(f"the {type(source).__name__}")
     read = getattr(source, "read", None)
     if isinstance(source, io.TextIOBase):
         fix = 'open it for reading bytes: open(path, "rb")'
-    elif callable(read):
+    elif callable(read) and _gives_bytes(source):
         return _seekable(source)  # type: ignore[arg-type]
+    elif callable(read):
+        fix = "give a file that is opened for reading bytes, or the bytes"
     elif (
         isinstance(source, memoryview)
         or hasattr(source, "__array__")
@@ -130,6 +138,25 @@ def _binary_file(source: object) -> IO[bytes]:
         got=type(source).__name__,
         expected="a path, bytes, a file opened for reading bytes, a PIL.Image.Image, or a NumPy array",
         fix=fix,
+    )
+
+
+def _gives_bytes(file: Any) -> bool:
+    try:
+        return isinstance(file.read(0), bytes)
+    except io.UnsupportedOperation:
+        return False
+    except TypeError:
+        # It reads all or nothing.
+        return True
+
+
+def _closed(name: str) -> ImageError:
+    return ImageError(
+        f"{name} was closed before it was read",
+        got="a closed file",
+        expected="an open one, or an image whose pixels were loaded",
+        fix="read it inside its `with` statement, or give its path",
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -14,16 +13,16 @@ from typing import Any, Final, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from groupvit_runtime.byte_products import int8_caution, this_instruction_set
 from groupvit_runtime.contract import PaperDecode
 from groupvit_runtime.decode import hf_decode, hf_groups
 from groupvit_runtime.decode_checks import check_output, check_text
 from groupvit_runtime.engines import EngineOptions, load_engine
-from groupvit_runtime.errors import BundleError, LabelError, ParityWarning, PrecisionWarning, UsageError
+from groupvit_runtime.errors import BundleError, LabelError, UsageError
 from groupvit_runtime.image_engine import ImageEngine, Prepared
 from groupvit_runtime.image_outputs import ImageOutputs
 from groupvit_runtime.image_size import check_limit
-from groupvit_runtime.manifest import DecodeName, EngineInfo, Manifest, check_decode
+from groupvit_runtime.load_checks import choose_batch_size, warn_of_failed_parity, warn_of_int8
+from groupvit_runtime.manifest import DecodeName, Manifest, check_decode
 from groupvit_runtime.open_bundle import OpenBundle, open_bundle
 from groupvit_runtime.paper import paper_decode
 from groupvit_runtime.process import OwningProcess
@@ -42,7 +41,6 @@ Observer = Callable[[Stage], AbstractContextManager[object]]
 
 BACKGROUND: Final = "background"
 
-_BATCH = 8
 _UNOBSERVED: Final = nullcontext()
 
 
@@ -71,11 +69,14 @@ class Segmenter:
         self._observe = observe or _unobserved
         self._bundle = bundle
         self._options = options
-        _warn_of_failed_parity(bundle.manifest)
-        _warn_of_int8(bundle.manifest, options.device)
+        warn_of_failed_parity(bundle.manifest)
+        warn_of_int8(bundle.manifest, options.device)
         self._decode: DecodeName = check_decode(decode or bundle.manifest.decode.default)
+        if self._decode == "paper":
+            # Refused before anything long, not at the first image.
+            self._paper_decode()
         image = bundle.manifest.engine("image")
-        self._batch_size = _batch_size(batch_size, image)
+        self._batch_size = choose_batch_size(batch_size, image)
         self._image = ImageEngine(image, load_engine(image, bundle.root, options))
         self._image.check_serves(self._decode, bundle.manifest.preprocessing)
         self._vocabularies = Vocabularies(bundle, options)
@@ -380,36 +381,6 @@ def _reopened(source: Path, fingerprint: str, arguments: dict[str, Any]) -> Segm
             fix="put that bundle there, or load the segmenter where it is used",
         )
     return segmenter
-
-
-def _batch_size(wanted: int | None, engine: EngineInfo) -> int:
-    limit = engine.max_batch
-    if wanted is None:
-        return min(_BATCH, limit or _BATCH)
-    if wanted < 1 or (limit is not None and wanted > limit):
-        raise UsageError(
-            "the engine cannot run batches of this size",
-            got=wanted,
-            expected="1 or more" if limit is None else f"1 to {limit}, the profile of the engine",
-            fix="a batch size within it" + ("" if limit is None else ", or export with a larger --batch"),
-        )
-    return wanted
-
-
-def _warn_of_failed_parity(manifest: Manifest) -> None:
-    if manifest.verdict == "FAIL":
-        warnings.warn(
-            f"bundle {manifest.name!r} was exported although it does not equal the reference. "
-            "Look into it with: groupvit verify BUNDLE --bisect",
-            ParityWarning,
-            stacklevel=4,
-        )
-
-
-def _warn_of_int8(manifest: Manifest, device: str | None) -> None:
-    caution = int8_caution(manifest.name, manifest.engine("image"), device, this_instruction_set())
-    if caution is not None:
-        warnings.warn(caution, PrecisionWarning, stacklevel=4)
 
 
 def _unobserved(stage: Stage) -> AbstractContextManager[object]:

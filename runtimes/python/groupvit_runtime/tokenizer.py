@@ -32,7 +32,7 @@ class Tokenizer:
 
     def __init__(self, path: Path, *, max_length: int, pad_id: int, nvlabs_cleaning: bool = False) -> None:
         try:
-            self._tokenizer = _Tokenizer.from_file(str(path))
+            self._tokenizer = _Tokenizer.from_buffer(path.read_bytes())
         except Exception as error:
             raise BundleError(
                 "the tokenizer cannot be read",

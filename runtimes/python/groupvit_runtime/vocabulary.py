@@ -14,7 +14,7 @@ from safetensors.numpy import save
 
 from groupvit_runtime import strict_json
 from groupvit_runtime.errors import BundleError, LabelError
-from groupvit_runtime.files import write_atomically
+from groupvit_runtime.files import utf8_path, write_atomically
 from groupvit_runtime.serialize import from_json
 
 _FORMAT = "groupvit-vocabulary-1"
@@ -81,7 +81,7 @@ class Vocabulary:
             LabelError: it is missing or no vocabulary.
         """
         try:
-            with safe_open(path, framework="numpy") as file:
+            with utf8_path(path) as name, safe_open(name, framework="numpy") as file:
                 metadata = file.metadata() or {}
                 if metadata.get("format") != _FORMAT:
                     raise LabelError(

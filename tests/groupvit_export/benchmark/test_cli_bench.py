@@ -20,7 +20,7 @@ from groupvit_export.cli import main
 from groupvit_runtime.engines.onnxruntime import OnnxRuntimeEngine
 from groupvit_runtime.install_hint import install_hint
 
-QUICK = ["--rounds", "3", "--cold", "0", "--warm-up", "1", "--size", "own", "--threads", "1", "--quiet"]
+QUICK = ["--rounds", "3", "--cold", "0", "--warm-up", "1", "--size", "own", "--threads", "1"]
 
 
 @pytest.fixture
@@ -68,6 +68,19 @@ def test_two_bundles_in_every_setting(
     assert "too few for a p99" in out
     assert "data:image/svg+xml" in page.read_text() and str(page) in err
     assert {path.name for path in tmp_path.iterdir()} == {"bench.jsonl", "bench.html"}
+
+
+def test_quiet_prints_only_what_became_slower(
+    onnx: str, make_record: Callable[..., Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = tmp_path / "bench.jsonl"
+    assert main(["bench", onnx, *QUICK, "--json", str(records), "--quiet"]) == 0
+    files = files_of(make_record, tmp_path, 10.0, 14.0)
+    compare = ["bench", *files, "--compare", "--quiet"]
+    assert main([*compare, "--max-regression", "60"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert main([*compare, "--max-regression", "5"]) == 3
+    assert "slower" in capsys.readouterr().out
 
 
 def test_a_rate_streams_and_the_paper_decode(onnx: str, tmp_path: Path) -> None:

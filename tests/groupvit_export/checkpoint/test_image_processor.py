@@ -17,6 +17,8 @@ from PIL import Image
 
 from groupvit_export.checkpoint import preprocessor
 from groupvit_export.checkpoint.load import load_checkpoint
+from groupvit_export.checkpoint.notes import AssumedSettings
+from groupvit_export.checkpoint.words import preprocessing_words
 from groupvit_export.cli import main
 from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_export.errors import CheckpointError
@@ -52,6 +54,11 @@ def save_processor(folder: Path, processor: Any = None, **settings: Any) -> Path
     both.save_pretrained(folder)
     assert (folder / NESTED).is_file() and not (folder / FLAT).exists()
     return folder
+
+
+def said_of(folder: Path | None) -> list[str]:
+    """What is assumed of a checkpoint's preprocessing, or not followed, in words."""
+    return [*map(preprocessing_words, preprocessor.read_preprocessing(folder, (SIDE, SIDE)).notes)]
 
 
 def save_all(folder: Path, **settings: Any) -> Path:
@@ -148,7 +155,7 @@ def test_a_square_image_loses_nothing_by_the_crop(
 def test_a_geometry_that_a_label_map_cannot_have_is_named(
     tmp_path: Path, settings: dict[str, Any], said: str
 ) -> None:
-    (note,) = preprocessor.read_preprocessing(save_processor(tmp_path, **settings), (SIDE, SIDE)).notes
+    (note,) = said_of(save_processor(tmp_path, **settings))
     assert note.startswith(NESTED) and said in note and f"whole image to {SIDE}x{SIDE}" in note
     assert "\n" not in note
 
@@ -168,7 +175,7 @@ def test_where_both_files_are_the_nested_settings_win_and_it_is_said(tmp_path: P
     save_processor(tmp_path, **WHOLE, image_mean=0.25, resample=2)
     image_processor(**WHOLE, image_mean=0.75, resample=3).save_pretrained(tmp_path)
     assert_same_pixels(ours(tmp_path, noise(50, 70)), theirs(tmp_path, noise(50, 70)))
-    (note,) = preprocessor.read_preprocessing(tmp_path, (SIDE, SIDE)).notes
+    (note,) = said_of(tmp_path)
     assert f"{NESTED} and {FLAT} disagree on filter, mean" in note
     assert f"{NESTED} was followed" in note
 
@@ -176,7 +183,7 @@ def test_where_both_files_are_the_nested_settings_win_and_it_is_said(tmp_path: P
 def test_two_files_that_say_the_same_are_not_mentioned(tmp_path: Path) -> None:
     save_processor(tmp_path, **WHOLE)
     image_processor(**WHOLE).save_pretrained(tmp_path)
-    assert preprocessor.read_preprocessing(tmp_path, (SIDE, SIDE)).notes == ()
+    assert said_of(tmp_path) == []
 
 
 def test_the_file_that_loses_need_not_be_readable(tmp_path: Path) -> None:
@@ -184,7 +191,7 @@ def test_the_file_that_loses_need_not_be_readable(tmp_path: Path) -> None:
     (tmp_path / FLAT).write_text("{")
     read = preprocessor.read_preprocessing(tmp_path, (SIDE, SIDE))
     assert read.contracts.hf.mean == (0.25, 0.25, 0.25)
-    assert FLAT in read.notes[0] and "cannot be followed" in read.notes[0]
+    assert FLAT in said_of(tmp_path)[0] and "cannot be followed" in said_of(tmp_path)[0]
 
 
 @pytest.mark.parametrize("nested", [{"processor_class": "CLIPProcessor"}, {"image_processor": None}])
@@ -193,17 +200,18 @@ def test_a_processor_file_without_image_settings_leaves_them_to_the_other(
 ) -> None:
     (tmp_path / "config.json").write_text((DEMO_CHECKPOINT / "config.json").read_text())
     (tmp_path / NESTED).write_text(json.dumps(nested))
-    assert "assumes ImageNet's" in preprocessor.read_preprocessing(tmp_path, (SIDE, SIDE)).notes[0]
+    assert "assumes ImageNet's" in said_of(tmp_path)[0]
     image_processor(**WHOLE, image_mean=0.75).save_pretrained(tmp_path)
     assert_same_pixels(ours(tmp_path, noise(50, 70)), theirs(tmp_path, noise(50, 70)))
-    assert preprocessor.read_preprocessing(tmp_path, (SIDE, SIDE)).notes == ()
+    assert said_of(tmp_path) == []
 
 
 @pytest.mark.parametrize("single_file", [False, True])
 def test_what_is_assumed_without_any_file_is_said_in_a_line(tmp_path: Path, single_file: bool) -> None:
-    read = preprocessor.read_preprocessing(None if single_file else tmp_path, (SIDE, SIDE))
+    folder = None if single_file else tmp_path
+    read = preprocessor.read_preprocessing(folder, (SIDE, SIDE))
     assert (read.contracts.hf.mean, read.contracts.hf.std) == (IMAGENET_MEAN, IMAGENET_STD)
-    (note,) = read.notes
+    (note,) = said_of(folder)
     assert "assumes ImageNet's mean and std" in note and "bilinear" in note and "\n" not in note
 
 
@@ -347,7 +355,7 @@ def test_an_assumption_is_said_by_export_and_verify_and_found_where_it_is_wrong(
     images.mkdir()
     shutil.copy(scenes.image(0), images)
     passed = verify_bundle(bundle, VerifyOptions(images=images)).report
-    assert passed.verdict == "PASS" and any("assumes ImageNet's" in note for note in passed.notes)
+    assert passed.verdict == "PASS" and passed.notes == (AssumedSettings(single_file=False),)
     failed = verify_bundle(bundle, VerifyOptions(images=images, against=str(saved))).report
     assert failed.verdict == "FAIL"
     assert any(finding.row.slug == "pixel_values" for finding in failed.findings)

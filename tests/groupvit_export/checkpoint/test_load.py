@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 from checkpoints import assert_holds, assert_refused, rewrite
+from nvlabs_names import from_canonical
 from safetensors.torch import load_file, save_file
 
-from groupvit_export.checkpoint import nvlabs
 from groupvit_export.checkpoint.load import build_model, load_checkpoint, load_recorded
 from groupvit_export.model import GroupViTModel
 from groupvit_export.model.config import GroupViTTextConfig
@@ -83,7 +83,7 @@ def test_safetensors_win_over_pickles(folder):
 
 @pytest.mark.parametrize("wrap", ["bare", "model", "state_dict"])
 def test_nvlabs_file(wrap, config, weights, tmp_path):
-    published = nvlabs.from_canonical(weights)
+    published = from_canonical(weights)
     published["multi_label_logit_scale"] = torch.tensor(2.0)
     path = tmp_path / "groupvit.pth"
     torch.save(published if wrap == "bare" else {wrap: published, "epoch": 29}, path)
@@ -98,7 +98,7 @@ def test_nvlabs_file(wrap, config, weights, tmp_path):
 @pytest.mark.parametrize("prefix", ["module.", "model.", "model.module.", "_orig_mod."])
 def test_what_a_wrapper_put_before_every_name_is_left_out(prefix, weights, folder, tmp_path):
     expected = load_checkpoint(folder).fingerprint
-    published = {f"{prefix}{name}": value for name, value in nvlabs.from_canonical(weights).items()}
+    published = {f"{prefix}{name}": value for name, value in from_canonical(weights).items()}
     torch.save({"model": published}, tmp_path / "groupvit.pth")
     checkpoint = load_checkpoint(tmp_path / "groupvit.pth")
     assert checkpoint.fingerprint == expected
@@ -108,7 +108,7 @@ def test_what_a_wrapper_put_before_every_name_is_left_out(prefix, weights, folde
 
 
 def test_entries_between_the_weights_that_are_no_tensors(weights, folder, tmp_path):
-    published = {**nvlabs.from_canonical(weights), "epoch": 3, "name": "run", 7: torch.zeros(1)}
+    published = {**from_canonical(weights), "epoch": 3, "name": "run", 7: torch.zeros(1)}
     for number, content in enumerate((published, {"state_dict": published})):
         torch.save(content, tmp_path / f"{number}.pth")
         assert load_checkpoint(tmp_path / f"{number}.pth").fingerprint == load_checkpoint(folder).fingerprint
@@ -131,7 +131,7 @@ def test_groups_that_are_not_as_many_as_group_tokens(config, tmp_path):
         config.vision_config, num_group_tokens=(6, 3), num_output_groups=(5, 2), depths=(1, 1)
     )
     weights = GroupViTModel(config.replace(vision_config=vision)).state_dict()
-    published = nvlabs.from_canonical(weights)
+    published = from_canonical(weights)
     assert published["img_encoder.layers.1.group_projector.1.fc1.weight"].shape[1] == 6
     torch.save({"model": published}, tmp_path / "groupvit.pth")
     checkpoint = load_checkpoint(tmp_path / "groupvit.pth")
@@ -142,7 +142,7 @@ def test_groups_that_are_not_as_many_as_group_tokens(config, tmp_path):
 def test_images_that_are_not_square_need_a_configuration(config, tmp_path):
     """64x16 pixels have as many patches as 32x32."""
     tall = config.replace(vision_config=dataclasses.replace(config.vision_config, image_size=(64, 16)))
-    torch.save({"model": nvlabs.from_canonical(GroupViTModel(tall).state_dict())}, tmp_path / "groupvit.pth")
+    torch.save({"model": from_canonical(GroupViTModel(tall).state_dict())}, tmp_path / "groupvit.pth")
     tall.to_json_file(tmp_path / "tall.json")
     assert load_checkpoint(tmp_path / "groupvit.pth", config=tmp_path / "tall.json").config == tall
     (note,) = load_checkpoint(tmp_path / "groupvit.pth").notes
@@ -150,7 +150,7 @@ def test_images_that_are_not_square_need_a_configuration(config, tmp_path):
 
 
 def test_nvlabs_file_with_a_configuration(config, weights, tmp_path):
-    torch.save({"model": nvlabs.from_canonical(weights)}, tmp_path / "groupvit.pth")
+    torch.save({"model": from_canonical(weights)}, tmp_path / "groupvit.pth")
     given = config.replace(output_segmentation=True)
     given.to_json_file(tmp_path / "given.json")
     checkpoint = load_checkpoint(tmp_path / "groupvit.pth", config=tmp_path / "given.json")
@@ -193,7 +193,7 @@ def test_known_keys_that_are_no_weights(folder, weights):
 def test_fingerprint_is_of_the_weights_not_of_the_file(folder, weights, tmp_path):
     fingerprint = load_checkpoint(folder).fingerprint
     assert len(fingerprint) == 64
-    torch.save({"model": nvlabs.from_canonical(weights)}, tmp_path / "groupvit.pth")
+    torch.save({"model": from_canonical(weights)}, tmp_path / "groupvit.pth")
     assert load_checkpoint(tmp_path / "groupvit.pth").fingerprint == fingerprint
     changed = {name: value.clone() for name, value in weights.items()}
     # A counter of training steps, which no output depends on.

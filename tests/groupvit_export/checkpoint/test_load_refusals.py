@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from checkpoints import assert_refused, rewrite
+from nvlabs_names import from_canonical
 
-from groupvit_export.checkpoint import nvlabs
+from groupvit_export.checkpoint.load import load_checkpoint
 
 
 @pytest.mark.parametrize(
@@ -55,7 +58,7 @@ def test_truncated_safetensors(keep, folder):
 @pytest.mark.parametrize("content", ["empty", "half", "garbage"])
 def test_damaged_pickle(content, weights, tmp_path):
     path = tmp_path / "groupvit.pth"
-    torch.save({"model": nvlabs.from_canonical(weights)}, path)
+    torch.save({"model": from_canonical(weights)}, path)
     data = path.read_bytes()
     path.write_bytes({"empty": b"", "half": data[: len(data) // 2], "garbage": b"garbage" * 99}[content])
     error = assert_refused(path, "groupvit.pth cannot be read")
@@ -89,6 +92,22 @@ def test_the_recipe_for_objects_runs_wherever_it_is_pasted(key, weights, tmp_pat
     exec(error.fix.partition(":\n")[2], {})
     written = torch.load(home / "groupvit-weights.pth", weights_only=True)["model"]
     assert written.keys() == weights.keys()
+
+
+def test_the_recipe_for_a_configuration_beside_the_weights(weights, folder, tmp_path):
+    omegaconf = pytest.importorskip("omegaconf", reason="OmegaConf is not installed: pip install omegaconf")
+    beside = omegaconf.OmegaConf.create({"model": {"depths": [6, 3, 3]}, "lr": "${oc.env:LR,0.1}"})
+    torch.save({"state_dict": weights, "config": beside, "epoch": 3}, tmp_path / "groupvit.pth")
+    error = assert_refused(tmp_path / "groupvit.pth", "omegaconf.dictconfig.DictConfig", "could run any code")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    recipe = error.fix.partition(":\n")[2]
+    # Line by line, as a prompt takes it.
+    subprocess.run([sys.executable, "-i", "-q"], input=recipe + "\n", text=True, cwd=elsewhere, check=True)
+    found = load_checkpoint(tmp_path / "groupvit-weights.pth", config=folder / "config.json")
+    torch.save({"model": weights}, tmp_path / "plain.pth")
+    plain = load_checkpoint(tmp_path / "plain.pth", config=folder / "config.json")
+    assert found.fingerprint == plain.fingerprint
 
 
 def test_weights_of_several_models(weights, tmp_path):
@@ -149,7 +168,7 @@ def test_too_large_for_float32(folder, weights):
 
 
 def test_nvlabs_file_with_a_missing_third_of_a_projection(weights, tmp_path):
-    published = nvlabs.from_canonical(weights)
+    published = from_canonical(weights)
     name = "img_encoder.layers.0.blocks.0.attn.qkv.weight"
     published[name] = published[name][:128]
     torch.save({"model": published}, tmp_path / "groupvit.pth")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
+import sys
+import threading
 
 import pytest
 
-from groupvit_export.cli.progress import BenchProgress, EvalProgress, ShareProgress
+from groupvit_export.cli.progress import BenchProgress, EvalProgress, ShareProgress, StatusBar
+from groupvit_export.cli.step_progress import StepProgress
 
 
 class Terminal(io.StringIO):
@@ -132,10 +136,21 @@ def test_hours() -> None:
     stream = io.StringIO()
     clock = Clock()
     progress = EvalProgress(stream, clock=clock)
-    progress.begin(0, 1001)
+    progress.begin(0, 20020)
     clock.now += 10
-    progress.update(1, 0, lambda: None)
+    progress.update(20, 0, lambda: None)
     assert "2:46:40 left" in stream.getvalue()
+
+
+@pytest.mark.parametrize(("total", "enough"), [(4, 1), (100, 5), (10000, 20)])
+def test_the_first_images_foretell_nothing(total: int, enough: int) -> None:
+    clock, stream = Clock(), io.StringIO()
+    progress = EvalProgress(stream, clock=clock)
+    progress.begin(0, total)
+    for finished in range(1, enough + 1):
+        clock.now += 10
+        progress.update(finished, 0, lambda: None)
+    assert ["left" in line for line in stream.getvalue().splitlines()] == [False] * (enough - 1) + [True]
 
 
 def test_a_share_is_told_after_two_seconds() -> None:
@@ -179,3 +194,99 @@ def test_a_small_share_foretells_nothing() -> None:
     clock.now += 20
     progress("quantize", 0.05, 40.0)
     assert stream.getvalue().endswith("  5 % quantize, about 12:40 left\n")
+
+
+def test_a_step_that_says_nothing_is_told_by_its_time() -> None:
+    clock, stream = Clock(), io.StringIO()
+    progress = StepProgress(stream, clock=clock)
+    progress("compile", 0.0, 0.0)
+    for seconds in (1, 8, 1, 5, 5):
+        clock.now += seconds
+        progress.look()
+    progress("compile", 1.0, 20.0)
+    clock.now += 20
+    progress.look()
+    assert stream.getvalue() == "compile, 0:10 so far\ncompile, 0:20 so far\n"
+
+
+def test_a_share_inside_a_step_says_more_than_its_time() -> None:
+    clock, stream = Clock(), io.StringIO()
+    progress = StepProgress(stream, clock=clock)
+    progress("quantize", 0.0, 0.0)
+    for share in (0.25, 0.5, 0.75, 1.0):
+        clock.now += 9
+        progress("take ranges", share, 36 * share)
+        progress.look()
+    clock.now += 9
+    progress.look()
+    clock.now += 9
+    progress.look()
+    assert stream.getvalue().splitlines() == [
+        " 50 % take ranges, about 0:18 left",
+        "quantize, 0:54 so far",
+    ]
+
+
+def test_a_silent_step_is_a_bar_without_an_end_on_a_terminal() -> None:
+    clock, stream = Clock(), Terminal()
+    progress = StepProgress(stream, clock=clock)
+    progress("compile", 0.0, 0.0)
+    clock.now += 3
+    progress.look()
+    assert re.search(r"━+ +compile, 0:03 so far", seen(stream)) and "%" not in seen(stream)
+    progress.note("done")
+    assert seen(stream).strip() == "done"
+
+
+@pytest.mark.parametrize("encoding", ["cp437", "cp1252", "ascii", "utf-8"])
+def test_a_bar_on_a_console_of_another_encoding(encoding: str) -> None:
+    class Console(io.TextIOWrapper):
+        def isatty(self) -> bool:
+            return True
+
+    written = io.BytesIO()
+    clock, stream = Clock(), Console(written, encoding, "strict", write_through=True)
+    bar = ShareProgress(stream, clock=clock)
+    clock.now += 10
+    bar("quantize", 0.5, 10.0)
+    clock.now += 10
+    bar.waits("compile", 20.0)
+    bar.end()
+    text = written.getvalue().decode(encoding)
+    assert "50 % quantize, about 0:10 left" in text and "compile, 0:20 so far" in text
+
+
+def test_a_thread_looks_meanwhile_and_ends() -> None:
+    clock, told = Clock(), threading.Event()
+
+    class Stream(io.StringIO):
+        def write(self, text: str) -> int:
+            told.set()
+            return super().write(text)
+
+    stream = Stream()
+    with StepProgress(stream, clock=clock) as progress:
+        progress("compile", 0.0, 0.0)
+        clock.now += 10
+        assert told.wait(60)
+    assert stream.getvalue() == "compile, 0:10 so far\n"
+    assert "groupvit-progress" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_quiet_step_has_no_thread() -> None:
+    stream = io.StringIO()
+    with StepProgress(stream, quiet=True, clock=Clock()) as progress:
+        progress("compile", 0.0, 0.0)
+        progress.note("line")
+        assert "groupvit-progress" not in [thread.name for thread in threading.enumerate()]
+    assert stream.getvalue() == ""
+
+
+def test_a_bar_that_begins_while_output_is_redirected_leaves_it_alone() -> None:
+    """As while a graph is captured: another thread draws, and output is put back before the bar ends."""
+    streams = sys.stdout, sys.stderr
+    bar = StatusBar(Terminal())
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        bar.show(0.5, "half")
+    bar.end()
+    assert (sys.stdout, sys.stderr) == streams

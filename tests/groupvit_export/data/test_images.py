@@ -62,6 +62,22 @@ def test_many_images_are_thinned_out_evenly(tmp_path: Path, masks: bool) -> None
     assert (found.truth is not None) == masks
 
 
+def test_masks_of_images_that_are_shown_turned_are_remarked_on(tmp_path: Path) -> None:
+    _write(tmp_path / "images", 2, size=(8, 8))
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "classes.txt").write_text("boat\n")
+    for index in range(2):
+        Image.new("L", (8, 8)).save(tmp_path / "masks" / f"{index:03}.png")
+    assert read_images(tmp_path).cautions == ()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (8, 8)).save(tmp_path / "images" / "001.png", exif=exif)
+    (line,) = read_images(tmp_path).cautions
+    assert line.startswith("1 of 2 images has an EXIF orientation: masks are taken to be upright")
+    # Without masks nothing can lie otherwise.
+    assert read_images(tmp_path / "images").cautions == ()
+
+
 @pytest.mark.parametrize("kind", ["missing", "empty", "damaged", "no classes"])
 def test_what_cannot_be_used_is_refused(tmp_path: Path, kind: str) -> None:
     folder = tmp_path / "images"

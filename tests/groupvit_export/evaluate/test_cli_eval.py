@@ -146,6 +146,19 @@ def test_as_json_the_report_is_one_line(
     assert json.loads(line) == report_of(tmp_path)
 
 
+def test_quiet_prints_only_what_failed(
+    bundle: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = str(tmp_path / "page.html")
+    assert main(command(bundle, root, tmp_path / "out", "--quiet", "--html", page)) == 0
+    assert capsys.readouterr() == ("", "")
+    copy = Path(shutil.copytree(root, tmp_path / "data"))
+    (copy / "images" / "1.png").write_bytes(b"")
+    assert main(command(bundle, copy, tmp_path / "failed", "--quiet")) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("groupvit: error: ") and "1.png" in err and "mIoU" not in err
+
+
 def test_other_settings_are_refused_until_forced(
     bundle: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -63,7 +63,6 @@ def go(bundle: Path, root: Path, output: Path, *more: str, code: int = 0) -> dic
         str(root),
         "-o",
         str(output),
-        "--quiet",
     ]
     assert main([*arguments, *more]) == code
     value: dict[str, Any] = json.loads((output / "report.json").read_text(), parse_constant=pytest.fail)

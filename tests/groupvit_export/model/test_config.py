@@ -114,7 +114,6 @@ def test_round_trip_and_equal_files(other, tmp_path):
 def test_the_shipped_checkpoint():
     config = GroupViTConfig.from_json_file(str(files("groupvit_export") / "data" / "demo" / "config.json"))
     assert config.vision_config.patch_grid == (14, 14)
-    assert config.vision_config.num_final_groups == 12
     assert config.text_config.eos_token_id == 29
 
 
@@ -149,7 +148,6 @@ def test_properties():
     assert vision.num_patches == 196
     assert vision.assign_mlp_dims == (192, 1536)
     assert vision.grouping_stages == (0, 1)
-    assert vision.num_final_groups == 8
     assert [vision.has_group_projector(stage) for stage in range(3)] == [False, True, False]
     assert vision.head_dim == GroupViTConfig().text_config.head_dim == 64
     assert GroupViTVisionConfig(image_size=[224, 448]).patch_grid == (14, 28)

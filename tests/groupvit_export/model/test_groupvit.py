@@ -169,7 +169,7 @@ def test_group_features_are_projected_row_by_row(tiny, make_pair, make_inputs, d
         groups = ours.get_group_features(pixels)
         tokens = ours.vision_model(pixels).last_hidden_state
         by_hand = torch.stack([ours.visual_projection(image) for image in tokens])
-    assert groups.shape == (2, config.vision_config.num_final_groups, config.projection_dim)
+    assert groups.shape == (2, config.vision_config.num_output_groups[-1], config.projection_dim)
     assert difference(groups, by_hand) < 1e-12
 
 

@@ -14,12 +14,12 @@ import openvino
 import pytest
 import torch
 from made import provenance_of
+from nvlabs_names import from_canonical
 from planted import mean_without_eps
 
 import groupvit_export.build.graphs as graphs
 import groupvit_export.build.source as source_module
 from groupvit_export.checkpoint.load import build_model, load_checkpoint
-from groupvit_export.checkpoint.nvlabs import from_canonical
 from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_export.errors import CheckpointError, ExportError, GroupViTError, ParityError, UsageError
 from groupvit_export.pipeline.api import ExportOptions, bundle_path, export_bundle

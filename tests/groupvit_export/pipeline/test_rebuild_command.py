@@ -104,6 +104,7 @@ quantizations = st.builds(
     QuantizationOptions,
     calibration=st.none() | paths,
     budget=st.builds(LabelBudget, max_miou_drop=percents, min_agreement=percents),
+    limit=st.integers(2, 1000),
 )
 
 

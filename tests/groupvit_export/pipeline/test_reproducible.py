@@ -44,6 +44,7 @@ def one_moment(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     yield "2020-09-13T12:26:40+00:00"
 
 
+@pytest.mark.usefixtures("captures_anew")
 @pytest.mark.parametrize("target", FAST)
 def test_two_exports_differ_in_nothing_but_when_they_were_made(
     demo_bundles: Mapping[str, Path], tmp_path: Path, one_moment: str, target: str
@@ -62,6 +63,7 @@ def test_packages_are_the_same(torch_bundle: Path, tmp_path: Path) -> None:
     assert differing(torch_bundle, again(torch_bundle, tmp_path)) == {"provenance.json"}
 
 
+@pytest.mark.usefixtures("captures_anew")
 @pytest.mark.slow
 def test_all_but_the_plans_is_the_same(trt_bundles: Mapping[str, Path], tmp_path: Path) -> None:
     """TensorRT-RTX orders the outputs of a network otherwise in every build; the manifest has its hash."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from bad_bundles import edit_manifest
 from made import come_from, use_passes
@@ -22,7 +23,12 @@ from groupvit_export.cli import main
 from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_export.model import GroupViTModel
 from groupvit_export.model.config import GroupViTConfig
+from groupvit_export.provenance import read_provenance
+from groupvit_export.verification.api import VerifyOptions, verify_bundle
+from groupvit_export.verification.details import ChosenImages, TurnedImages
 from groupvit_export.verification.inputs import bundled_scenes
+from groupvit_export.verification.prepare import prepare
+from groupvit_runtime.open_bundle import open_bundle
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +84,7 @@ def test_a_failing_bundle_exits_with_3_and_says_where(
     assert result["findings"][0].startswith("onnx fp32: stage 1 logits at logits_1, ")
     assert result["divergences"]["onnx fp32"]["operator"] == "MatMul"
     check_page(page.read_text(encoding="utf-8"))
-    assert "first in onnx fp32" in page.read_text(encoding="utf-8")
+    assert "First in onnx fp32" in page.read_text(encoding="utf-8")
 
 
 def test_another_checkpoint_is_noted_and_fails(
@@ -186,12 +192,46 @@ def test_photographs_are_shrunk_and_counted(
     arguments = ["--images", str(images), "--limit", "2", "--html", str(page)]
     assert main(["verify", str(demo_bundles["onnx"]), *arguments]) in (0, 4)
     out = capsys.readouterr().out
-    assert "2 images were shrunk to 1024 pixels" in out
+    assert "2 images shrunk to 1024 pixels" in out
     assert "2 of 3 images were taken, spread evenly" in out
     assert page.read_text(encoding="utf-8").count("<figure>") == 8
 
 
+def test_fewer_images_of_the_package_and_how_far_it_is(demo_bundles: Mapping[str, Path]) -> None:
+    told: list[tuple[str, float]] = []
+    found = verify_bundle(
+        demo_bundles["onnx"],
+        VerifyOptions(limit=1),
+        report=lambda what, share, seconds: told.append((what, share)),
+    )
+    assert ChosenImages(1, 20) in found.report.notes
+    assert [len(shown) for shown in found.shown.values()] == [1]
+    examined = told[told.index(("reference in float64", 0.0)) :]
+    assert list(dict.fromkeys(what for what, _ in examined)) == [
+        "reference in float64", "encoder fp64", "torch fp32", "onnx fp32",
+    ]  # fmt: skip
+    shares = [share for _, share in examined]
+    # Whoever is told the time left by this must not be told nonsense: every phase says how far it is.
+    assert shares == sorted(shares) and shares[-1] == 1.0 and max(np.diff(shares)) < 0.25
+
+
+def test_images_that_are_shown_turned_are_noted_where_they_have_masks(
+    demo_bundles: Mapping[str, Path], tmp_path: Path
+) -> None:
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.new("RGB", (40, 30)).save(tmp_path / "images" / "a.png", exif=exif)
+    Image.new("L", (40, 30)).save(tmp_path / "masks" / "a.png")
+    (tmp_path / "classes.txt").write_text("boat\n")
+    bundle = open_bundle(demo_bundles["onnx"])
+    notes = prepare(bundle, read_provenance(bundle), VerifyOptions(images=tmp_path)).notes
+    assert notes == (TurnedImages(1, 1),)
+
+
 def test_the_package_ships_twenty_images() -> None:
     images = bundled_scenes()
-    assert len(images) == 20
+    assert len(images) == 20 and list(bundled_scenes(20)) == list(images)
+    assert len(bundled_scenes(3)) == 3 and bundled_scenes(3).keys() <= bundled_scenes(4).keys()
     assert all(rgb.shape == (224, 224, 3) for rgb in images.values())

@@ -16,9 +16,10 @@ from groupvit_export.verification.cells import risk_cell
 from groupvit_export.verification.checks.labels import LabelNoise, hf_cells, label_noise
 from groupvit_export.verification.checks.pixels import PaperBudgets
 from groupvit_export.verification.criterion import LabelCriterion
-from groupvit_export.verification.details import Counted, LabelAgreement, Part
+from groupvit_export.verification.details import Counted, LabelAgreement, LoadedEngine, Part
 from groupvit_export.verification.inputs import bundled_scenes, class_words
 from groupvit_export.verification.reference import Arrays, Reference
+from groupvit_export.verification.report import Column
 from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_export.verification.specification import ReferenceContext
 
@@ -106,7 +107,8 @@ def test_no_run_is_larger_than_the_backend_takes(limit: int | None) -> None:
         seen.append(len(pixel_values))
         return {"masks": pixel_values * 2}
 
-    backend = Backend("x", None, None, "fp32", "cpu", image, lambda ids: ids, (), max_batch=limit)
+    column = Column("x", LoadedEngine(""), None, "fp32", "cpu")
+    backend = Backend(column, image, lambda ids: ids, (), max_batch=limit)
     value = np.arange(5, dtype=np.float32)[:, None]
     np.testing.assert_array_equal(in_batches(backend, value)["masks"], value * 2)
     assert max(seen) <= (limit or 5) and sum(seen) == 5

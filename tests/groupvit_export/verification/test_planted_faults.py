@@ -11,10 +11,10 @@ import onnx
 import pytest
 import torch
 from bad_bundles import edit_manifest
+from captures import Captures
 from planted import GRAPH_FAULTS, MANIFEST_FAULTS, matrices, perturb, plant
 from verifying import demo_subject, engine_backend, examine_backends
 
-from groupvit_export.graph.capture import capture_image_encoder
 from groupvit_export.graph.encoders import ImageEncoder
 from groupvit_export.graph.passes import PASSES, apply_passes
 from groupvit_export.pipeline.api import ExportOptions, export_bundle
@@ -76,11 +76,11 @@ def test_positions_interpolated_in_another_mode(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.fixture(scope="module")
-def clean() -> onnx.ModelProto:
+def clean(of_all_workers: Path) -> onnx.ModelProto:
     subject = demo_subject()
     encoder = ImageEncoder(subject.model, subject.image_size)
     apply_passes(encoder, tuple(PASSES))
-    return capture_image_encoder(encoder)
+    return Captures(of_all_workers).image(encoder)
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,8 @@ def test_a_fault_in_the_graph_fails(
 ) -> None:
     bundle = plant(half_bundles[precision], tmp_path / "bundle", FAULTS[fault])
     backend = engine_backend(bundle, tmp_path / "cut")
-    assert backend.substitution is not None and backend.substitution.precision == precision
+    substitution = backend.column.substitution
+    assert substitution is not None and substitution.precision == precision
     report = examine_backends(demo_subject(), backend, precision=precision)
     assert report.verdict == "FAIL"
     (finding,) = report.findings

@@ -8,14 +8,14 @@ from verifying import demo_subject, examine_backends
 
 from groupvit_export.html.page import Origin
 from groupvit_export.verification.backends import eager
-from groupvit_export.verification.cells import MaxError, count_cell, information, place, risk_cell
+from groupvit_export.verification.cells import MaxError, count_cell, information, risk_cell
 from groupvit_export.verification.details import Counted, LoadedEngine, Refusal, Remark
 from groupvit_export.verification.html import html_report
-from groupvit_export.verification.report import EXIT_CODES, Cell, Column, Report, Row, broken, not_run
+from groupvit_export.verification.report import EXIT_CODES, Cell, Column, Place, Report, Row, broken, not_run
 from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_export.verification.words import finding_words, parity_summary, place_words
 
-HERE = place("case", "logits_1", (0, 3, 17))
+HERE = Place("case", "logits_1", (0, 3, 17))
 
 
 def report(*cells: Cell) -> Report:
@@ -35,7 +35,7 @@ def report(*cells: Cell) -> Report:
 
 def worst_of(value: float, budget: float, **options: bool) -> Cell:
     worst = MaxError()
-    worst.update(0.0, budget, place("another", "masks", (0,)))
+    worst.update(0.0, budget, Place("another", "masks", (0,)))
     worst.update(value, budget, HERE)
     return worst.cell(**options)
 
@@ -98,3 +98,7 @@ def test_a_page_says_when_how_and_what_its_verdict_means(verdict: str, cell: Cel
     top = page[page.index("<header") : page.index("</header>")]
     assert origin.command in top and origin.created in top and f">{verdict}</div>" in top
     assert f"{verdict}: " in page and means in page
+    assert "in 1 run, " in page
+    assert (f'class="fault">engine: {place_words(HERE)}<' in page) == (verdict == "FAIL")
+    # In the title, and beside a figure that is no pass.
+    assert page.count(f" {verdict}<") == (1 if verdict == "PASS" else 2)

@@ -46,16 +46,16 @@ def test_another_number_of_threads(demo_bundles: Mapping[str, Path], tmp_path: P
 
 def test_folded_projections_and_none(tmp_path: Path) -> None:
     subject = demo_subject()
-    columns = [
+    folded, plain = (
         encoder_in_float64(subject.model, subject.image_size, passes) for passes in (tuple(PASSES), ())
-    ]
-    columns[1] = replace(columns[1], name="without passes")
-    report = examine_backends(subject, *columns, eager(subject.model, "fp32"))
+    )
+    plain = replace(plain, column=replace(plain.column, name="without passes"))
+    report = examine_backends(subject, folded, plain, eager(subject.model, "fp32"))
     assert report.verdict == "PASS", report.findings
     # What is multiplied beforehand is rounded to float32 once; nothing else differs from the reference.
-    for column in columns:
-        assert report.cell("masks", column.name).value < 1e-6
-        assert report.cell("text_embeds", column.name).value == 0
+    for name in (folded.column.name, plain.column.name):
+        assert report.cell("masks", name).value < 1e-6
+        assert report.cell("text_embeds", name).value == 0
 
 
 @pytest.mark.parametrize("level", ["ORT_DISABLE_ALL", "ORT_ENABLE_BASIC", "ORT_ENABLE_ALL"])

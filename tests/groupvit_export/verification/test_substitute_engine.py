@@ -104,7 +104,7 @@ def test_a_device_that_is_asked_for_is_not_replaced(trt_bundles: Mapping[str, Pa
 
 
 def test_engines_that_run_here_are_not_replaced(demo_bundle: Path, tmp_path: Path) -> None:
-    assert engine_backend(demo_bundle, tmp_path).substitution is None
+    assert engine_backend(demo_bundle, tmp_path).column.substitution is None
 
 
 def test_a_fault_in_the_graph_of_a_plan_is_found(trt_bundles: Mapping[str, Path], tmp_path: Path) -> None:

@@ -12,20 +12,36 @@ from typing import get_args
 
 import pytest
 
+import groupvit_export.checkpoint.words as checkpoint_words
 import groupvit_export.targets.words as target_words
 import groupvit_export.verification.detail_words as detail_words
 import groupvit_export.verification.words as words
+from groupvit_export.checkpoint.notes import (
+    AssumedSettings,
+    DifferingSettings,
+    NotCropped,
+    PreprocessingNote,
+    UnreadableSettings,
+)
 from groupvit_export.cli.matrix import matrix, verdict_lines
 from groupvit_export.cli.tables import plain
 from groupvit_export.html.page import Origin
 from groupvit_export.metrics.budget import LabelBudget
 from groupvit_export.metrics.judge import Quality
-from groupvit_export.targets.inspection import Missing, MissingPart, Substitution
+from groupvit_export.targets.inspection import (
+    DecisionFault,
+    Missing,
+    MissingPart,
+    Substitution,
+    WrongDecision,
+)
 from groupvit_export.verification.api import Verification
 from groupvit_export.verification.bisect import FirstDivergence
-from groupvit_export.verification.cells import count_cell, information, place, risk_cell
+from groupvit_export.verification.cells import count_cell, information, risk_cell
 from groupvit_export.verification.details import (
     BatchAndAlone,
+    Caution,
+    ChosenImages,
     Computation,
     Counted,
     Detail,
@@ -36,17 +52,21 @@ from groupvit_export.verification.details import (
     LayerNorms,
     LoadedEngine,
     MeanIoUs,
+    Note,
+    OtherCheckpoint,
     Part,
     PixelsAsFp32,
     Refusal,
     Remark,
     Repeats,
+    ShrunkImages,
     Total,
+    TurnedImages,
     WrongDecisions,
 )
 from groupvit_export.verification.html import html_report
 from groupvit_export.verification.int8_criteria import apply_int8_criteria, label_cells
-from groupvit_export.verification.report import Cell, Column, Report, Row, broken, not_run, settled
+from groupvit_export.verification.report import Cell, Column, Place, Report, Row, broken, not_run, settled
 from groupvit_export.verification.rows import ROWS, BudgetSource, RowKey, RowKind, Scope, in_order
 
 FP32 = Quality(miou=80.0, agreement=100.0)
@@ -59,7 +79,7 @@ DETAILS = (
     *(Part(0, 196, of) for of in list(Counted)[3:]),
     Differences((Difference("logit_scale", 2.0, 2.5),)),
     LayerNorms(30, 30, 1_000),
-    WrongDecisions(((1, "decides on HALF"),)),
+    *(WrongDecisions((WrongDecision(1, fault, ("HALF",)),)) for fault in DecisionFault),
     GraphLabels(1, 50_176, 2),
     AGREEMENT,
     replace(AGREEMENT, eager=0.3, too_noisy=True),
@@ -69,6 +89,18 @@ DETAILS = (
     MeanIoUs(79.5, 80.0),
 )
 """Everything that a cell can say."""
+NOTES = (
+    *Caution,
+    OtherCheckpoint("a" * 64, "b" * 64),
+    ShrunkImages(3),
+    ChosenImages(100, 1_000),
+    TurnedImages(2, 40),
+    AssumedSettings(single_file=True),
+    NotCropped("preprocessor_config.json", 224, (224, 224), (448, 448)),
+    UnreadableSettings("a list"),
+    DifferingSettings(("mean", "std")),
+)
+"""Everything that a report can say of itself."""
 FOUND = FirstDivergence(3, 9, "Gelu", "gelu_3", "gelu_3_output", ("x",), 0.5, 1e-6, (0, 2))
 
 
@@ -99,7 +131,7 @@ def report(precision: str, **cells: Cell) -> Report:
     ]
     substitution = Substitution("trt", precision, "no driver")
     columns = (Column("engine", LoadedEngine("runtime, CPU"), "onnx", precision, "cpu", substitution),)
-    made = Report("bundle", "checkpoint", columns, tuple(rows), ("batch 1",), ("a note",), 1.0)
+    made = Report("bundle", "checkpoint", columns, tuple(rows), ("batch 1",), NOTES, 1.0)
     if precision != "int8":
         return made
     return apply_int8_criteria(
@@ -107,7 +139,7 @@ def report(precision: str, **cells: Cell) -> Report:
     )
 
 
-HERE = place("batch 1", "logits_1", (0, 3, 17))
+HERE = Place("batch 1", "logits_1", (0, 3, 17))
 FLIPPED, REFUSED = Part(2, 196, Counted.FLIPPED_TOKENS), Refusal("too far")
 UNSURE = risk_cell(9, 10, 0.05, Counted.IMAGE_TOKENS)
 REPORTS = {
@@ -152,6 +184,7 @@ TABLES = (
     (words, "AXES"),
     (detail_words, "DETAIL_WORDS"),
     (detail_words, "COMPUTATION_WORDS"),
+    (detail_words, "NOTE_WORDS"),
     (detail_words, "DIVERGENCE_WORDS"),
     (target_words, "SUBSTITUTE_WORDS"),
 )
@@ -163,6 +196,7 @@ def rename_every_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
         "AXES": {},
         "DETAIL_WORDS": dict.fromkeys(detail_words.DETAIL_WORDS, lambda detail: "gibberish"),
         "COMPUTATION_WORDS": dict.fromkeys(detail_words.COMPUTATION_WORDS, lambda found: "gibberish"),
+        "NOTE_WORDS": dict.fromkeys(detail_words.NOTE_WORDS, lambda note: "gibberish"),
         "DIVERGENCE_WORDS": "gibberish",
         "SUBSTITUTE_WORDS": "gibberish",
     }
@@ -192,6 +226,7 @@ def test_no_verdict_depends_on_a_sentence(monkeypatch: pytest.MonkeyPatch, name:
         *(detail_words.detail_words(cell.detail) for row in given.rows for cell in row.cells.values()),
         *(detail_words.computation_words(column.computation) for column in given.columns),
         *(words.row_about(row.key) for row in given.rows),
+        *map(detail_words.note_words, given.notes),
         "the trt engine itself was not run: no driver",
         "node 3 of 9: Gelu",
     } - {""}
@@ -209,7 +244,12 @@ def test_everything_that_a_cell_or_a_column_can_say_has_words() -> None:
     assert {type(detail) for detail in DETAILS} == set(detail_words.DETAIL_WORDS) == set(get_args(Detail))
     assert set(detail_words.COMPUTATION_WORDS) == set(get_args(Computation))
     assert set(detail_words.REMARK_WORDS) == set(Remark) and set(detail_words.COUNTED_WORDS) == set(Counted)
+    assert {type(note) for note in NOTES} == set(detail_words.NOTE_WORDS) == set(get_args(Note))
+    assert set(detail_words.CAUTION_WORDS) == set(Caution)
+    assert set(checkpoint_words.PREPROCESSING_WORDS) == set(get_args(PreprocessingNote))
     assert set(target_words.MISSING_WORDS) == set(MissingPart)
+    assert set(target_words.DECISION_WORDS) == set(DecisionFault)
+    assert len(set(map(detail_words.note_words, NOTES))) == len(NOTES)
     assert len({detail_words.detail_words(detail) for detail in DETAILS}) == len(DETAILS)
 
 

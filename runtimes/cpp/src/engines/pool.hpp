@@ -7,14 +7,15 @@
 #include <cstddef>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <utility>
 #include <vector>
+
+#include "../processors.hpp"
 
 namespace groupvit::detail {
 
 // Calls at once of an engine without streams: each occupies the thread that it came on, so more are not faster.
-inline std::size_t calls_at_once() { return std::max(std::thread::hardware_concurrency(), 1u); }
+inline std::size_t calls_at_once() { return usable_cores(); }
 
 template <class T>
 class Pool {

@@ -12,6 +12,7 @@ from groupvit_runtime.engines import EngineOptions, Tensors
 from groupvit_runtime.engines.failure import load_failed, run_failed
 from groupvit_runtime.engines.turns import calls_at_once
 from groupvit_runtime.errors import EngineError
+from groupvit_runtime.files import utf8_path
 from groupvit_runtime.install_hint import onnxruntime_gpu_hint
 from groupvit_runtime.manifest import EngineInfo
 from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime as ort
@@ -55,9 +56,10 @@ class OnnxRuntimeEngine:
             # unsigned, whose products do not; with VNNI it costs nothing, and gives the same bits.
             session_options.add_session_config_entry("session.x64quantprecision", "1")
         try:
-            self._session = ort.InferenceSession(
-                path, session_options, providers=[(provider, _PROVIDER_OPTIONS[device])]
-            )
+            with utf8_path(path) as name:
+                self._session = ort.InferenceSession(
+                    name, session_options, providers=[(provider, _PROVIDER_OPTIONS[device])]
+                )
         except Exception as error:
             raise load_failed(
                 f"ONNX Runtime {ort.__version__}",

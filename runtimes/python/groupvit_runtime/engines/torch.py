@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from groupvit_runtime.engines import EngineOptions, Tensors
 from groupvit_runtime.engines.failure import load_failed, run_failed
 from groupvit_runtime.errors import BundleError, EngineError
+from groupvit_runtime.files import utf8_path
 from groupvit_runtime.manifest import EngineInfo, TensorInfo
 from groupvit_runtime.serialize import from_json
 
@@ -105,8 +106,8 @@ class TorchEngine:
         _check_cpu(facts)
         _check_rounding(facts)
         try:
-            with _LOADING:
-                self._loader = _Loader(str(path), _MODEL, False, 1, -1)
+            with _LOADING, utf8_path(path) as name:
+                self._loader = _Loader(str(name), _MODEL, False, 1, -1)
         except RuntimeError as error:
             raise load_failed(
                 _RUNTIME, info, error, fix=f"build it anew on this machine: {facts.rebuild}"
@@ -152,8 +153,8 @@ def package_facts(info: EngineInfo, path: Path) -> PackageFacts:
         EngineError: the file is no package.
     """
     try:
-        with _LOADING:
-            metadata: dict[str, str] = _Loader.load_metadata_from_package(str(path), _MODEL)
+        with _LOADING, utf8_path(path) as name:
+            metadata: dict[str, str] = _Loader.load_metadata_from_package(str(name), _MODEL)
     except RuntimeError as error:
         raise load_failed(_RUNTIME, info, error, fix="export the bundle again") from error
     if METADATA_KEY not in metadata:

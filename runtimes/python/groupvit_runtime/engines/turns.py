@@ -6,11 +6,9 @@ by this number, however many threads call.
 
 from __future__ import annotations
 
-import os
+from groupvit_runtime.processors import usable_cores
 
 
 def calls_at_once() -> int:
     """Of an engine without streams: each call occupies the thread that it came on, so more are not faster."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return usable_cores()

@@ -29,7 +29,7 @@ class SchemaVersion:
         return f"{self.major}.{self.minor}"
 
 
-SCHEMA_VERSION: Final = SchemaVersion(5, 1)
+SCHEMA_VERSION: Final = SchemaVersion(5, 2)
 
 NVLABS_TEXT_CLEANING: Final = "nvlabs_text_cleaning"
 """In `requires` since 5.1: sentences are cleaned as NVlabs does before the tokenizer splits them."""

@@ -18,12 +18,13 @@ from planted import body_node, set_attribute
 
 from groupvit_export.errors import ExportError
 from groupvit_export.graph.precision import in_precision
-from groupvit_export.targets.inspection import NetworkFacts
+from groupvit_export.targets.inspection import DecisionFault, NetworkFacts, WrongDecision
 from groupvit_export.targets.tensorrt.choose import Choice, choose_flavor
 from groupvit_export.targets.tensorrt.network import network_facts, parse
 from groupvit_export.targets.tensorrt.options import Bounds, TrtOptions
 from groupvit_export.targets.tensorrt.plan import build_plan, plan_facts, profiles_of
 from groupvit_export.verification.checks.network import cells_of
+from groupvit_export.verification.details import WrongDecisions
 from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_runtime.engines.tensorrt_flavors import logger_of
 
@@ -57,7 +58,7 @@ def test_the_parsed_network_is_the_graph(graphs, precision: str) -> None:
         norms = sum(node.op_type == "LayerNormalization" for node in model.graph.node)
         assert facts.normalizations == norms > 0
         assert facts.unread_casts == facts.round_trips == ()
-        assert facts.decisions == ("",) * stages
+        assert facts.wrong_decisions == ()
         half = {"fp32": set(), "fp16": {"HALF"}, "bf16": {"BF16"}}[precision]
         assert set(facts.dtypes) - {"FLOAT", "INT32", "INT64", "BOOL"} == half
 
@@ -85,18 +86,19 @@ def decides_in_half(model: onnx.ModelProto) -> None:
 
 
 FAULTS = {
-    "is made by ELEMENTWISE": last_of_ties,
-    "decides on other values": decides_after_the_softmax,
-    "decides on HALF": decides_in_half,
+    "made otherwise": (last_of_ties, DecisionFault.MADE_OTHERWISE, ("ELEMENTWISE",)),
+    "other values": (decides_after_the_softmax, DecisionFault.OTHER_VALUES, ()),
+    "in half": (decides_in_half, DecisionFault.NOT_FLOAT32, ("HALF",)),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_decision_that_is_taken_otherwise_is_found_without_running_it(graphs, fault: str) -> None:
-    facts = facts_of(plant(FAULTS[fault], graphs["image"]), 2)
-    assert all(fault in found for found in facts.decisions), facts.decisions
+    change, kind, names = FAULTS[fault]
+    facts = facts_of(plant(change, graphs["image"]), 2)
+    assert facts.wrong_decisions == tuple(WrongDecision(stage, kind, names) for stage in (1, 2))
     cell = cells_of({"image": facts}, facts.normalizations)[RowKey(RowKind.NETWORK_DECISIONS)]
-    assert cell.verdict == "FAIL" and all(fault in found for _, found in cell.detail.faults)
+    assert cell.verdict == "FAIL" and cell.detail == WrongDecisions(facts.wrong_decisions)
 
 
 def test_a_layer_norm_that_is_taken_apart_is_found(graphs) -> None:
@@ -205,7 +207,7 @@ def test_quantized_graphs_build_too(graphs, choice: Choice, tmp_path: Path) -> N
     )
     model = onnx.load(tmp_path / "int8.onnx")
     facts = facts_of(model, 2)
-    assert facts.layers["QUANTIZE"] > 50 and facts.decisions == ("", "")
+    assert facts.layers["QUANTIZE"] > 50 and not facts.wrong_decisions
     assert len(build({"image": model}, "image", choice)) > 0
 
 
@@ -218,6 +220,7 @@ sys.exit(main(["export", "--target", "trt", "--trt-flavor", "rtx", "-o", sys.arg
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_build_and_leaves_nothing(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", _INTERRUPTED, str(tmp_path / "bundle")],

@@ -89,7 +89,7 @@ def test_what_cannot_be_is_refused_before_anything_heavy_is_loaded(
 def test_every_option_is_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed")
     arguments = [
-        *("--target", "trt", "--trt-flavor", "rtx", "--precision", "fp16", "--batch", "2:2:4"),
+        *("--target", "trt", "--trt-flavor", "rtx", "--precision", "fp32", "--batch", "2:2:4"),
         *("--text-batch", "1:2:4", "--tf32", "--workspace", "256", "--compute-capability", "8.9,12.0"),
         *("-o", str(tmp_path / "bundle"), "--json"),
     ]

@@ -1,7 +1,9 @@
-"""How much of the processors a container may use: the quota of its control group."""
+"""How many processors this process may use: by its affinity, and by the quota of its control group."""
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -9,6 +11,13 @@ from typing import Final
 _MEMBERSHIP: Final = Path("/proc/self/cgroup")
 _ROOT: Final = Path("/sys/fs/cgroup")
 _V1_FOLDERS: Final = ("cpu,cpuacct", "cpu")
+
+
+def usable_cores() -> int:
+    """Processors that this process can keep busy, at least one."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cpu_quota()
+    return allowed if quota is None else min(allowed, math.ceil(quota))
 
 
 def cpu_quota(membership: Path = _MEMBERSHIP, root: Path = _ROOT) -> float | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from groupvit_export.build.api import build_engines
-from groupvit_export.build.clock import Clock
+from groupvit_export.build.clock import Clock, ProgressReport
 from groupvit_export.build.command import build_command
 from groupvit_export.build.int8 import read_calibration
 from groupvit_export.build.options import BuildOptions, check_build_options
@@ -22,7 +22,7 @@ from groupvit_runtime.open_bundle import OpenBundle
 
 
 @dataclass(frozen=True, eq=False)
-class Column:
+class CandidateEngines:
     """Engines that are held against the reference.
 
     Attributes:
@@ -40,27 +40,28 @@ class Column:
     quantized: int | None
 
     @staticmethod
-    def of(bundle: OpenBundle, provenance: Provenance) -> Column:
+    def of(bundle: OpenBundle, provenance: Provenance) -> CandidateEngines:
         """The engines of a bundle."""
         engine = bundle.manifest.engine("image")
         name = f"{engine.target} {engine.precision}"
         record = provenance.engine("image").quantization
         quantized = None if record is None else record.quantized
-        return Column(name, bundle.manifest.engines, bundle.root, provenance.passes, quantized)
+        return CandidateEngines(name, bundle.manifest.engines, bundle.root, provenance.passes, quantized)
 
     def engine(self, role: Role) -> EngineInfo:
         """The engine of this role."""
         return next(engine for engine in self.engines if engine.role == role)
 
 
-def build_column(
+def build_candidate(
     bundle: OpenBundle,
     provenance: Provenance,
     checkpoint: Checkpoint,
     target: str,
     calibration: Path | None,
     folder: Path,
-) -> Column:
+    report: ProgressReport,
+) -> CandidateEngines:
     """Build what a bundle holds, for another target; nothing is judged.
 
     Args:
@@ -69,14 +70,18 @@ def build_column(
         checkpoint: loaded, that it is built from.
         target: that it is built for.
         calibration: of int8, see `calibration_folder`.
-        folder: where the files are written; it is made, and must outlive the column.
+        folder: where the files are written; it is made, and must outlive what is built.
+        report: told how far a step is.
 
     Raises:
         GroupViTError: a step failed.
     """
     manifest = bundle.manifest
     precision, made = manifest.engine("image").precision, provenance.engine("image").quantization
-    budget = LabelBudget() if made is None else LabelBudget.recorded(made.budget)
+    quantization = QuantizationOptions(calibration)
+    if made is not None:
+        taken = made.calibration.images + made.calibration.held_out
+        quantization = QuantizationOptions(calibration, LabelBudget.recorded(made.budget), taken)
     options = BuildOptions(
         target=target,
         precision=precision,
@@ -86,7 +91,7 @@ def build_column(
         decode=manifest.decode.default,
         tokenizer=None if manifest.tokenizer is None else manifest.tokenizer.verify(bundle.root),
         passes=provenance.passes,
-        quantization=QuantizationOptions(calibration, budget),
+        quantization=quantization,
     )
     check_build_options(options)
     scratch = folder / "scratch"
@@ -98,10 +103,10 @@ def build_column(
         scratch,
         images=read_calibration(options.quantization),
         rebuild=build_command(options),
-        clock=Clock(lambda line: None),
-        report=lambda what, share, seconds: None,
+        clock=Clock(lambda line: None, report),
+        report=report,
     )
-    return Column(
+    return CandidateEngines(
         f"{target} {precision}, built here",
         built.engines.both,
         folder,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import groupvit_export.verification.columns as columns
+import groupvit_export.verification.candidate_engines as columns
 from groupvit_export.checkpoint.load import load_checkpoint
 from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_export.errors import UsageError
@@ -21,7 +21,7 @@ from groupvit_export.provenance import (
     QuantizationRecord,
     read_provenance,
 )
-from groupvit_export.verification.columns import build_column, calibration_folder
+from groupvit_export.verification.candidate_engines import build_candidate, calibration_folder
 from groupvit_runtime.manifest import QuantizationInfo
 from groupvit_runtime.open_bundle import OpenBundle, open_bundle
 
@@ -60,7 +60,15 @@ def test_another_target_is_calibrated_on_the_images_of_the_bundle(
     checkpoint = load_checkpoint(DEMO_CHECKPOINT)
     folder = calibration_folder(provenance, None)
     with pytest.raises(Stop):
-        build_column(bundle, provenance, checkpoint, "openvino", folder, tmp_path / "built")
+        build_candidate(
+            bundle,
+            provenance,
+            checkpoint,
+            "openvino",
+            folder,
+            tmp_path / "built",
+            lambda what, share, seconds: None,
+        )
     assert sorted(seen["images"].images) == sorted(path.stem for path in (few_scenes / "images").iterdir())
     options = seen["options"]
     assert (options.target, options.precision, options.passes) == (
@@ -69,6 +77,8 @@ def test_another_target_is_calibrated_on_the_images_of_the_bundle(
         provenance.passes,
     )
     assert options.quantization.budget == LabelBudget(max_miou_drop=2.0, min_agreement=98.0)
+    record = provenance.engine("image").quantization.calibration
+    assert options.quantization.limit == record.images + record.held_out
 
 
 def test_images_that_have_moved_can_be_named(demo_bundles: Mapping[str, Path], tmp_path: Path) -> None:

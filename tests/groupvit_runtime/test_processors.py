@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from groupvit_export.benchmark import machine
-from groupvit_export.benchmark.cpu_quota import cpu_quota
+from groupvit_export.benchmark.machine import this_machine
+from groupvit_runtime import processors
+from groupvit_runtime.engines.turns import calls_at_once
+from groupvit_runtime.processors import cpu_quota, usable_cores
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,7 @@ def test_a_system_without_control_groups(tmp_path: Path) -> None:
 
 
 def test_a_quota_limits_the_usable_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "cpu_quota", lambda: 0.5)
-    assert machine.this_machine().usable_cores == 1
-    monkeypatch.setattr(machine, "cpu_quota", lambda: 1e6)
-    assert machine.this_machine().usable_cores <= machine.this_machine().cores
+    monkeypatch.setattr(processors, "cpu_quota", lambda: 0.5)
+    assert usable_cores() == calls_at_once() == this_machine().usable_cores == 1
+    monkeypatch.setattr(processors, "cpu_quota", lambda: 1e6)
+    assert 1 <= usable_cores() == this_machine().usable_cores <= this_machine().cores

@@ -1,0 +1,48 @@
+"""What is chosen and warned of when a segmenter is loaded."""
+
+from __future__ import annotations
+
+import warnings
+
+from groupvit_runtime.byte_products import int8_caution, this_instruction_set
+from groupvit_runtime.errors import ParityWarning, PrecisionWarning, UsageError
+from groupvit_runtime.manifest import EngineInfo, Manifest
+
+_BATCH = 8
+
+
+def choose_batch_size(wanted: int | None, engine: EngineInfo) -> int:
+    """Most images that run at once: `wanted`, or 8 and what the engine takes.
+
+    Raises:
+        UsageError: the engine does not take as many.
+    """
+    limit = engine.max_batch
+    if wanted is None:
+        return min(_BATCH, limit or _BATCH)
+    if wanted < 1 or (limit is not None and wanted > limit):
+        raise UsageError(
+            "the engine cannot run batches of this size",
+            got=wanted,
+            expected="1 or more" if limit is None else f"1 to {limit}, the profile of the engine",
+            fix="a batch size within it" + ("" if limit is None else ", or export with a larger --batch"),
+        )
+    return wanted
+
+
+def warn_of_failed_parity(manifest: Manifest) -> None:
+    """Warn of a bundle that was exported although it is another model; said where `load` is called."""
+    if manifest.verdict == "FAIL":
+        warnings.warn(
+            f"bundle {manifest.name!r} was exported although it does not equal the reference. "
+            "Look into it with: groupvit verify BUNDLE --bisect",
+            ParityWarning,
+            stacklevel=4,
+        )
+
+
+def warn_of_int8(manifest: Manifest, device: str | None) -> None:
+    """Warn of int8 that this processor computes otherwise; said where `load` is called."""
+    caution = int8_caution(manifest.name, manifest.engine("image"), device, this_instruction_set())
+    if caution is not None:
+        warnings.warn(caution, PrecisionWarning, stacklevel=4)
