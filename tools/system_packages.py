@@ -17,6 +17,7 @@ PACKAGES = {
     "pkg-config": "pkg-config",
     "nlohmann-json3-dev": "nlohmann-json3-dev",
     "libgtest-dev": "libgtest-dev",
+    "libjpeg-dev": "libjpeg*-dev",
     "libpng-dev": "libpng-dev",
     "libstb-dev": "libstb-dev",
     "locales": "locales",
@@ -25,8 +26,8 @@ PACKAGES = {
 
 ELSEWHERE = (
     "The tests of compiled code need g++, clang with its sanitizers, CMake, Ninja, pkg-config, "
-    "nlohmann-json, GoogleTest, libpng, stb and the sources of locales; this system has no apt-get to "
-    "install them with."
+    "nlohmann-json, GoogleTest, libjpeg, libpng, stb and the sources of locales; this system has no "
+    "apt-get to install them with."
 )
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from groupvit_export.cli.decoder_messages import read_quietly
 from groupvit_export.cli.options import (
     Bundle,
     Device,
@@ -25,8 +26,8 @@ from groupvit_export.cli.options import (
 from groupvit_export.cli.output import error_record, note, print_json, say
 from groupvit_export.cli.segment_files import plan, write_results
 from groupvit_runtime.errors import BundleError, GroupViTError, ImageError, LabelError, UsageError
+from groupvit_runtime.image_size import check_limit
 from groupvit_runtime.manifest import check_decode
-from groupvit_runtime.read_image import check_limit
 from groupvit_runtime.result import Segmentation
 from groupvit_runtime.segmenter import Labels, Segmenter
 from groupvit_runtime.vocabulary import Vocabulary
@@ -116,7 +117,8 @@ def run(arguments: Arguments) -> int:
     for number, job in enumerate(planned.jobs, 1):
         try:
             start = time.perf_counter()
-            result = segmenter(job.image, vocabulary, background_threshold=threshold)
+            rgb = read_quietly(job.image, max_pixels=arguments.max_pixels, quiet=arguments.quiet)
+            result = segmenter(rgb, vocabulary, background_threshold=threshold)
             milliseconds = (time.perf_counter() - start) * 1000
             files = write_results(result, job, gray=arguments.gray_labels)
         except (UsageError, LabelError, BundleError):
@@ -148,7 +150,7 @@ def _no_memory(image: Path) -> ImageError:
     return ImageError(
         f"{image} does not fit into the memory",
         got="no memory left to segment it and draw its overlay",
-        expected="memory for about 20 bytes a pixel beside the engine",
+        expected="memory for about 10 bytes a pixel beside the engine",
         fix="shrink the image, or refuse it beforehand with --max-pixels",
     )
 

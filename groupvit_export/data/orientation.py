@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from PIL.ExifTags import Base
 
-from groupvit_export.data.decoder_errors import DECODER_ERRORS
 from groupvit_export.plural import counted
+from groupvit_runtime.decoder_errors import DECODER_ERRORS
+from groupvit_runtime.image_formats import open_image
 
 UPRIGHT: Final = 1
 """The orientation of an image that is shown as it is stored."""
@@ -35,9 +35,9 @@ _TURN: Final[Mapping[int, Callable[[NDArray[Any]], NDArray[Any]]]] = MappingProx
 def exif_orientation(path: Path) -> int:
     """Of a file that `groupvit_runtime.read_image` can read: 2 to 8, or `UPRIGHT` where it says nothing."""
     try:
-        with path.open("rb") as file, Image.open(file) as image:
-            found = int(image.getexif().get(Base.Orientation, UPRIGHT))
-    except (*DECODER_ERRORS, TypeError):
+        with path.open("rb") as file:
+            found = int(open_image(file).getexif().get(Base.Orientation, UPRIGHT))
+    except DECODER_ERRORS:
         # Damaged metadata says nothing about the pixels; `read_image` takes it so, too.
         return UPRIGHT
     return found if found in _TURN else UPRIGHT

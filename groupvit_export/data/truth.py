@@ -9,11 +9,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from groupvit_export.data.dataset import IGNORE, ILLEGAL, Dataset, Sample
-from groupvit_export.data.decoder_errors import DECODER_ERRORS
 from groupvit_export.data.orientation import UPRIGHT, exif_orientation, stored_size, upright
 from groupvit_export.errors import ImageError
+from groupvit_runtime.decoder_errors import DECODER_ERRORS
+from groupvit_runtime.image_size import MAX_PIXELS
+from groupvit_runtime.load_image import load_whole
+from groupvit_runtime.png_chunks import check_chunks
 from groupvit_runtime.read_image import read_image
 
 # Pillow's names for palette, 8-bit gray, 16-bit gray and 1-bit gray.
@@ -94,18 +98,18 @@ def read_truth(
 def _read_values(path: Path, size: tuple[int, int], dataset: Dataset) -> NDArray[np.generic]:
     try:
         _check_file(path)
-        # Verifying uses an opened image up, hence a second one for the pixels.
         with path.open("rb") as file:
-            with Image.open(file, formats=("PNG",)) as image:
-                _check_kind(image, path)
-                _check_size(image.size, size, path, dataset)
-                image.verify()
+            image = PngImageFile(file)
+            _check_kind(image, path)
+            _check_size(image.size, size, path, dataset)
+            if image.width * image.height > MAX_PIXELS:
+                raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
+            check_chunks(file)
             file.seek(0)
             _check_depth(file.read(_PNG_HEADER_BYTES), path)
-            file.seek(0)
-            with Image.open(file, formats=("PNG",)) as image:
-                values = np.asarray(image)
-    except DECODER_ERRORS as error:
+            load_whole(image)
+            values = np.asarray(image)
+    except (*DECODER_ERRORS, MemoryError) as error:
         raise _unreadable(path, error) from error
     return values.astype(np.uint8) if values.dtype == np.bool_ else values
 

@@ -207,7 +207,7 @@ class TestPaper:
         low = rng.uniform(0.5, 1, 6).astype(np.float32)
         scores = np.stack([low, np.nextafter(low, np.float32(2))], axis=1)
         codes = rng.integers(0, 6, (7, 9)).astype(np.int32)
-        result = _resized_argmax(codes, scores, (30, 40))
+        result = _resized_argmax(codes, scores, (30, 40), np.arange(2))
         assert set(np.unique(result)) == {0, 1}
         expected = bilinear(scores[codes].transpose(2, 0, 1), (30, 40)).argmax(axis=0)
         np.testing.assert_array_equal(result, expected)

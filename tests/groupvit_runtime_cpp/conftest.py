@@ -29,7 +29,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCE = REPOSITORY / "runtimes" / "cpp"
 
 _PACKAGES = (
-    "apt-get install cmake ninja-build g++ pkg-config nlohmann-json3-dev libgtest-dev libpng-dev libstb-dev"
+    "apt-get install cmake ninja-build g++ pkg-config nlohmann-json3-dev libgtest-dev libjpeg-dev libpng-dev "
+    "libstb-dev"
 )
 _PROBE = 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }'
 

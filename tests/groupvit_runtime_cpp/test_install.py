@@ -60,7 +60,11 @@ def examples(prefix: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of both programs."""
     if not list(Path("/usr/include").glob("**/png.h")):
         pytest.skip("libpng is missing: apt-get install libpng-dev")
-    if not any(Path(root, "stb", "stb_image.h").is_file() for root in ("/usr/include", "/usr/local/include")):
+    if not list(Path("/usr/include").glob("**/jpeglib.h")):
+        pytest.skip("libjpeg is missing: apt-get install libjpeg-dev")
+    if not any(
+        Path(root, "stb/stb_easy_font.h").is_file() for root in ("/usr/include", "/usr/local/include")
+    ):
         pytest.skip("stb is missing: apt-get install libstb-dev")
     folder = tmp_path_factory.mktemp("examples")
     run("cmake", "-S", EXAMPLES, "-B", folder, f"-DCMAKE_PREFIX_PATH={prefix}")

@@ -1,53 +1,31 @@
-// Reads an image file by stb_image into RGB of 8 bits: deeper samples to the nearest level, alpha over white.
+// Reads a PNG or JPEG file into RGB of 8 bits: deeper samples to the nearest level, alpha over white. What is damaged is
+// refused: checksums of PNG are compared, and what libjpeg warns of is an error.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
-#define STB_IMAGE_IMPLEMENTATION
-#include <stb/stb_image.h>
+#include "read_jpeg.hpp"
+#include "read_png.hpp"
 
-struct Pixels {
-  int width = 0, height = 0;
-  std::vector<std::uint8_t> rgb;
-};
-
-// `samples` of each pixel: gray or color, then alpha where their number is even.
-inline void append_over_white(std::vector<std::uint8_t>& rgb, const std::uint8_t* pixel, int samples) {
-  const bool color = samples >= 3;
-  const int alpha = samples % 2 == 0 ? pixel[samples - 1] : 255;
-  for (int c = 0; c < 3; ++c) {
-    rgb.push_back(static_cast<std::uint8_t>((pixel[color ? c : 0] * alpha + 255 * (255 - alpha) + 127) / 255));
-  }
-}
-
-// EXIF rotation is not followed: stb_image does not know it.
+// EXIF rotation is not followed: neither library knows it.
 inline Pixels read_image(const char* path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw std::runtime_error(std::string(path) + ": cannot be opened");
+  const std::vector<std::uint8_t> data{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   Pixels image;
-  int samples = 0;
-  std::unique_ptr<void, void (*)(void*)> decoded(nullptr, stbi_image_free);
-  const bool deep = stbi_is_16_bit(path) != 0;
-  if (deep) {
-    decoded.reset(stbi_load_16(path, &image.width, &image.height, &samples, 0));
-  } else {
-    decoded.reset(stbi_load(path, &image.width, &image.height, &samples, 0));
+  std::string wrong = "neither PNG nor JPEG; other formats have to be saved as one of them";
+  if (data.size() > 8 && png_sig_cmp(data.data(), 0, 8) == 0) {
+    wrong = read_png(data, image);
+  } else if (data.size() > 3 && data[0] == 0xFF && data[1] == 0xD8) {
+    wrong = read_jpeg(data, image);
   }
-  if (decoded == nullptr) throw std::runtime_error(std::string(path) + ": " + stbi_failure_reason());
-  const std::size_t count = static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height);
-  image.rgb.reserve(3 * count);
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t first = i * static_cast<std::size_t>(samples);
-    std::uint8_t pixel[4] = {};
-    for (int c = 0; c < samples; ++c) {
-      const std::size_t at = first + static_cast<std::size_t>(c);
-      pixel[c] = deep ? static_cast<std::uint8_t>((static_cast<const stbi_us*>(decoded.get())[at] + 128) / 257)
-                      : static_cast<const stbi_uc*>(decoded.get())[at];
-    }
-    append_over_white(image.rgb, pixel, samples);
-  }
+  if (!wrong.empty()) throw std::runtime_error(std::string(path) + ": " + wrong);
   return image;
 }

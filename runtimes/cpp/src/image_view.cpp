@@ -1,5 +1,6 @@
 #include "image_view.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <string>
@@ -51,6 +52,10 @@ void check_size(const groupvit_image& image) {
   if (image.width > kMaxPixels / image.height) {
     throw Error(GROUPVIT_ERROR_IMAGE, "the image is too large", by(image.width, image.height) + " pixels",
                 "at most " + std::to_string(kMaxPixels) + " pixels", "shrink the image");
+  }
+  if (std::max(image.width, image.height) > kMaxSide) {
+    throw Error(GROUPVIT_ERROR_IMAGE, "the image is too long", by(image.width, image.height) + " pixels",
+                "at most " + std::to_string(kMaxSide) + " pixels a side", "cut it into shorter images");
   }
 }
 

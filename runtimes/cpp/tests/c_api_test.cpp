@@ -94,6 +94,8 @@ TEST(Images, ThatCannotBeAreRefusedBeforeTheyAreRead) {
   EXPECT_EQ(refused({pixels, kMost, 2, 0, GROUPVIT_RGB}), GROUPVIT_ERROR_IMAGE);
   EXPECT_EQ(refused({pixels, kMost, kMost, 0, GROUPVIT_RGB}), GROUPVIT_ERROR_IMAGE);
   EXPECT_EQ(refused({pixels, kMaxPixels + 1, 1, 0, GROUPVIT_RGB}), GROUPVIT_ERROR_IMAGE);
+  EXPECT_EQ(refused({pixels, kMaxSide + 1, 1, 0, GROUPVIT_RGB}), GROUPVIT_ERROR_IMAGE);
+  EXPECT_EQ(refused({pixels, 1, kMaxSide + 1, 0, GROUPVIT_RGB}), GROUPVIT_ERROR_IMAGE);
   EXPECT_EQ(refused({pixels, 2, 2, 5, GROUPVIT_RGB}), GROUPVIT_ERROR_IMAGE);
   EXPECT_EQ(refused({pixels, 2, 2, 7, GROUPVIT_RGBA}), GROUPVIT_ERROR_IMAGE);
   EXPECT_EQ(refused({pixels, 2, 2, -6, GROUPVIT_RGB}), GROUPVIT_ERROR_IMAGE);

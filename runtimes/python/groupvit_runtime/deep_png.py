@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import IO, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from PIL.ImageFile import ImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from groupvit_runtime.image_formats import open_image
 from groupvit_runtime.load_image import load_whole
-from groupvit_runtime.pixels import RgbArray, gray_to_rgb, over_white, to_eight_bits, white_where
+from groupvit_runtime.pixels import RgbArray, gray_to_rgb, of_images, over_white, to_eight_bits, white_where
 
 # Pillow has no image of 16-bit color. By these orders of bytes it takes the high byte of each sample,
 # and the low one.
@@ -37,31 +39,37 @@ def read_png(image: PngImageFile, file: IO[bytes]) -> RgbArray | None:
     """
     rawmode = str(image.tile[0][3])
     key = image.info.get("transparency")
-    if rawmode in _HALVES or rawmode in (_GRAY, _GRAY_ALPHA):
-        samples = _sixteen_bits(image, file, rawmode)
-        return _colors(samples, None if key is None else np.asarray(key))
-    if key is None or image.mode not in ("1", "L", "RGB"):
-        return None
-    load_whole(image)
-    values = np.asarray(image.convert("L") if image.mode == "1" else image)
-    wanted = np.asarray(key) * _SCALES.get(rawmode, 1)
-    gray = values.ndim == 2
-    transparent = values == wanted if gray else (values == wanted).all(axis=2)
-    return white_where(transparent, gray_to_rgb(values) if gray else values)
-
-
-def _sixteen_bits(image: ImageFile, file: IO[bytes], rawmode: str) -> NDArray[np.uint16]:
-    """uint16 [H, W, 1 to 4]."""
+    color = None if key is None else np.asarray(key)
+    if rawmode in _HALVES:
+        high, low = _HALVES[rawmode]
+        halves = [_decoded(image, high), _decoded(open_image(file), low)]
+        return of_images(halves, lambda strips: _colors(_joined(strips), color))
     if rawmode == _GRAY:
-        return np.asarray(_decoded(image, rawmode)).astype(np.uint16)[:, :, None]
+        gray = _decoded(image, rawmode)
+        return of_images([gray], lambda strips: _colors(np.asarray(strips[0])[:, :, None], color))
     if rawmode == _GRAY_ALPHA:
         # As long as four samples of 8 bits.
-        return np.ascontiguousarray(_decoded(image, "RGBA")).view(">u2").astype(np.uint16)
-    high, low = _HALVES[rawmode]
-    samples = np.asarray(_decoded(image, high)).astype(np.uint16)
-    samples <<= 8
-    samples |= np.asarray(_decoded(open_image(file), low))
-    return samples
+        pairs = _decoded(image, "RGBA")
+        return of_images([pairs], lambda strips: _colors(np.asarray(strips[0]).view(">u2"), None))
+    if color is None or image.mode not in ("1", "L", "RGB"):
+        return None
+    load_whole(image)
+    return of_images([image], lambda strips: _eight_bits(strips[0], color * _SCALES.get(rawmode, 1)))
+
+
+def _eight_bits(strip: Image.Image, wanted: NDArray[np.int64]) -> RgbArray:
+    values = np.array(strip.convert("L") if strip.mode == "1" else strip)
+    if values.ndim == 2:
+        return white_where(values == wanted, gray_to_rgb(values))
+    return white_where((values == wanted).all(axis=2), values)
+
+
+def _joined(halves: Sequence[Image.Image]) -> NDArray[np.uint16]:
+    """uint16 [h, W, 3 or 4] of the high bytes and the low ones."""
+    high, low = (np.asarray(half).astype(np.uint16) for half in halves)
+    high <<= 8
+    high |= low
+    return high
 
 
 def _decoded(image: ImageFile, rawmode: str) -> ImageFile:
@@ -70,7 +78,7 @@ def _decoded(image: ImageFile, rawmode: str) -> ImageFile:
     return image
 
 
-def _colors(samples: NDArray[np.uint16], key: NDArray[np.int64] | None) -> RgbArray:
+def _colors(samples: NDArray[np.generic], key: NDArray[np.int64] | None) -> RgbArray:
     levels = to_eight_bits(samples)
     if levels.shape[2] in (2, 4):
         return over_white(levels[:, :, [0, 0, 0, 1]] if levels.shape[2] == 2 else levels)

@@ -14,12 +14,13 @@ from typing import IO, Final
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
 from groupvit_runtime import tiff_directory as tiff
 from groupvit_runtime.image_formats import open_image
 from groupvit_runtime.load_image import load_whole, reserve_tiff
-from groupvit_runtime.pixels import RgbArray, gray_to_rgb, over_white, to_eight_bits
-from groupvit_runtime.tiff_directory import TiffDirectory, read_directory
+from groupvit_runtime.pixels import STRIP_BYTES, RgbArray, gray_to_rgb, over_white, to_eight_bits
+from groupvit_runtime.tiff_directory import TiffDirectory
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
 _COLORS: Final = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CMYK: 4}
@@ -53,16 +54,14 @@ class DeepTiff:
     alpha: int | None
     orientation: int
 
+    @property
+    def bytes_a_pixel(self) -> int:
+        """Of memory, to read it: as libtiff gives its samples, as Pillow holds them, and the result."""
+        return 3 + 2 * 2 * self.samples
 
-def deep_tiff(file: IO[bytes]) -> DeepTiff | None:
-    """Look whether a file is a TIFF of 16-bit samples that `read_tiff` reads.
 
-    Raises:
-        UnidentifiedImageError: it is a TIFF with a damaged directory.
-    """
-    directory = read_directory(file)
-    if directory is None:
-        return None
+def deep_tiff(directory: TiffDirectory) -> DeepTiff | None:
+    """Look whether a TIFF has 16-bit samples that `read_tiff` reads."""
     samples = directory.one(tiff.SAMPLES, 1)
     colors = _COLORS.get(directory.one(tiff.PHOTOMETRIC, _WHITE_IS_ZERO))
     if (
@@ -99,7 +98,17 @@ def read_tiff(image: DeepTiff, file: IO[bytes]) -> RgbArray:
     Raises:
         OSError: the file is truncated or damaged.
     """
-    values = _samples(image, file)
+    grays, together = _planes(image, file)
+    result = np.empty((image.height, image.width, 3), np.uint8)
+    step = max(STRIP_BYTES // (2 * image.width * image.samples), 1)
+    for top in range(0, image.height, step):
+        bottom = min(top + step, image.height)
+        values = [_rows(image, gray, together, top, bottom) for gray in grays]
+        result[top:bottom] = _colors(image, values[0] if len(values) == 1 else np.concatenate(values, axis=2))
+    return result
+
+
+def _colors(image: DeepTiff, values: NDArray[np.uint16]) -> RgbArray:
     color = values[:, :, : image.colors]
     if image.alpha is None:
         return _rgb(image, to_eight_bits(color))
@@ -111,7 +120,7 @@ def read_tiff(image: DeepTiff, file: IO[bytes]) -> RgbArray:
 
 def _rgb(image: DeepTiff, levels: NDArray[np.uint8]) -> RgbArray:
     if image.colors == 4:
-        size = (image.width, image.height)
+        size = (levels.shape[1], levels.shape[0])
         return np.asarray(Image.frombytes("CMYK", size, levels.tobytes()).convert("RGB"))
     if image.colors == 3:
         return levels
@@ -126,8 +135,8 @@ def _unassociated(color: NDArray[np.uint16], alpha: NDArray[np.uint16]) -> NDArr
     return np.minimum((color * np.uint64(65535) + divisor // 2) // divisor, 65535).astype(np.uint16)
 
 
-def _samples(image: DeepTiff, file: IO[bytes]) -> NDArray[np.uint16]:
-    """uint16 [H, W, samples]."""
+def _planes(image: DeepTiff, file: IO[bytes]) -> tuple[list[ImageFile], int]:
+    """Decoded as gray: the planes, and how many samples of a pixel lie together in each."""
     tags = image.directory.tags
     places = tiff.TILES if tiff.TILES[0] in tags else tiff.STRIPS
     parts = _parts(image, file, places)
@@ -136,11 +145,8 @@ def _samples(image: DeepTiff, file: IO[bytes]) -> NDArray[np.uint16]:
         raise OSError(f"{len(parts)} strips or tiles of {planes} planes")
     of_plane = len(parts) // planes
     together = image.samples // planes
-    found = [
-        _plane(image, places, parts[plane * of_plane : (plane + 1) * of_plane], together)
-        for plane in range(planes)
-    ]
-    return found[0] if planes == 1 else np.concatenate(found, axis=2)
+    planes_of_parts = (parts[plane * of_plane : (plane + 1) * of_plane] for plane in range(planes))
+    return [_plane(image, places, of_one, together) for of_one in planes_of_parts], together
 
 
 def _parts(image: DeepTiff, file: IO[bytes], places: tuple[int, int]) -> list[bytes]:
@@ -161,8 +167,8 @@ def _parts(image: DeepTiff, file: IO[bytes], places: tuple[int, int]) -> list[by
     return parts
 
 
-def _plane(image: DeepTiff, places: tuple[int, int], parts: list[bytes], together: int) -> NDArray[np.uint16]:
-    """uint16 [H, W, together]: decoded as gray, `together` times as wide."""
+def _plane(image: DeepTiff, places: tuple[int, int], parts: list[bytes], together: int) -> ImageFile:
+    """Decoded as gray, `together` times as wide."""
     directory, width = image.directory, image.width
     tags = {
         tiff.WIDTH: width * together,
@@ -173,18 +179,24 @@ def _plane(image: DeepTiff, places: tuple[int, int], parts: list[bytes], togethe
         tiff.FILL_ORDER: directory.one(tiff.FILL_ORDER, 1),
         tiff.SAMPLES: 1,
     }
-    tile_width = width
     if places == tiff.TILES:
-        tile_width = directory.one(tiff.TILE_WIDTH, width)
-        tags[tiff.TILE_WIDTH] = tile_width * together
+        tags[tiff.TILE_WIDTH] = directory.one(tiff.TILE_WIDTH, width) * together
         tags[tiff.TILE_HEIGHT] = directory.one(tiff.TILE_HEIGHT, image.height)
     else:
         tags[tiff.ROWS_PER_STRIP] = min(directory.one(tiff.ROWS_PER_STRIP, image.height), image.height)
     gray = open_image(io.BytesIO(tiff.write_tiff(directory.order, tags, places, parts)))
     reserve_tiff(gray)
     load_whole(gray)
-    values = np.asarray(gray).astype(np.uint16).reshape(image.height, width, together)
+    return gray
+
+
+def _rows(image: DeepTiff, gray: ImageFile, together: int, top: int, bottom: int) -> NDArray[np.uint16]:
+    """uint16 [bottom - top, W, together]."""
+    directory, width = image.directory, image.width
+    strip = gray.crop((0, top, width * together, bottom))
+    values = np.asarray(strip).astype(np.uint16).reshape(bottom - top, width, together)
     if directory.one(tiff.PREDICTOR, 1) == _HORIZONTAL:
+        tile_width = directory.one(tiff.TILE_WIDTH, width) if tiff.TILES[0] in directory.tags else width
         for left in range(0, width, tile_width):
             tile = values[:, left : left + tile_width]
             # The differences of neighbors, modulo 65,536.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
@@ -32,13 +32,24 @@ class LegendEntry:
 def draw_legend(
     image: Image.Image, entries: Sequence[LegendEntry], font: str | os.PathLike[str] | None = None
 ) -> Image.Image:
-    """Put the legend below the image.
+    """Put the legend below an RGB image; see `legend_below`."""
+    return legend_below([image], image.size, entries, font)
+
+
+def legend_below(
+    strips: Iterable[Image.Image],
+    size: tuple[int, int],
+    entries: Sequence[LegendEntry],
+    font: str | os.PathLike[str] | None = None,
+) -> Image.Image:
+    """Put the legend below the strips of an image, which need not be there at once.
 
     Text grows with the image's width. Names too long for their column are cut with an ellipsis; beyond
     60 entries the rest are summed in one line.
 
     Args:
-        image: an RGB image.
+        strips: RGB images of the image's width, from above to below.
+        size: (width, height) of the image, in pixels.
         entries: in the order they shall appear.
         font: a TrueType file, or ``None`` for Pillow's own.
 
@@ -48,34 +59,37 @@ def draw_legend(
     Raises:
         OSError: the font cannot be read.
     """
-    width = max(image.width, _MIN_WIDTH)
-    size = max(width // 42, 14)
-    typeface = _font(font, size)
+    width = max(size[0], _MIN_WIDTH)
+    letter = max(width // 42, 14)
+    typeface = _font(font, letter)
     missing = _pixels(typeface, "\uffff")
     shown = list(entries[:_MAX_ENTRIES])
     rest = entries[_MAX_ENTRIES:]
     lines = [(entry.color, _title(entry, typeface, missing), _percent(entry.share)) for entry in shown]
 
-    gap, swatch, row = size * 2 // 3, size, size * 8 // 5
+    gap, swatch, row = letter * 2 // 3, letter, letter * 8 // 5
     number = int(max([typeface.getlength(text) for _, _, text in lines], default=0)) + 1
     widest = int(max([typeface.getlength(text) for _, text, _ in lines], default=0)) + 1
     # Swatch, name and number with a gap between them, and three to the next column.
     fixed = swatch + number + 5 * gap
     inside = width + gap
     # A single long name must not cost all others their second column.
-    cell = fixed + min(widest, max(inside // 2 - fixed, 6 * size))
+    cell = fixed + min(widest, max(inside // 2 - fixed, 6 * letter))
     rows = -(-len(lines) // max(inside // cell, 1))
     columns = max(-(-len(lines) // max(rows, 1)), 1)
     cell = min(inside // columns, fixed + widest)
 
-    height = image.height + 2 * gap + row * (rows + bool(rest))
+    height = size[1] + 2 * gap + row * (rows + bool(rest))
     canvas = Image.new("RGB", (width, height), _PAPER)
-    canvas.paste(image, ((width - image.width) // 2, 0))
+    top = 0
+    for strip in strips:
+        canvas.paste(strip, ((width - size[0]) // 2, top))
+        top += strip.height
     draw = ImageDraw.Draw(canvas)
     for position, (color, title, percent) in enumerate(lines):
         column, line = divmod(position, rows)
         left = gap + column * cell
-        middle = image.height + gap + line * row + row // 2
+        middle = size[1] + gap + line * row + row // 2
         box = (left, middle - swatch // 2, left + swatch, middle + swatch // 2)
         draw.rectangle(box, fill=color or _PAPER, outline=_FAINT)
         if color is None:
@@ -86,7 +100,7 @@ def draw_legend(
         draw.text((right, middle), percent, fill=_FAINT, font=typeface, anchor="rm")
     if rest:
         more = f"and {len(rest)} more, {_percent(sum(entry.share for entry in rest))} together"
-        middle = image.height + gap + rows * row + row // 2
+        middle = size[1] + gap + rows * row + row // 2
         draw.text((gap, middle), _fitted(more, typeface, width - 2 * gap), _FAINT, typeface, anchor="lm")
     return canvas
 

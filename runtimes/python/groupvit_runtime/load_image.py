@@ -9,6 +9,8 @@ from PIL import Image
 from PIL.ImageFile import ImageFile, _Tile
 from PIL.JpegImagePlugin import JpegImageFile
 
+from groupvit_runtime.whole_zlib import WholeZlibDecoder
+
 _DECODER: Final = "groupvit_whole"
 _TRUNCATED: Final = "the file ends before the image does"
 _WIDTH, _HEIGHT = 256, 257
@@ -53,6 +55,8 @@ class _WholeImageDecoder:
     def __init__(self, mode: str, name: str, args: Any, *extra: Any) -> None:
         self._decoder = Image._getdecoder(mode, name, args, extra)
         self.pulls_fd = self._decoder.pulls_fd
+        # What is asked to decode.
+        self._reads = WholeZlibDecoder(self._decoder) if name == "zip" else self._decoder
         self._begun = self._ended = False
 
     def setimage(self, im: Any, extents: Any = None) -> None:
@@ -63,7 +67,11 @@ class _WholeImageDecoder:
 
     def decode(self, data: bytes) -> tuple[int, int]:
         self._begun = True
-        consumed, status = self._decoder.decode(data)
+        try:
+            consumed, status = self._reads.decode(data)
+        except OSError:
+            self._ended = True
+            raise
         self._ended = consumed < 0 or bool(self.pulls_fd)
         if self._ended and status < 0:
             raise OSError(f"the decoder found damaged data (status {status})")

@@ -27,6 +27,7 @@ CodeMap = npt.NDArray[np.int32]
 _ROUNDING = np.float32(2.0**-18)
 # Floats that one block of interpolated pixels may hold.
 _BLOCK_VALUES = 1 << 18
+_BLOCK_LABELS = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -138,8 +139,8 @@ def paper_decode(
     channels = _used_channels(tables)
     group_maps = [upsampled_argmax(window_masks, (plan.side, plan.side)) for window_masks in masks]
     codes, scores = _averaged(plan, group_maps, np.ascontiguousarray(tables[:, :, channels]))
-    labels = _resized_argmax(codes, scores, out_size)
-    return PaperResult(channels.astype(np.uint16).take(labels), decode.background_threshold is not None)
+    labels = _resized_argmax(codes, scores, out_size, channels)
+    return PaperResult(labels, decode.background_threshold is not None)
 
 
 def _softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -203,27 +204,35 @@ def _combined(parts: list[LabelMap], tables: list[FloatArray]) -> tuple[CodeMap,
     return codes, sums
 
 
-def _resized_argmax(codes: CodeMap, scores: FloatArray, size: tuple[int, int]) -> npt.NDArray[np.integer]:
-    """The winning channel after the scores are resized bilinearly, [h, w]."""
-    channels = scores.shape[1]
+def _resized_argmax(
+    codes: CodeMap, scores: FloatArray, size: tuple[int, int], channels: IndexArray
+) -> LabelMap:
+    """Of `channels`, the winning one after the scores are resized bilinearly, uint16 [h, w]."""
     winner = scores.argmax(axis=1)
     top, bottom, down = linear_taps(codes.shape[0], size[0])
     left, right, across = linear_taps(codes.shape[1], size[1])
-    mixed = np.int32(channels)
+    mixed = np.int32(scores.shape[1])
     cells = np.where(_agreeing(codes, scores, winner), winner.astype(np.int32).take(codes), mixed)
-    labels = cells.take(top, axis=0).take(left, axis=1)
-    flat = labels.reshape(-1)
-    pixels = np.flatnonzero(flat == mixed)
-    step = max(_BLOCK_VALUES // channels, 1)
-    for start in range(0, pixels.size, step):
-        block = pixels[start : start + step]
-        y, x = np.divmod(block, size[1])
-        above = _lerp(scores, codes[top[y], left[x]], codes[top[y], right[x]], across[x])
-        below = _lerp(scores, codes[bottom[y], left[x]], codes[bottom[y], right[x]], across[x])
-        below -= above
-        below *= down[y, None]
-        below += above
-        flat[block] = below.argmax(axis=1)
+    labels = np.empty(size, np.uint16)
+    names = channels.astype(np.uint16)
+    # A few rows at a time: places in the image take 8 bytes each.
+    rows = max(_BLOCK_LABELS // size[1], 1)
+    step = max(_BLOCK_VALUES // scores.shape[1], 1)
+    for first in range(0, size[0], rows):
+        strip = cells.take(top[first : first + rows], axis=0).take(left, axis=1)
+        flat = strip.reshape(-1)
+        pixels = np.flatnonzero(flat == mixed)
+        for start in range(0, pixels.size, step):
+            block = pixels[start : start + step]
+            y, x = np.divmod(block, size[1])
+            y += first
+            above = _lerp(scores, codes[top[y], left[x]], codes[top[y], right[x]], across[x])
+            below = _lerp(scores, codes[bottom[y], left[x]], codes[bottom[y], right[x]], across[x])
+            below -= above
+            below *= down[y, None]
+            below += above
+            flat[block] = below.argmax(axis=1)
+        names.take(strip, out=labels[first : first + rows], mode="clip")
     return labels
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 RgbArray = npt.NDArray[np.uint8]
 Samples = npt.NDArray[np.generic]
 
 # Of rows that are worked on at once: what is held between the input and the output stays this small.
-_STRIP_BYTES = 1 << 22
+STRIP_BYTES = 1 << 22
 
 
 def by_strips(function: Callable[[Samples], RgbArray], samples: Samples, channels: int | None) -> RgbArray:
@@ -24,9 +25,29 @@ def by_strips(function: Callable[[Samples], RgbArray], samples: Samples, channel
     """
     height, width = samples.shape[:2]
     result = np.empty((height, width) if channels is None else (height, width, channels), np.uint8)
-    rows = max(_STRIP_BYTES // max(samples[:1].nbytes, 1), 1)
+    rows = max(STRIP_BYTES // max(samples[:1].nbytes, 1), 1)
     for top in range(0, height, rows):
         result[top : top + rows] = function(samples[top : top + rows])
+    return result
+
+
+def of_images(
+    images: Sequence[Image.Image], function: Callable[[Sequence[Image.Image]], RgbArray]
+) -> RgbArray:
+    """Apply a function of pixels to a few rows at a time of what Pillow has decoded.
+
+    Args:
+        images: of one size, loaded. They hold up to four bytes a pixel, and a copy as an array as many again.
+        function: from the same rows of each to uint8 [h, W, 3].
+    """
+    width, height = images[0].size
+    step = max(STRIP_BYTES // (4 * width), 1)
+    if height <= step:
+        return function(images)
+    result = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, step):
+        bottom = min(top + step, height)
+        result[top:bottom] = function([image.crop((0, top, width, bottom)) for image in images])
     return result
 
 
@@ -60,7 +81,6 @@ def over_white(rgba: npt.NDArray[np.uint8]) -> RgbArray:
 
 
 def white_where(transparent: npt.NDArray[np.bool_], rgb: RgbArray) -> RgbArray:
-    """A copy of uint8 [H, W, 3] that is white where bool [H, W] says so."""
-    result = rgb.copy()
-    result[transparent] = 255
-    return result
+    """Make uint8 [H, W, 3] white where bool [H, W] says so, and give it back."""
+    rgb[transparent] = 255
+    return rgb

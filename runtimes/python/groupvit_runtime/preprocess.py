@@ -21,6 +21,7 @@ from PIL import Image
 
 from groupvit_runtime.contract import Preprocessing
 from groupvit_runtime.opencv_resize import opencv_bilinear
+from groupvit_runtime.pixels import STRIP_BYTES
 from groupvit_runtime.resize import FloatArray, linear_taps
 from groupvit_runtime.windows import WindowPlan
 
@@ -126,11 +127,18 @@ def resize_image(rgb: RgbArray, size: tuple[int, int], spec: Preprocessing) -> R
         return opencv_bilinear(rgb, size)
     if spec.filter == "bilinear" and not spec.antialias:
         return _resize_two_taps(rgb, size)
-    # A pass at a time: Pillow 13 chooses the order of the two by the sizes, earlier ones never did.
-    image = Image.fromarray(rgb)
-    for step in ((size[1], rgb.shape[0]), (size[1], size[0])):
-        image = image.resize(step, _PILLOW_FILTERS[spec.filter])
-    return np.asarray(image)
+    # A pass at a time: Pillow 13 chooses the order of the two by the sizes, earlier ones never did. In the
+    # first rows do not see each other, so that no copy of the whole image is needed.
+    narrow = np.empty((rgb.shape[0], size[1], 3), np.uint8)
+    step = max(STRIP_BYTES // (4 * rgb.shape[1]), 1)
+    for top in range(0, len(rgb), step):
+        strip = rgb[top : top + step]
+        narrow[top : top + step] = _resized(strip, (len(strip), size[1]), spec)
+    return _resized(narrow, size, spec)
+
+
+def _resized(rgb: RgbArray, size: tuple[int, int], spec: Preprocessing) -> RgbArray:
+    return np.asarray(Image.fromarray(rgb).resize((size[1], size[0]), _PILLOW_FILTERS[spec.filter]))
 
 
 def _resize_two_taps(rgb: RgbArray, size: tuple[int, int]) -> RgbArray:

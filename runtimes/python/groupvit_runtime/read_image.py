@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import io
 import os
-import struct
-import zlib
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from PIL.IcoImagePlugin import IcoImageFile
 from PIL.ImageFile import ImageFile
-from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
 
-from groupvit_runtime.deep_png import read_png
-from groupvit_runtime.deep_tiff import deep_tiff, read_tiff
-from groupvit_runtime.errors import ImageError, UsageError
+from groupvit_runtime.decoder_errors import DECODER_ERRORS
+from groupvit_runtime.errors import ImageError
 from groupvit_runtime.image_arrays import check_array, rgb_of_array
-from groupvit_runtime.image_formats import PREFIX_BYTES, formats, is_heif, open_image
-from groupvit_runtime.load_image import load_whole, reserve_tiff
-from groupvit_runtime.pixels import RgbArray, gray_to_rgb, over_white, to_eight_bits, white_where
+from groupvit_runtime.image_file import read_file, read_opened
+from groupvit_runtime.image_formats import PREFIX_BYTES, formats, is_heif
+from groupvit_runtime.image_size import MAX_PIXELS, SizeLimit, check_limit
+from groupvit_runtime.pixels import RgbArray
 
 ImageSource = (
     str
@@ -35,39 +30,6 @@ ImageSource = (
     | Image.Image
     | npt.NDArray[np.generic]
 )
-
-MAX_PIXELS: Final = 178_956_970
-"""Most pixels of an image unless the caller says otherwise: Pillow's own limit for a decompression bomb."""
-
-# What Pillow's decoders raise on damaged files; there is no common base class.
-_DECODER_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    IndexError,
-    KeyError,
-    EOFError,
-    OverflowError,
-    NotImplementedError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
-
-_ORIENTATION_TAG = 0x0112
-_TRANSPOSE = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-# By Pillow's raw mode, the largest value of a mode I;16 that does not use its 16 bits.
-_MAXIMA: Final = {"I;12": 4095}
 
 
 def read_image(source: ImageSource, *, max_pixels: int | None = None) -> RgbArray:
@@ -90,8 +52,8 @@ def read_image(source: ImageSource, *, max_pixels: int | None = None) -> RgbArra
         source: a path; a file's contents as bytes; a file opened for reading bytes, which is read from its
             beginning and left open; a Pillow image; or an array: uint8 or uint16 of [H, W, 3] RGB, [H, W, 4]
             RGBA or [H, W] gray.
-        max_pixels: larger images are refused, files before they are decoded. None for `MAX_PIXELS`, or for
-            twice ``PIL.Image.MAX_IMAGE_PIXELS`` where that is less.
+        max_pixels: larger images are refused, files before they are decoded. None for `MAX_PIXELS`, for twice
+            ``PIL.Image.MAX_IMAGE_PIXELS``, or for what can be read with 2 GiB of memory, whichever is least.
 
     Returns:
         uint8 [H, W, 3], RGB, C-contiguous. It may share memory with an array that is so already.
@@ -103,10 +65,11 @@ def read_image(source: ImageSource, *, max_pixels: int | None = None) -> RgbArra
     """
     check_limit(max_pixels)
     # Pillow's limit may be None, for none, which is not asked for here.
-    limit = max_pixels or min(MAX_PIXELS, 2 * (Image.MAX_IMAGE_PIXELS or MAX_PIXELS))
+    usual = min(MAX_PIXELS, 2 * (Image.MAX_IMAGE_PIXELS or MAX_PIXELS))
+    limit = SizeLimit(usual) if max_pixels is None else SizeLimit(max_pixels, asked=True)
     if isinstance(source, np.ndarray):
         check_array(source)
-        _check_size((source.shape[1], source.shape[0]), limit, "the array")
+        limit.check((source.shape[1], source.shape[0]), "the array")
         return rgb_of_array(source)
     if isinstance(source, Image.Image):
         # Of what is loaded nothing is left to read; the file of the rest must be open.
@@ -126,35 +89,19 @@ def read_image(source: ImageSource, *, max_pixels: int | None = None) -> RgbArra
     return _guarded(_binary_file(source), limit, f"the image of {type(source).__name__}")
 
 
-def check_limit(max_pixels: int | None) -> int | None:
-    """Give back a limit of pixels, or None.
-
-    Raises:
-        UsageError: a limit below one pixel.
-    """
-    if max_pixels is not None and max_pixels < 1:
-        raise UsageError(
-            "no image has so few pixels",
-            got=f"max_pixels {max_pixels}",
-            expected="a limit of at least 1",
-            fix=f"leave it out for {MAX_PIXELS:,}",
-        )
-    return max_pixels
-
-
-def _guarded(source: IO[bytes] | Image.Image, limit: int, name: str) -> RgbArray:
+def _guarded(source: IO[bytes] | Image.Image, limit: SizeLimit, name: str) -> RgbArray:
     try:
         if isinstance(source, Image.Image):
-            return np.ascontiguousarray(_from_pillow(source, limit, name))
-        return np.ascontiguousarray(_from_file(source, limit, name))
+            return np.ascontiguousarray(read_opened(source, limit, name))
+        return np.ascontiguousarray(read_file(source, limit, name))
     except MemoryError as error:
         raise ImageError(
             f"{name} does not fit into the memory",
-            got=f"no memory left to decode it ({limit:,} pixels are allowed)",
+            got=f"no memory left to decode it ({limit.pixels:,} pixels are allowed)",
             expected="memory for several times 3 bytes a pixel",
             fix="shrink the image, or refuse it before it is decoded: a lower max_pixels (--max-pixels)",
         ) from error
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise _unreadable(name, error, None if isinstance(source, Image.Image) else source) from error
 
 
@@ -238,24 +185,6 @@ def _check_file(path: Path) -> None:
     raise ImageError(f"there is no image at {path}", got=found, expected="an image file", fix=fix)
 
 
-def _check_size(size: tuple[int, int], limit: int, name: str) -> None:
-    width, height = size
-    if width < 1 or height < 1:
-        raise ImageError(
-            f"{name} has no pixels",
-            got=f"{width} x {height}",
-            expected="a width and a height of at least 1",
-        )
-    if width * height > limit:
-        raise ImageError(
-            f"{name} is too large",
-            got=f"{width} x {height} = {width * height:,} pixels",
-            expected=f"at most {limit:,} pixels",
-            fix="shrink the image, or raise max_pixels (on the command line --max-pixels) "
-            "if you trust where it comes from",
-        )
-
-
 def _unreadable(name: str, error: BaseException, file: IO[bytes] | None) -> ImageError:
     if isinstance(error, Image.DecompressionBombError):
         return ImageError(
@@ -290,99 +219,3 @@ def _unreadable(name: str, error: BaseException, file: IO[bytes] | None) -> Imag
 def _prefix(file: IO[bytes]) -> bytes:
     file.seek(0)
     return file.read(PREFIX_BYTES)
-
-
-def _from_file(file: IO[bytes], limit: int, name: str) -> RgbArray:
-    deep = deep_tiff(file)
-    if deep is not None:
-        _check_size((deep.width, deep.height), limit, name)
-        return _turned(read_tiff(deep, file), deep.orientation)
-    image = open_image(file)
-    _check_size(image.size, limit, name)
-    if isinstance(image, PngImageFile):
-        pixels = read_png(image, file)
-        if pixels is not None:
-            return _turned(pixels, _orientation(image))
-    if isinstance(image, IcoImageFile):
-        icon = _icon(image, file)
-        if icon is not None:
-            return _from_file(icon, limit, name)
-    if isinstance(image, TiffImageFile):
-        reserve_tiff(image)
-    return _opened(image, name)
-
-
-def _from_pillow(image: Image.Image, limit: int, name: str) -> RgbArray:
-    _check_size(image.size, limit, name)
-    if not isinstance(image, ImageFile):
-        return _pixels(image, name)
-    lazy = bool(image.tile) and getattr(image, "fp", None) is not None and image.tell() == 0
-    if lazy and isinstance(image, PngImageFile | TiffImageFile):
-        # From the file itself: loading it would take the high bytes.
-        return _from_file(image.fp, limit, name)  # type: ignore[arg-type]
-    return _opened(image, name)
-
-
-def _opened(image: ImageFile, name: str) -> RgbArray:
-    rawmode = image.tile[0][3] if image.tile else None
-    rawmode = rawmode[0] if isinstance(rawmode, tuple) else rawmode
-    load_whole(image)
-    pixels = _pixels(image, name, _MAXIMA.get(rawmode, 65535) if isinstance(rawmode, str) else 65535)
-    return _turned(pixels, _orientation(image))
-
-
-def _icon(image: IcoImageFile, file: IO[bytes]) -> IO[bytes] | None:
-    """The PNG inside an icon; None for a bitmap, of which all has to be there."""
-    entry = image.ico.entry[image.ico.getentryindex(image.size)]
-    file.seek(entry.offset)
-    data = file.read(entry.size)
-    if len(data) < entry.size:
-        raise OSError("the file ends before the image does")
-    return io.BytesIO(data) if data.startswith(b"\x89PNG") else None
-
-
-def _turned(pixels: RgbArray, orientation: int) -> RgbArray:
-    if orientation not in _TRANSPOSE:
-        return pixels
-    return np.asarray(Image.fromarray(pixels).transpose(_TRANSPOSE[orientation]))
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return int(image.getexif().get(_ORIENTATION_TAG, 1))
-    except _DECODER_ERRORS:
-        # Damaged metadata says nothing about the pixels, which are fine.
-        return 1
-
-
-def _pixels(image: Image.Image, name: str, maximum: int = 65535) -> RgbArray:
-    mode = image.mode
-    if mode == "F":
-        raise ImageError(
-            f"{name} holds floating-point pixels",
-            got="mode F",
-            expected="8- or 16-bit pixels; what a float stands for (0-1, 0-255, metres) is not in the file",
-            fix="scale it to 0-255 and save it as an 8-bit image",
-        )
-    key = image.info.get("transparency")
-    if mode == "I" or mode.startswith("I;"):
-        values = np.asarray(image)
-        low, high = int(values.min()), int(values.max())
-        if low < 0 or high > 65535:
-            raise ImageError(
-                f"{name} holds integers beyond 16 bits",
-                got=f"values from {low} to {high}",
-                expected="0 to 65535",
-                fix="scale it to 8 or 16 bits and save it again",
-            )
-        gray = gray_to_rgb(to_eight_bits(values, maximum))
-        return white_where(values == key, gray) if isinstance(key, int) else gray
-    if mode == "1" and isinstance(key, int):
-        bits = np.asarray(image)
-        return white_where(bits == bool(key), gray_to_rgb(bits.astype(np.uint8) * 255))
-    if mode == "La":
-        image = image.convert("LA")
-    # `transparency` is how palette, gray and RGB images name a color, or an alpha for each.
-    if mode in ("RGBA", "LA", "PA", "La", "RGBa") or key is not None:
-        return over_white(np.asarray(image.convert("RGBA")))
-    return np.asarray(image if mode == "RGB" else image.convert("RGB"))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from groupvit_runtime.errors import LabelError, UsageError
-from groupvit_runtime.legend import LegendEntry, draw_legend
+from groupvit_runtime.legend import LegendEntry, legend_below
 
 LabelMap = npt.NDArray[np.integer]
 Colors = npt.NDArray[np.uint8]
@@ -181,7 +181,6 @@ def overlay(
     colors = palette(len(names), background=background)
 
     rgb, labels = _enlarged(rgb, labels)
-    image = _painted(rgb, labels, colors, opacity, background)
     entries = [
         LegendEntry(
             index=index,
@@ -191,7 +190,8 @@ def overlay(
         )
         for index in sorted(np.flatnonzero(counts).tolist(), key=lambda index: (-counts[index], index))
     ]
-    return draw_legend(image, entries, font)
+    strips = _painted(rgb, labels, colors, opacity, background)
+    return legend_below(strips, (labels.shape[1], labels.shape[0]), entries, font)
 
 
 def _further_colors(candidates: int) -> list[tuple[int, ...]]:
@@ -248,20 +248,17 @@ def _painted(
     colors: Colors,
     opacity: float,
     background: int | None,
-) -> Image.Image:
-    height, width = labels.shape
+) -> Iterator[Image.Image]:
+    height = len(labels)
     line = max(min(labels.shape) // 320, 1)
     weight = np.full(len(colors), round(opacity * 256), np.uint16)
     if background is not None:
         weight[background] = 0
-    image = Image.new("RGB", (width, height))
     for strip in _strips(labels.shape):
         # Outlines reach a line's width from one strip into the next.
         first, last = max(strip.start - line, 0), min(strip.stop + line, height)
         edge = _outline(labels[first:last], line, background)[strip.start - first : strip.stop - first]
-        mixed = _blended(rgb[strip], labels[strip], edge, colors, weight)
-        image.paste(Image.fromarray(mixed), (0, strip.start))
-    return image
+        yield Image.fromarray(_blended(rgb[strip], labels[strip], edge, colors, weight))
 
 
 def _blended(

@@ -20,12 +20,13 @@ from groupvit_runtime.engines import EngineOptions, load_engine
 from groupvit_runtime.errors import BundleError, LabelError, UsageError
 from groupvit_runtime.image_engine import ImageEngine, Prepared
 from groupvit_runtime.image_outputs import ImageOutputs
+from groupvit_runtime.image_size import check_limit
 from groupvit_runtime.load_checks import choose_batch_size, warn_of_failed_parity, warn_of_int8
 from groupvit_runtime.manifest import DecodeName, Manifest, check_decode
 from groupvit_runtime.open_bundle import OpenBundle, open_bundle
 from groupvit_runtime.paper import paper_decode
 from groupvit_runtime.process import OwningProcess
-from groupvit_runtime.read_image import ImageSource, check_limit, read_image
+from groupvit_runtime.read_image import ImageSource, read_image
 from groupvit_runtime.result import Segmentation
 from groupvit_runtime.vocabularies import Labels as Labels
 from groupvit_runtime.vocabularies import Vocabularies

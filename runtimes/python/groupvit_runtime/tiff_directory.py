@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Final
 
-from PIL import UnidentifiedImageError
+from PIL import TiffTags, UnidentifiedImageError
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 256, 257, 258, 259, 262, 266
 ORIENTATION, SAMPLES, ROWS_PER_STRIP, PLANAR, PREDICTOR = 274, 277, 278, 284, 317
@@ -17,8 +18,26 @@ STRIPS, TILES = (273, 279), (324, 325)
 
 _BYTE_ORDERS: Final = {b"II": "<", b"MM": ">"}
 _CLASSIC, _BIG = 42, 43
+# Bytes of a value by its kind, from 1 on.
+_SIZES: Final = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)
+# Of which all values are one: bytes, letters and what is undefined.
+_WHOLE_KINDS: Final = (1, 2, 7)
 _LETTERS: Final = {1: "B", 3: "H", 4: "I", 16: "Q"}
-_MOST_ENTRIES, _MOST_VALUES = 1 << 12, 1 << 24
+_MOST_ENTRIES, _MOST_VALUES = 1 << 12, 1 << 17
+_LAYOUT: Final = (
+    WIDTH,
+    HEIGHT,
+    BITS,
+    SAMPLES,
+    PLANAR,
+    ROWS_PER_STRIP,
+    TILE_WIDTH,
+    TILE_HEIGHT,
+    *STRIPS,
+    *TILES,
+)
+_MEANING: Final = (COMPRESSION, PREDICTOR, FILL_ORDER, PHOTOMETRIC, EXTRA_SAMPLES, SAMPLE_FORMAT, ORIENTATION)
+_KEPT: Final = frozenset((*_LAYOUT, *_MEANING))
 
 
 @dataclass(frozen=True)
@@ -27,7 +46,7 @@ class TiffDirectory:
 
     Attributes:
         order: of the bytes, as `struct` writes it: "<" or ">".
-        tags: values by tag.
+        tags: values by tag, of those that this module names.
     """
 
     order: str
@@ -38,8 +57,13 @@ class TiffDirectory:
         return self.tags.get(tag, (default,))[0]
 
 
-def read_directory(file: IO[bytes]) -> TiffDirectory | None:
+def read_directory(file: IO[bytes], *, every_tag: bool = False) -> TiffDirectory | None:
     """Read the tags of the first image.
+
+    Args:
+        file: that may be a TIFF.
+        every_tag: whether values of any tag that lie outside the file are damage. Pillow and libtiff would
+            say so on the terminal, and go on.
 
     Returns:
         None where the file is no TIFF.
@@ -56,12 +80,12 @@ def read_directory(file: IO[bytes]) -> TiffDirectory | None:
     if version not in (_CLASSIC, _BIG):
         return None
     try:
-        return TiffDirectory(order, _tags(file, order, head, big=version == _BIG))
+        return TiffDirectory(order, _tags(file, order, head, big=version == _BIG, every=every_tag))
     except (struct.error, OverflowError, ValueError) as error:
         raise UnidentifiedImageError(f"the TIFF's directory is damaged: {error}") from error
 
 
-def _tags(file: IO[bytes], order: str, head: bytes, *, big: bool) -> dict[int, tuple[int, ...]]:
+def _tags(file: IO[bytes], order: str, head: bytes, *, big: bool, every: bool) -> dict[int, tuple[int, ...]]:
     counting, offset, first = ("Q", "Q", 8) if big else ("H", "I", 4)
     file.seek(struct.unpack_from(order + offset, head, first)[0])
     entries = struct.unpack(order + counting, file.read(struct.calcsize(counting)))[0]
@@ -69,12 +93,22 @@ def _tags(file: IO[bytes], order: str, head: bytes, *, big: bool) -> dict[int, t
         raise ValueError(f"{entries} entries")
     entry = f"{order}HH{offset}"
     size, inline = struct.calcsize(entry), struct.calcsize(offset)
-    table = file.read(entries * (size + inline))
+    # Behind them lies where the next image's are.
+    table = file.read(entries * (size + inline) + inline)
+    if every and len(table) < entries * (size + inline) + inline:
+        raise ValueError("the file ends inside it")
     tags: dict[int, tuple[int, ...]] = {}
+    end, found = file.seek(0, io.SEEK_END), 0
     for at in range(0, entries * (size + inline), size + inline):
         tag, kind, count = struct.unpack_from(entry, table, at)
+        if every:
+            length = _check_entry(tag, kind, count)
+            if length > inline:
+                found += length
+                if struct.unpack_from(order + offset, table, at + size)[0] + length > end or found > end:
+                    raise ValueError(f"the values of tag {tag} lie outside the file")
         letter = _LETTERS.get(kind)
-        if letter is None or not 0 < count <= _MOST_VALUES:
+        if tag not in _KEPT or letter is None or not 0 < count <= _MOST_VALUES:
             continue
         values, place = f"{order}{count}{letter}", at + size
         if struct.calcsize(values) <= inline:
@@ -83,6 +117,17 @@ def _tags(file: IO[bytes], order: str, head: bytes, *, big: bool) -> dict[int, t
             file.seek(struct.unpack_from(order + offset, table, place)[0])
             tags[tag] = struct.unpack(values, file.read(struct.calcsize(values)))
     return tags
+
+
+def _check_entry(tag: int, kind: int, count: int) -> int:
+    """How many bytes its values have."""
+    if tag in _KEPT and kind not in _LETTERS:
+        raise ValueError(f"tag {tag} is of kind {kind}, and a whole number is expected")
+    if tag in _KEPT and not 0 < count <= _MOST_VALUES:
+        raise ValueError(f"tag {tag} has {count:,} values, and at most {_MOST_VALUES:,} are read")
+    if count != 1 and kind not in _WHOLE_KINDS and TiffTags.lookup(tag).length == 1:
+        raise ValueError(f"tag {tag} has {count} values, and one is expected")
+    return count * (_SIZES[kind] if kind < len(_SIZES) else 0)
 
 
 def write_tiff(order: str, tags: Mapping[int, int], places: tuple[int, int], parts: Sequence[bytes]) -> bytes:

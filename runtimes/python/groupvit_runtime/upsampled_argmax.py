@@ -34,6 +34,7 @@ _ROUNDING = np.float32(2.0**-16)
 _BLOCK_SCORES = 1 << 19
 # Pixels compared at once: two float maps, their labels and a mask then stay in a core's own cache.
 _CHUNK_PIXELS = 1 << 14
+_BLOCK_LABELS = 1 << 19
 
 
 def upsampled_argmax(
@@ -167,7 +168,11 @@ def _label_columns(
                 local[band.start : band.stop] = columns[:, band.first].argmax(axis=1)
         else:
             _label_group(columns, group, slack, local)
-    channels.astype(np.uint16).take(local, out=labels, mode="clip")
+    names = channels.astype(np.uint16)
+    # A few rows at a time: NumPy makes indices of 8 bytes of what it is given.
+    step = max(_BLOCK_LABELS // labels.shape[1], 1)
+    for top in range(0, len(labels), step):
+        names.take(local[top : top + step], out=labels[top : top + step], mode="clip")
 
 
 def _possible_winners(scores: FloatArray, row_span: int, column_span: int, slack: np.float32) -> IndexArray:

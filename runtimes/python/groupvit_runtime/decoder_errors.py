@@ -12,13 +12,14 @@ DECODER_ERRORS: Final = (
     OSError,
     SyntaxError,
     ValueError,
+    TypeError,
     IndexError,
     KeyError,
     EOFError,
     OverflowError,
-    MemoryError,
+    # Of AVIF's decoder; NotImplementedError is one, too.
+    RuntimeError,
     struct.error,
     zlib.error,
     Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
 )
