@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -14,10 +13,8 @@ from groupvit_export.errors import GroupViTError
 from groupvit_export.evaluate.identity import Identity
 from groupvit_export.evaluate.outcome import Failed, Measured, Run
 from groupvit_export.metrics.confusion import ConfusionMatrix
+from groupvit_runtime.locks import try_lock
 from groupvit_runtime.serialize import from_json, to_json
-
-if sys.platform != "win32":
-    import fcntl
 
 JOURNAL_NAME: Final = "journal.jsonl"
 SCHEMA_VERSION: Final = 2
@@ -39,9 +36,7 @@ class Journal:
     not forced to the disk, because a power failure costs the last images' time and nothing else. A last
     line without its end is what a kill leaves: it is dropped, and that image done again.
 
-    One process at a time: the file is locked with `flock`, which the system releases however the process
-    ends. On Windows nothing is locked, and two runs must not share a folder: a lock that is a file would
-    outlive a kill, which is what the journal is for.
+    One process at a time: the file is locked, and the system unlocks it however the process ends.
 
     Not for many threads: the runner's main thread writes.
     """
@@ -119,23 +114,22 @@ class Journal:
         self._write({_NAMES[type(entry)]: to_json(entry)})
 
     def _lock(self) -> None:
-        if sys.platform != "win32":
-            try:
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise GroupViTError(
-                    "another evaluation is writing to this folder",
-                    got=f"{self._path} is locked",
-                    expected="one process a folder",
-                    fix="wait until it has finished, or choose another folder with -o",
-                ) from error
-            except OSError as error:
-                raise GroupViTError(
-                    "the journal cannot be locked",
-                    got=f"{self._path}: {error.strerror}",
-                    expected="a file system with flock",
-                    fix="choose a folder on a local disk with -o",
-                ) from error
+        try:
+            locked = try_lock(self._descriptor)
+        except OSError as error:
+            raise GroupViTError(
+                "the journal cannot be locked",
+                got=f"{self._path}: {error.strerror}",
+                expected="a file system with locks",
+                fix="choose a folder on a local disk with -o",
+            ) from error
+        if not locked:
+            raise GroupViTError(
+                "another evaluation is writing to this folder",
+                got=f"{self._path} is locked",
+                expected="one process a folder",
+                fix="wait until it has finished, or choose another folder with -o",
+            )
 
     def _begin(self, root: Path, *, force: bool) -> None:
         with self._path.open("rb") as file:
