@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -65,7 +66,7 @@ class Journal:
             folder.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
         except OSError as error:
-            raise _unwritable(path, error) from error
+            raise _unwritable(path, error, begun=path.exists()) from error
         journal = Journal(path, descriptor, identity)
         try:
             journal._lock()
@@ -189,11 +190,14 @@ class Journal:
 
     def _write(self, value: Mapping[str, Any]) -> None:
         line = json.dumps(value).encode() + b"\n"
+        end = os.lseek(self._descriptor, 0, os.SEEK_END)
         try:
-            os.lseek(self._descriptor, 0, os.SEEK_END)
             while line:
                 line = line[os.write(self._descriptor, line) :]
         except OSError as error:
+            # A line may follow yet, of an image that was in work, and must not go on from half of this one.
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, end)
             raise _unwritable(self._path, error) from error
 
 
@@ -224,10 +228,12 @@ def _damaged(path: Path, number: int, error: Exception) -> GroupViTError:
     )
 
 
-def _unwritable(path: Path, error: OSError) -> GroupViTError:
+def _unwritable(path: Path, error: OSError, *, begun: bool = True) -> GroupViTError:
+    # Another folder would begin anew.
+    go_on = "mend that, free space for instance, and give the same command again: it goes on from here"
     return GroupViTError(
         "the journal cannot be written",
         got=f"{path}: {error.strerror or error}",
         expected="a folder that may be written, with space left",
-        fix="free space and give the same command again, or choose another folder with -o",
+        fix=go_on if begun else "make it writable, or choose another folder with -o",
     )

@@ -19,7 +19,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,7 +70,7 @@ class Done:
     code: int
     output: str
     error: str
-    operations: tuple[str, ...]
+    operations: tuple[str, ...] = field(repr=False)
 
 
 class Commands:

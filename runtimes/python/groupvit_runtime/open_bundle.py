@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import lzma
-import shutil
-import tempfile
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from groupvit_runtime.manifest import MANIFEST_NAME, Manifest, read_manifest
 from groupvit_runtime.process import finalize_in_owner
 from groupvit_runtime.prompts import list_of_names, shorten
 from groupvit_runtime.system_errors import system_refusal
+from groupvit_runtime.temporary import make_scratch, remove_scratch
 from groupvit_runtime.vocabulary import Vocabulary
 
 MAX_UNPACKED_BYTES: Final = 16 << 30
@@ -88,14 +87,14 @@ def open_bundle(path: str | Path) -> OpenBundle:
     path = Path(path)
     if not path.is_file():
         return _open_folder(path, path)
-    scratch = Path(tempfile.mkdtemp(prefix="groupvit-bundle-"))
+    owned, scratch = make_scratch("bundle")
     try:
         bundle = _open_folder(path, _unpack(path, scratch))
     except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove_scratch(owned, scratch)
         raise
     # A forked child that ends has a copy of the bundle, and the parent still reads the folder.
-    finalize_in_owner(bundle, _remove, scratch)
+    finalize_in_owner(bundle, remove_scratch, owned, scratch)
     return bundle
 
 
@@ -104,10 +103,6 @@ def _open_folder(source: Path, root: Path) -> OpenBundle:
     for file in manifest.all_files:
         file.locate(root)
     return OpenBundle(source=source.absolute(), root=root, manifest=manifest)
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _unpack(path: Path, scratch: Path) -> Path:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from groupvit_runtime.errors import GroupViTError
-from groupvit_runtime.locks import is_at, try_lock
+from groupvit_runtime.locks import is_at, locked, try_lock
 
 PREFIX: Final = ".groupvit-"
 """Not made of the final name, which may be as long as a name can be."""
@@ -126,6 +126,10 @@ def make_scratch(purpose: str) -> tuple[int, Path]:
         except FileNotFoundError:
             # Somebody removed the place, which was empty for a moment. Where it is not that, making it fails.
             continue
+        except OSError:
+            with suppress(OSError):
+                scratch_place().rmdir()
+            raise
 
 
 def remove_scratch(descriptor: int, folder: Path) -> None:
@@ -149,6 +153,27 @@ def scratch_folder(purpose: str) -> Iterator[Path]:
         yield folder
     finally:
         remove_scratch(descriptor, folder)
+
+
+@contextmanager
+def scratch_folder_of_one(name: str) -> Iterator[Path]:
+    """`scratch_folder` with the same path every time: one process at a time has it, others wait.
+
+    Raises:
+        GroupViTError: see `scratch_place`.
+        OSError: it cannot be made.
+    """
+    folder = scratch_place() / name
+    with locked(folder.with_suffix(".lock")):
+        # Of one that was killed.
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        folder.parent.rmdir()
 
 
 @functools.lru_cache(maxsize=1024)

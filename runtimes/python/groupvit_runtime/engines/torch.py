@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import platform
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -19,7 +22,9 @@ from groupvit_runtime.engines import EngineOptions, Tensors
 from groupvit_runtime.engines.failure import load_failed, run_failed
 from groupvit_runtime.errors import BundleError, EngineError
 from groupvit_runtime.manifest import EngineInfo, TensorInfo
+from groupvit_runtime.process import finalize_in_owner
 from groupvit_runtime.serialize import from_json
+from groupvit_runtime.temporary import make_scratch, remove_scratch
 
 METADATA_KEY: Final = "groupvit"
 """In the package's own metadata, so that a C++ program finds it with `load_metadata_from_package`."""
@@ -104,8 +109,10 @@ class TorchEngine:
         _check_device(facts, options)
         _check_cpu(facts)
         _check_rounding(facts)
+        owned, scratch = make_scratch("torch")
+        finalize_in_owner(self, remove_scratch, owned, scratch)
         try:
-            with _LOADING:
+            with _LOADING, _unpacked_into(scratch):
                 self._loader = _Loader(str(path), _MODEL, False, 1, -1)
         except RuntimeError as error:
             raise load_failed(
@@ -142,6 +149,20 @@ class TorchEngine:
         # PyTorch wants memory that it may write to, though the package writes to no input.
         tensor = torch.from_numpy(np.require(array, requirements=["C", "W"]))
         return tensor if self._facts.device == "cpu" else tensor.to("cuda")
+
+
+@contextmanager
+def _unpacked_into(folder: Path) -> Iterator[None]:
+    """PyTorch unpacks a package among the temporary files, and does not find there what a killed one left."""
+    before = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = before
 
 
 def package_facts(info: EngineInfo, path: Path) -> PackageFacts:
