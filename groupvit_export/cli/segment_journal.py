@@ -134,8 +134,17 @@ class SegmentJournal:
         )
         # The line before may lack its end, where a process was killed.
         line = f"\n{json.dumps(asdict(entry))}\n".encode()
-        with (self._output / JOURNAL_NAME).open("ab", buffering=0) as file:
-            file.write(line)
+        path = self._output / JOURNAL_NAME
+        with path.open("ab", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            try:
+                while line:
+                    line = line[file.write(line) :]
+            except OSError:
+                file.truncate(end)
+                if end == 0:
+                    path.unlink()
+                raise
 
     def _read_on(self) -> None:
         """Take in what was written since."""

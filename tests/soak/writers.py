@@ -1,4 +1,7 @@
-"""Every writer, with every operation on files failing in turn, killed at each, and several at once."""
+"""Every writer, with every operation on files failing in turn, killed at each, and several at once.
+
+python tests/soak/writers.py SECONDS
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,9 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 
-import writers
+import writer_support as writers
 from faults import Fault
-from writers import RACES, SLOW_WRITERS, WRITERS, Workplace
+from writer_support import RACES, SLOW_WRITERS, WRITERS, Workplace
 
 from groupvit_export.pipeline.api import ExportOptions, export_bundle
 

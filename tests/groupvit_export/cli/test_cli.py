@@ -123,7 +123,7 @@ def test_a_name_that_leaves_no_room_for_its_results_costs_that_image_only(
     assert main(["segment", bundle, str(images), "--labels", LABELS, "-o", str(output), "--force"]) == 1
     error = capsys.readouterr().err
     assert "256 bytes" in error and "263 bytes" in error and "2 of 4" in error and "fix: rename" in error
-    assert sorted(path.name[0] for path in output.iterdir()) == ["a", "a", "d", "d"]
+    assert sorted(path.name[0] for path in output.glob("*.png")) == ["a", "a", "d", "d"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8:strict", "cp1252", "ascii"])
@@ -149,7 +149,7 @@ def test_names_that_the_terminal_cannot_print(
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, b"")
-    assert len(list((tmp_path / "out").iterdir())) == 4
+    assert len(list((tmp_path / "out").glob("*.png"))) == 4
     if option == "--json":
         records = [json.loads(line) for line in done.stdout.splitlines()]
         assert [record["image"] for record in records] == [str(path) for path in sorted(named)]
@@ -205,6 +205,7 @@ def test_gray_label_maps(bundle: str, image: str, tmp_path: Path) -> None:
 def test_results_are_not_overwritten_without_force(bundle: str, image: str, tmp_path: Path) -> None:
     arguments = ["segment", bundle, image, "--labels", LABELS, "-o", str(tmp_path)]
     assert main(arguments) == 0
+    (tmp_path / "000000.overlay.png").write_bytes(Path(image).read_bytes())
     assert main(arguments) == 1
     assert main([*arguments, "--force"]) == 0
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-import writers
+import writer_support as writers
 from faults import Fault
-from writers import RACES, SLOW_WRITERS, WRITERS, Workplace
+from writer_support import RACES, SLOW_WRITERS, WRITERS, Workplace
 
 if sys.platform != "linux":
     pytest.skip("the harness preloads a library, as Linux does", allow_module_level=True)
