@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from groupvit_export.cli.app import VERBS, run_app
 from groupvit_export.cli.streams import prepare_streams, with_written_output
+from groupvit_export.cli.termination import ending_in_order
 
 __all__ = ["VERBS", "export_main", "main"]
 
@@ -26,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[:1] == ["help"]:
         arguments = [*arguments[1:2], "--help"]
     prepare_streams()
-    return with_written_output(lambda: run_app(arguments, shlex.join(["groupvit", *arguments])))
+    with ending_in_order():
+        return with_written_output(lambda: run_app(arguments, shlex.join(["groupvit", *arguments])))
 
 
 def export_main(argv: Sequence[str] | None = None) -> int:

@@ -87,7 +87,10 @@ def open_bundle(path: str | Path) -> OpenBundle:
     path = Path(path)
     if not path.is_file():
         return _open_folder(path, path)
-    owned, scratch = make_scratch("bundle")
+    try:
+        owned, scratch = make_scratch("bundle")
+    except OSError as error:
+        raise system_refusal(error, failed="the zipped bundle cannot be unpacked") from error
     try:
         bundle = _open_folder(path, _unpack(path, scratch))
     except BaseException:

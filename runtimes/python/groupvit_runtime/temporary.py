@@ -101,7 +101,11 @@ def scratch_place() -> Path:
     place = Path(tempfile.gettempdir()) / f"groupvit{user}"
     with suppress(FileExistsError):
         place.mkdir(mode=0o700)
-    found = place.lstat()
+    try:
+        found = place.lstat()
+    except FileNotFoundError:
+        # Another process removed it, empty for a moment.
+        return scratch_place()
     mine = sys.platform == "win32" or (found.st_uid == os.geteuid() and not found.st_mode & 0o022)
     if not stat.S_ISDIR(found.st_mode) or not mine:
         raise GroupViTError(
@@ -121,14 +125,15 @@ def make_scratch(purpose: str) -> tuple[int, Path]:
         OSError: it cannot be made.
     """
     while True:
+        place = scratch_place()
         try:
-            return make_folder(scratch_place(), "", f"-{purpose}")
+            return make_folder(place, "", f"-{purpose}")
         except FileNotFoundError:
-            # Somebody removed the place, which was empty for a moment. Where it is not that, making it fails.
+            # Removed once more; where it is not that, it cannot be made.
             continue
         except OSError:
             with suppress(OSError):
-                scratch_place().rmdir()
+                place.rmdir()
             raise
 
 
