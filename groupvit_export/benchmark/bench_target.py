@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from groupvit_runtime.open_bundle import OpenBundle, open_bundle
 from groupvit_runtime.prompts import check_labels, resolve_templates
 from groupvit_runtime.read_image import read_image
 from groupvit_runtime.segmenter import Image, Labels, Segmenter
+from groupvit_runtime.temporary import scratch_folder
 from groupvit_runtime.vocabulary import Vocabulary
 from groupvit_runtime.windows import plan_windows
 
@@ -163,8 +163,8 @@ def _load_cpp(subject: BenchTarget, setting: Setting, fixed: RunConfig, image: P
         decode=subject.decode(fixed),
         batch_size=setting.batch,
     )
-    with tempfile.TemporaryDirectory(prefix="groupvit-words-") as folder:
-        file = Path(folder) / "words.safetensors"
+    with scratch_folder("words") as folder:
+        file = folder / "words.safetensors"
         vocabulary.save(file)
         words = segmenter.open_file(file)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +15,7 @@ import numpy as np
 from groupvit_export.benchmark.c_interface import LIBRARY_NAME
 from groupvit_export.benchmark.sampling import Progress
 from groupvit_export.benchmark.settings import RunConfig
+from groupvit_export.children import child_command, lifeline
 from groupvit_export.errors import EngineError
 from groupvit_export.metrics.interleaved import interleaved
 from groupvit_runtime.manifest import DecodeName
@@ -107,7 +107,7 @@ def cold_starts(
             "decode": start.decode,
             "library": library,
         }
-        commands.append([sys.executable, "-m", _MODULE, json.dumps(options)])
+        commands.append(child_command(_MODULE, json.dumps(options)))
     done = 0
 
     def start_one(command: list[str], bundle: str) -> Mapping[str, Any]:
@@ -121,7 +121,10 @@ def cold_starts(
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, timeout=_LONGEST_SECONDS, check=False)
+    with lifeline() as stdin:
+        return subprocess.run(
+            command, stdin=stdin, capture_output=True, text=True, timeout=_LONGEST_SECONDS, check=False
+        )
 
 
 def _one(command: list[str], bundle: str, run: Run) -> Mapping[str, Any]:

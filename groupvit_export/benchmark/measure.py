@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from groupvit_export.benchmark.settings import RunConfig, SamplingBudget, Settin
 from groupvit_export.benchmark.stages import split
 from groupvit_export.benchmark.statistics import drift, summarize
 from groupvit_export.benchmark.steadiness import cautions, judge
+from groupvit_runtime.temporary import scratch_folder
 
 _COLD_WEIGHT = 0.3
 
@@ -82,8 +82,7 @@ def measure(plan: Plan, steps: Steps) -> tuple[Record, ...]:
     threads = tuple(dict.fromkeys(setting.threads for setting in plan.settings))
     weight = _COLD_WEIGHT * len(threads) if plan.effort.cold else 0.0
     part = 1 / (len(plan.settings) + weight)
-    with tempfile.TemporaryDirectory(prefix="groupvit-bench-") as name:
-        folder = Path(name)
+    with scratch_folder("bench") as folder:
         image, facts = prepare_image(plan.image, plan.size, folder)
         colds: dict[int | None, list[ColdStart | None]] = {}
         done = 0.0

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from groupvit_export.cli.app import VERBS, run_app
 from groupvit_export.cli.streams import prepare_streams, with_written_output
+from groupvit_export.cli.termination import ending_in_order
 from groupvit_export.utf8 import utf8_text
 
 __all__ = ["VERBS", "export_main", "main"]
@@ -28,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = [*arguments[1:2], "--help"]
     prepare_streams()
     command = utf8_text(shlex.join(["groupvit", *arguments]))
-    return with_written_output(lambda: run_app(arguments, command))
+    with ending_in_order():
+        return with_written_output(lambda: run_app(arguments, command))
 
 
 def export_main(argv: Sequence[str] | None = None) -> int:

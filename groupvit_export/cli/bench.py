@@ -6,11 +6,13 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from typer import Argument, Option
 
+from groupvit_export.cli.measured import write_measured
 from groupvit_export.cli.options import (
     LabelNames,
     LabelsFile,
@@ -27,7 +29,7 @@ from groupvit_export.cli.progress import BenchProgress
 from groupvit_export.cli.tables import show
 from groupvit_export.errors import UsageError
 from groupvit_export.html.page import check_installed
-from groupvit_runtime.files import write_atomically
+from groupvit_runtime.files import check_writable, write_atomically
 
 if TYPE_CHECKING:
     from groupvit_export.benchmark.compare import Comparison
@@ -185,6 +187,9 @@ def _check(arguments: Arguments) -> None:
                 expected=f"a file in a folder that exists; {path.parent} does"
                 + ("" if path.parent.is_dir() else " not"),
             )
+        if path is not None:
+            # Now, and not when everything has been measured.
+            check_writable(path)
     if arguments.html is not None:
         check_installed()
 
@@ -220,14 +225,15 @@ def _compare_files(arguments: Arguments, files: Sequence[str]) -> int:
         )
     first, second = (read_records(Path(file)) for file in files)
     compared = compare_records(first, second, arguments.max_regression)
-    if arguments.html is not None:
-        ours, theirs = disambiguate_names(first, second)
-        page = html_report([*ours, *theirs], compared, origin(arguments.command))
-        write_atomically(arguments.html, page.encode())
     missing = count_unmatched(first, second, compared)
     if missing and not arguments.quiet:
         note(f"groupvit: warning: {missing} measurements have no counterpart in the other file")
-    return _tell(arguments, compared)
+    code = _tell(arguments, compared)
+    if arguments.html is not None:
+        ours, theirs = disambiguate_names(first, second)
+        page = html_report([*ours, *theirs], compared, origin(arguments.command))
+        write_measured(arguments.html, partial(write_atomically, data=page.encode()))
+    return code
 
 
 def _measure(arguments: Arguments) -> int:
@@ -251,14 +257,16 @@ def _measure(arguments: Arguments) -> int:
             for subject in plan.subjects
         )
         compared = compare_records(first, second, arguments.max_regression)
-    if arguments.records is not None:
-        write_records(arguments.records, records)
-    if arguments.html is not None:
-        page = html_report(records, compared, origin(arguments.command))
-        write_atomically(arguments.html, page.encode())
+    # First, for what is measured is dearer than a file that cannot be written.
     if not arguments.quiet:
         show([*record_blocks(records), *([""] if compared else [])])
-    return _tell(arguments, compared)
+    code = _tell(arguments, compared)
+    if arguments.records is not None:
+        write_measured(arguments.records, partial(write_records, records=records))
+    if arguments.html is not None:
+        page = html_report(records, compared, origin(arguments.command))
+        write_measured(arguments.html, partial(write_atomically, data=page.encode()))
+    return code
 
 
 def _plan(arguments: Arguments) -> Plan:
@@ -315,9 +323,6 @@ def _tell(arguments: Arguments, compared: Sequence[Comparison]) -> int:
     told = [item for item in compared if item.regressed] if arguments.quiet else compared
     if told:
         show(comparison_blocks(told, arguments.max_regression))
-    for path in (arguments.records, arguments.html):
-        if path is not None and not arguments.quiet:
-            note(f"written: {path}")
     return EXIT_REGRESSION if any(comparison.regressed for comparison in compared) else 0
 
 

@@ -20,7 +20,7 @@ from groupvit_export.data.datasets import DATASETS
 from groupvit_export.errors import UsageError
 from groupvit_export.evaluate.options import EvalOptions
 from groupvit_export.html.page import check_installed
-from groupvit_runtime.files import write_atomically
+from groupvit_runtime.files import check_writable, write_atomically
 
 _EXIT_FAILED_IMAGES = 1
 _EXIT_INTERRUPTED = 130
@@ -167,17 +167,16 @@ def run(arguments: Arguments) -> int:
     if not arguments.quiet:
         for line in report.notes:
             note(f"groupvit: warning: {line}")
-    written = [arguments.output / REPORT_NAME]
-    if arguments.html is not None:
-        page = html_report(report, arguments.output, origin(arguments.command))
-        write_atomically(arguments.html, page.encode())
-        written.append(arguments.html)
     if arguments.as_json:
         print_json(to_json(report))
     elif not arguments.quiet:
         show([*report_blocks(report), ""])
-        for path in written:
-            say(str(path))
+        say(str(arguments.output / REPORT_NAME))
+    if arguments.html is not None:
+        page = html_report(report, arguments.output, origin(arguments.command))
+        write_atomically(arguments.html, page.encode())
+        if not (arguments.as_json or arguments.quiet):
+            say(str(arguments.html))
     return _EXIT_FAILED_IMAGES if report.failed else 0
 
 
@@ -241,3 +240,5 @@ def _check_page(path: Path, output: Path) -> None:
             "the page has nowhere to go", got=f"--html {path}", expected=f"the folder {path.parent}"
         )
     check_installed()
+    if path.parent.is_dir():
+        check_writable(path)

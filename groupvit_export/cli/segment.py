@@ -24,7 +24,8 @@ from groupvit_export.cli.options import (
     read_templates,
 )
 from groupvit_export.cli.output import error_record, note, print_json, say
-from groupvit_export.cli.segment_files import plan, write_results
+from groupvit_export.cli.segment_files import plan, result_files, write_results
+from groupvit_export.cli.segment_journal import JOURNAL_NAME, SegmentJournal, run_digest
 from groupvit_runtime.errors import BundleError, GroupViTError, ImageError, LabelError, UsageError
 from groupvit_runtime.image_size import check_limit
 from groupvit_runtime.manifest import check_decode
@@ -53,7 +54,7 @@ class Arguments(VerbArguments):
     output: Annotated[
         Path, Option("-o", "--output", metavar="DIR", help="default: segmented", show_default=False)
     ] = Path("segmented")
-    force: Annotated[bool, Option("--force", help="overwrite images in the output folder")] = False
+    force: Annotated[bool, Option("--force", help="do every image anew, and overwrite")] = False
     recursive: Annotated[
         bool, Option("--recursive", help="take the images in folders below a folder, too")
     ] = False
@@ -92,7 +93,12 @@ def run(arguments: Arguments) -> int:
     decode = None if arguments.decode is None else check_decode(arguments.decode)
     check_limit(arguments.max_pixels)
     labels = read_labels(arguments)
-    planned = plan(arguments.images, arguments.output, recursive=arguments.recursive, force=arguments.force)
+    planned = plan(
+        arguments.images,
+        arguments.output,
+        recursive=arguments.recursive,
+        known=arguments.force or (arguments.output / JOURNAL_NAME).exists(),
+    )
     if not arguments.quiet:
         for line in planned.notes:
             note(f"groupvit: {line}")
@@ -113,14 +119,29 @@ def run(arguments: Arguments) -> int:
             "groupvit: note: one name takes the whole picture, whatever it shows, because every pixel gets "
             "the best of the names: add background or another name"
         )
+    run = run_digest(
+        segmenter,
+        vocabulary,
+        decode=decode or segmenter.manifest.decode.default,
+        threshold=threshold,
+        gray=arguments.gray_labels,
+    )
+    journal = SegmentJournal(arguments.output, run, force=arguments.force)
+    done = {job for job in planned.jobs if journal.is_done(job)}
+    if done and not arguments.quiet:
+        note(f"groupvit: {len(done)} of {len(planned.jobs)} images are done already; --force does them anew")
     failed = 0
     for number, job in enumerate(planned.jobs, 1):
+        if job in done:
+            if arguments.as_json:
+                print_json({"image": str(job.image), "done_before": True, **result_files(job)})
+            continue
         try:
             start = time.perf_counter()
             rgb = read_quietly(job.image, max_pixels=arguments.max_pixels, quiet=arguments.quiet)
             result = segmenter(rgb, vocabulary, background_threshold=threshold)
             milliseconds = (time.perf_counter() - start) * 1000
-            files = write_results(result, job, gray=arguments.gray_labels)
+            write_results(result, job, journal, gray=arguments.gray_labels)
         except (UsageError, LabelError, BundleError):
             # Of the command, not of this image.
             raise
@@ -133,12 +154,12 @@ def run(arguments: Arguments) -> int:
             note(f"groupvit: error: {refusal}")
             continue
         if arguments.as_json:
-            print_json(_record(job.image, result, files, milliseconds))
+            print_json(_record(job.image, result, result_files(job), milliseconds))
         elif not arguments.quiet:
             shares = ", ".join(f"{name} {share:.0%}" for name, share in result.shares().items())
             say(
                 f"[{number}/{len(planned.jobs)}] {job.image}: {shares}  ({milliseconds:.0f} ms)\n"
-                f"  {files['overlay']}"
+                f"  {job.overlay}"
             )
     if failed:
         note(f"groupvit: {failed} of {len(planned.jobs)} images could not be segmented, see above")

@@ -9,19 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from groupvit_export.cli.segment_journal import Job, SegmentJournal, refused
 from groupvit_runtime.errors import GroupViTError
 from groupvit_runtime.files import write_atomically
 from groupvit_runtime.image_folder import LABELS_SUFFIX, OVERLAY_SUFFIX, image_folder
 from groupvit_runtime.result import Segmentation
-
-
-@dataclass(frozen=True)
-class Job:
-    """An image, and where its results go."""
-
-    image: Path
-    labels: Path
-    overlay: Path
 
 
 @dataclass(frozen=True)
@@ -37,14 +29,20 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def plan(images: Sequence[Path], output: Path, *, recursive: bool, force: bool) -> Plan:
+def plan(images: Sequence[Path], output: Path, *, recursive: bool, known: bool) -> Plan:
     """Find the images, and names for their results.
 
     Results have the stem of their image, below a folder the path from it. Equal ones get a number.
 
+    Args:
+        images: files and folders.
+        output: where results go.
+        recursive: into folders below the folders.
+        known: results may be there already: a journal knows them, or they are to be overwritten.
+
     Raises:
         ImageError: a folder is not there or has no image.
-        GroupViTError: a result exists, and `force` is not set.
+        GroupViTError: a result exists, and that is not `known`.
     """
     jobs: list[Job] = []
     notes: list[str] = []
@@ -59,19 +57,22 @@ def plan(images: Sequence[Path], output: Path, *, recursive: bool, force: bool) 
         results = [output / name.with_name(name.name + suffix) for suffix in (LABELS_SUFFIX, OVERLAY_SUFFIX)]
         for path in results:
             # False for a name that cannot be: the image is refused when it is its turn.
-            if os.path.lexists(path) and not force:
-                raise GroupViTError(
-                    "a result exists already",
-                    got=str(path),
-                    expected="a folder without it",
-                    fix="choose another folder with -o, or add --force to overwrite",
-                )
+            if os.path.lexists(path) and not known:
+                raise refused(path, "of another origin")
         jobs.append(Job(image, *results))
     return Plan(tuple(jobs), tuple(notes))
 
 
-def write_results(result: Segmentation, job: Job, *, gray: bool) -> dict[str, str]:
-    """Write the label map and the overlay; gives their paths by kind.
+def result_files(job: Job) -> dict[str, str]:
+    """The paths of an image's results by kind."""
+    return {"labels": str(job.labels), "overlay": str(job.overlay)}
+
+
+def write_results(result: Segmentation, job: Job, journal: SegmentJournal, *, gray: bool) -> None:
+    """Write the label map and the overlay, unless another process has done so meanwhile.
+
+    Neither is forced to the disk, which would take longer than segmenting does: after a crash of the system
+    the journal tells what was cut off.
 
     Raises:
         GroupViTError: the folder cannot be made or written, or does not take the names; then there is no
@@ -92,9 +93,10 @@ def write_results(result: Segmentation, job: Job, *, gray: bool) -> dict[str, st
     labels, overlay = io.BytesIO(), io.BytesIO()
     result.save_labels(labels, gray=gray)
     result.overlay().save(overlay, format="PNG")
-    write_atomically(job.labels, labels.getvalue())
-    write_atomically(job.overlay, overlay.getvalue())
-    return {"labels": str(job.labels), "overlay": str(job.overlay)}
+    with journal.writing(job, labels.getvalue(), overlay.getvalue()) as wanted:
+        if wanted:
+            write_atomically(job.labels, labels.getvalue(), durable=False)
+            write_atomically(job.overlay, overlay.getvalue(), durable=False)
 
 
 def _stems(images: Sequence[Path], recursive: bool, notes: list[str]) -> Iterator[tuple[Path, Path]]:

@@ -23,7 +23,7 @@ from groupvit_export.cli.options import (
     read_labels,
 )
 from groupvit_export.cli.origin import origin
-from groupvit_export.cli.output import print_json
+from groupvit_export.cli.output import print_json, say
 from groupvit_export.cli.packages import require_packages
 from groupvit_export.cli.step_progress import StepProgress
 from groupvit_export.cli.tables import show
@@ -31,7 +31,7 @@ from groupvit_export.errors import UsageError
 from groupvit_export.html.page import check_installed
 from groupvit_export.targets.registry import target_name
 from groupvit_export.targets.requirements import VERIFY_PACKAGES
-from groupvit_runtime.files import write_atomically
+from groupvit_runtime.files import check_writable, write_atomically
 from groupvit_runtime.serialize import to_json
 
 
@@ -117,6 +117,7 @@ def run(arguments: Arguments) -> int:
     require_packages(VERIFY_PACKAGES, "verifying")
     if arguments.html is not None:
         check_installed()
+        check_writable(arguments.html)
 
     from groupvit_export.verification.api import VerifyOptions, verify_bundle
     from groupvit_export.verification.html import html_report
@@ -140,9 +141,6 @@ def run(arguments: Arguments) -> int:
             arguments.bundle, options, find_divergence=arguments.bisect, progress=bar.note, report=bar
         )
     report = found.report
-    if arguments.html is not None:
-        page = html_report(report, found.shown, found.divergences, origin(arguments.command))
-        write_atomically(arguments.html, page.encode())
     if arguments.as_json:
         print_json(
             {
@@ -153,8 +151,11 @@ def run(arguments: Arguments) -> int:
             }
         )
     elif report.verdict != "PASS" or not arguments.quiet:
-        lines = verdict_lines(found)
-        if arguments.html is not None:
-            lines.append(f"report with images: {arguments.html}")
-        show([matrix(report), "", "\n".join(lines)])
+        show([matrix(report), "", "\n".join(verdict_lines(found))])
+    # Last, for what was found is dearer than a file that cannot be written.
+    if arguments.html is not None:
+        page = html_report(report, found.shown, found.divergences, origin(arguments.command))
+        write_atomically(arguments.html, page.encode())
+        if not (arguments.as_json or arguments.quiet):
+            say(f"report with images: {arguments.html}")
     return EXIT_CODES[report.verdict]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -22,25 +23,29 @@ from groupvit_export.cli.options import (
     read_labels,
     read_templates,
 )
-from groupvit_export.cli.output import print_json, say
+from groupvit_export.cli.output import note, print_json, say
 from groupvit_export.cli.tables import show, table
 from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.errors import GroupViTError, UsageError
-from groupvit_runtime.files import write_atomically
+from groupvit_runtime.files import LOCK_NAME, write_atomically
+from groupvit_runtime.locks import locked
 from groupvit_runtime.manifest import (
     MANIFEST_NAME,
     FileInfo,
+    Manifest,
     VocabularyInfo,
     read_manifest,
     read_manifest_value,
     with_vocabularies,
 )
-from groupvit_runtime.open_bundle import open_bundle
+from groupvit_runtime.open_bundle import OpenBundle, open_bundle
 from groupvit_runtime.prompts import check_labels, resolve_templates
+from groupvit_runtime.system_errors import system_refusal
 from groupvit_runtime.text_encoder import TextEncoder
 from groupvit_runtime.vocabulary import Vocabulary
 
 _FOLDER = "vocabularies"
+_FILE = re.compile(r".*-[0-9a-f]{12}\.safetensors")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +99,7 @@ def run(arguments: Arguments) -> int:
         check_labels(labels), bundle.manifest.prompts if templates is None else resolve_templates(templates)
     )
     if arguments.add:
-        path = _add(bundle.root, arguments.add, vocabulary)
+        path = _add(bundle, arguments.add, vocabulary, force=arguments.force)
         digest = {"digest": open_bundle(arguments.bundle).digest}
     else:
         assert arguments.output is not None
@@ -142,30 +147,63 @@ def _check_addable(bundle: str, name: str, *, force: bool) -> None:
             got=str(root),
             fix="unzip the bundle, or write a file with -o",
         )
-    known = [item.name for item in read_manifest(root).vocabularies]
-    if name in known and not force:
+    _check_new(read_manifest(root), name, force=force)
+
+
+def _check_new(manifest: Manifest, name: str, *, force: bool) -> None:
+    if not force and any(item.name == name for item in manifest.vocabularies):
         raise GroupViTError(
             "the bundle has a vocabulary of this name", got=name, fix="choose another name, or add --force"
         )
 
 
-def _add(root: Path, name: str, vocabulary: Vocabulary) -> Path:
+def _add(bundle: OpenBundle, name: str, vocabulary: Vocabulary, *, force: bool) -> Path:
+    """Under the bundle's lock, because the manifest is read, changed and written."""
+    with ExitStack() as stack:
+        try:
+            if not stack.enter_context(locked(bundle.root / LOCK_NAME)):
+                note("groupvit: note: this file system has no locks: add from one process at a time")
+        except OSError as error:
+            raise system_refusal(error, failed="the bundle cannot be changed", path=bundle.root) from error
+        # Again: another process may have added the name, or exported anew.
+        manifest = read_manifest(bundle.root)
+        _check_new(manifest, name, force=force)
+        replace(bundle, manifest=manifest).check_fits(vocabulary)
+        return _write(bundle.root, manifest, name, vocabulary)
+
+
+def _write(root: Path, manifest: Manifest, name: str, vocabulary: Vocabulary) -> Path:
     """Put the file into the bundle first and the manifest that names it last, so that either is whole."""
-    manifest = read_manifest(root)
     digest = hashlib.sha256(repr(vocabulary.names).encode() + vocabulary.embeddings.tobytes()).hexdigest()
     # A new name for new contents: until the manifest is replaced, the old file is still the right one.
     path = root / _FOLDER / f"{name}-{digest[:12]}.safetensors"
-    path.parent.mkdir(exist_ok=True)
-    vocabulary.save(path)
-    info = VocabularyInfo(
-        name=name, size=len(vocabulary), file=FileInfo.of(root, path.relative_to(root).as_posix())
-    )
     others = tuple(item for item in manifest.vocabularies if item.name != name)
-    replaced = [item.file for item in manifest.vocabularies if item.name == name]
-    # The text as it is: a newer minor version may have written more than the records hold.
-    text = with_vocabularies(read_manifest_value(root), (*others, info))
-    write_atomically(root / MANIFEST_NAME, text.encode())
-    for file in replaced:
-        if file.path != info.file.path:
-            (root / file.path).unlink(missing_ok=True)
+    try:
+        path.parent.mkdir(exist_ok=True)
+        vocabulary.save(path)
+        info = VocabularyInfo(
+            name=name, size=len(vocabulary), file=FileInfo.of(root, path.relative_to(root).as_posix())
+        )
+        # The text as it is: a newer minor version may have written more than the records hold.
+        text = with_vocabularies(read_manifest_value(root), (*others, info))
+        write_atomically(root / MANIFEST_NAME, text.encode())
+    except OSError as error:
+        raise system_refusal(error, failed="the vocabulary cannot be added", path=root) from error
+    finally:
+        _remove_unnamed(root)
     return path
+
+
+def _remove_unnamed(root: Path) -> None:
+    """Remove files that the manifest does not name: of what was replaced, failed, or was killed."""
+    try:
+        named = {item.file.path for item in read_manifest(root).vocabularies}
+    except GroupViTError:
+        # Which has been told, or will be by whoever reads the bundle; without it nothing may be removed.
+        return
+    for path in (root / _FOLDER).glob("*.safetensors"):
+        if _FILE.fullmatch(path.name) and path.relative_to(root).as_posix() not in named:
+            with suppress(OSError):
+                path.unlink()
+    with suppress(OSError):
+        (root / _FOLDER).rmdir()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -14,10 +14,8 @@ from groupvit_export.errors import GroupViTError
 from groupvit_export.evaluate.identity import Identity
 from groupvit_export.evaluate.outcome import Failed, Measured, Run
 from groupvit_export.metrics.confusion import ConfusionMatrix
+from groupvit_runtime.locks import try_lock
 from groupvit_runtime.serialize import from_json, to_json
-
-if sys.platform != "win32":
-    import fcntl
 
 JOURNAL_NAME: Final = "journal.jsonl"
 SCHEMA_VERSION: Final = 2
@@ -39,9 +37,7 @@ class Journal:
     not forced to the disk, because a power failure costs the last images' time and nothing else. A last
     line without its end is what a kill leaves: it is dropped, and that image done again.
 
-    One process at a time: the file is locked with `flock`, which the system releases however the process
-    ends. On Windows nothing is locked, and two runs must not share a folder: a lock that is a file would
-    outlive a kill, which is what the journal is for.
+    One process at a time: the file is locked, and the system unlocks it however the process ends.
 
     Not for many threads: the runner's main thread writes.
     """
@@ -70,7 +66,7 @@ class Journal:
             folder.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
         except OSError as error:
-            raise _unwritable(path, error) from error
+            raise _unwritable(path, error, begun=path.exists()) from error
         journal = Journal(path, descriptor, identity)
         try:
             journal._lock()
@@ -119,23 +115,22 @@ class Journal:
         self._write({_NAMES[type(entry)]: to_json(entry)})
 
     def _lock(self) -> None:
-        if sys.platform != "win32":
-            try:
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise GroupViTError(
-                    "another evaluation is writing to this folder",
-                    got=f"{self._path} is locked",
-                    expected="one process a folder",
-                    fix="wait until it has finished, or choose another folder with -o",
-                ) from error
-            except OSError as error:
-                raise GroupViTError(
-                    "the journal cannot be locked",
-                    got=f"{self._path}: {error.strerror}",
-                    expected="a file system with flock",
-                    fix="choose a folder on a local disk with -o",
-                ) from error
+        try:
+            locked = try_lock(self._descriptor)
+        except OSError as error:
+            raise GroupViTError(
+                "the journal cannot be locked",
+                got=f"{self._path}: {error.strerror}",
+                expected="a file system with locks",
+                fix="choose a folder on a local disk with -o",
+            ) from error
+        if not locked:
+            raise GroupViTError(
+                "another evaluation is writing to this folder",
+                got=f"{self._path} is locked",
+                expected="one process a folder",
+                fix="wait until it has finished, or choose another folder with -o",
+            )
 
     def _begin(self, root: Path, *, force: bool) -> None:
         with self._path.open("rb") as file:
@@ -195,11 +190,14 @@ class Journal:
 
     def _write(self, value: Mapping[str, Any]) -> None:
         line = json.dumps(value).encode() + b"\n"
+        end = os.lseek(self._descriptor, 0, os.SEEK_END)
         try:
-            os.lseek(self._descriptor, 0, os.SEEK_END)
             while line:
                 line = line[os.write(self._descriptor, line) :]
         except OSError as error:
+            # A line may follow yet, of an image that was in work, and must not go on from half of this one.
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, end)
             raise _unwritable(self._path, error) from error
 
 
@@ -230,10 +228,12 @@ def _damaged(path: Path, number: int, error: Exception) -> GroupViTError:
     )
 
 
-def _unwritable(path: Path, error: OSError) -> GroupViTError:
+def _unwritable(path: Path, error: OSError, *, begun: bool = True) -> GroupViTError:
+    # Another folder would begin anew.
+    go_on = "mend that, free space for instance, and give the same command again: it goes on from here"
     return GroupViTError(
         "the journal cannot be written",
         got=f"{path}: {error.strerror or error}",
         expected="a folder that may be written, with space left",
-        fix="free space and give the same command again, or choose another folder with -o",
+        fix=go_on if begun else "make it writable, or choose another folder with -o",
     )

@@ -16,11 +16,11 @@ from groupvit_export.evaluate.cautions import cautions
 from groupvit_export.evaluate.identity import Identity
 from groupvit_export.evaluate.options import Request
 from groupvit_export.evaluate.outcome import Failed, Run
+from groupvit_export.evaluate.output import write_output
 from groupvit_export.evaluate.setting import Choices
 from groupvit_export.evaluate.tally import Tally
 from groupvit_export.evaluate.worst import Drawn
 from groupvit_export.metrics.confusion import Scores
-from groupvit_runtime.files import write_atomically
 from groupvit_runtime.manifest import Manifest
 from groupvit_runtime.serialize import to_json
 
@@ -146,7 +146,7 @@ class Report:
         path = folder / REPORT_NAME
         text = json.dumps(to_json(self), indent=1, ensure_ascii=False)
         # What is no Unicode in a file's name becomes JSON's own escape of it.
-        write_atomically(path, f"{text}\n".encode(errors="backslashreplace"))
+        write_output(path, f"{text}\n".encode(errors="backslashreplace"))
         return path
 
 

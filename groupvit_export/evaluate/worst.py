@@ -17,10 +17,10 @@ from groupvit_export.data.dataset import IGNORE, Dataset, Sample
 from groupvit_export.data.truth import read_pair
 from groupvit_export.errors import GroupViTError, ImageError
 from groupvit_export.evaluate.outcome import Failed
+from groupvit_export.evaluate.output import write_output
 from groupvit_export.evaluate.setting import SegmentImage
 from groupvit_export.evaluate.tally import Ranked
 from groupvit_export.metrics.confusion import ConfusionMatrix
-from groupvit_runtime.files import write_atomically
 from groupvit_runtime.legend import LegendEntry, draw_legend
 from groupvit_runtime.render import palette
 from groupvit_runtime.segmenter import BACKGROUND
@@ -86,7 +86,7 @@ def draw_worst(
             else:
                 data = io.BytesIO()
                 image.save(data, format="PNG")
-                write_atomically(folder / name, data.getvalue())
+                write_output(folder / name, data.getvalue())
         drawn.append(Drawn(item.key, item.miou, file))
     return tuple(drawn)
 
@@ -242,5 +242,5 @@ def _prepare(folder: Path, keep: set[str]) -> None:
             "the folder of the worst images cannot be written",
             got=f"{folder}: {error.strerror or error}",
             expected="a folder that may be written",
-            fix="choose another place with -o",
+            fix="make it writable, and give the same command again: it goes on from the journal",
         ) from error

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -18,12 +18,14 @@ import onnx
 import torch
 from safetensors.torch import load_file, save_file
 
+from groupvit_export.children import child_command, lifeline
 from groupvit_export.errors import ExportError
 from groupvit_export.graph.capture import capture_text_encoder
 from groupvit_export.graph.encoders import TextEncoder
 from groupvit_export.model.config import GroupViTConfig
 from groupvit_export.model.groupvit import GroupViTModel
 from groupvit_runtime.system_errors import DISK_ERRORS, keeping_system_errors, lost_system_error
+from groupvit_runtime.temporary import scratch_folder
 
 _CONFIG, _WEIGHTS, _GRAPH = "config.json", "text.safetensors", "text.onnx"
 
@@ -32,20 +34,21 @@ class TextCapture:
     """Starts at once; `result` waits. Leaving the context stops a capture that still runs."""
 
     def __init__(self, encoder: TextEncoder, config: GroupViTConfig) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="groupvit-text-")
-        folder = Path(self._folder.name)
-        config.to_json_file(folder / _CONFIG)
-        weights = encoder.state_dict()
-        with keeping_system_errors(folder):
-            save_file({name: value.contiguous() for name, value in weights.items()}, folder / _WEIGHTS)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="backslashreplace",
-        )
+        with ExitStack() as stack:
+            self._folder = folder = stack.enter_context(scratch_folder("text"))
+            config.to_json_file(folder / _CONFIG)
+            weights = encoder.state_dict()
+            with keeping_system_errors(folder):
+                save_file({name: value.contiguous() for name, value in weights.items()}, folder / _WEIGHTS)
+            self._process = subprocess.Popen(
+                child_command(__name__, str(folder)),
+                stdin=stack.enter_context(lifeline()),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="backslashreplace",
+            )
+            self._stack = stack.pop_all()
 
     def __enter__(self) -> TextCapture:
         return self
@@ -53,9 +56,8 @@ class TextCapture:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._process:
+        with self._stack, self._process:
             self._process.kill()
-        self._folder.cleanup()
 
     def result(self) -> onnx.ModelProto:
         """The captured graph.
@@ -67,7 +69,7 @@ class TextCapture:
         _, complaint = self._process.communicate()
         if self._process.returncode != 0:
             lines = complaint.strip().splitlines()
-            refused = lost_system_error(lines[-1] if lines else "", Path(self._folder.name))
+            refused = lost_system_error(lines[-1] if lines else "", self._folder)
             if refused is not None and refused.errno in DISK_ERRORS:
                 raise refused
             raise ExportError(
@@ -75,7 +77,7 @@ class TextCapture:
                 got=lines[-1] if lines else f"exit code {self._process.returncode}",
                 fix="install the versions of constraints.txt",
             )
-        return onnx.load_model(Path(self._folder.name) / _GRAPH)
+        return onnx.load_model(self._folder / _GRAPH)
 
 
 def main(folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +35,7 @@ from groupvit_export.verification.report import Cell
 from groupvit_export.verification.rows import RowKey
 from groupvit_runtime.files import check_replaceable, staged_folder
 from groupvit_runtime.manifest import MANIFEST_NAME, NVLABS_TEXT_CLEANING, FileInfo, Manifest, Verdict
+from groupvit_runtime.temporary import scratch_folder
 
 __all__ = ["ExportOptions", "ExportResult", "bundle_path", "export_bundle"]
 
@@ -91,10 +91,9 @@ def export_bundle(
             progress(f"note: {remark}")
 
     with (
-        tempfile.TemporaryDirectory(prefix="groupvit-export-") as folder,
+        scratch_folder("export") as scratch,
         staged_folder(path, force=options.force) as stage,
     ):
-        scratch = Path(folder)
         built = build_engines(
             source, options, stage, scratch, images=images, rebuild=rebuild, clock=clock, report=report
         )

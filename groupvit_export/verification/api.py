@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +34,7 @@ from groupvit_export.verification.workload import WorkReport
 from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.manifest import Manifest
 from groupvit_runtime.open_bundle import open_bundle
+from groupvit_runtime.temporary import scratch_folder
 
 __all__ = ["Verification", "VerifyOptions", "verify_bundle"]
 
@@ -93,8 +93,7 @@ def verify_bundle(
     calibration = calibration_folder(provenance, options.calibration) if targets else None
     report("load the checkpoint", 0.0, 0.0)
     prepared = prepare(opened, provenance, options)
-    with tempfile.TemporaryDirectory(prefix="groupvit-verify-") as folder:
-        scratch = Path(folder)
+    with scratch_folder("verify") as scratch:
         candidates = [CandidateEngines.of(opened, provenance)]
         for target in targets:
             progress(f"build the {target.name} engines from the checkpoint ...")

@@ -6,14 +6,16 @@ import errno
 import json
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 from bad_bundles import OTHER_MANIFESTS, make_older
 from damaged_bundles import full_manifest
 
+from groupvit_runtime import files
 from groupvit_runtime.errors import GroupViTError
-from groupvit_runtime.files import staged_folder, utf8_path, write_atomically
+from groupvit_runtime.files import check_writable, staged_folder, utf8_path, write_atomically
 
 
 def make_bundle(path: Path, **fields: object) -> None:
@@ -196,3 +198,81 @@ def test_a_name_that_is_not_utf8_is_lent_another(tmp_path: Path) -> None:
     assert not name.exists() and path.read_bytes() == b"data"
     with utf8_path(tmp_path / "猫") as name:
         assert name == tmp_path / "猫"
+
+
+def a_bundle(at: Path, name: str, *, force: bool = True) -> None:
+    with staged_folder(at, force=force) as stage:
+        make_bundle(stage / "inner", name=name)
+        (stage / "inner" / "manifest.json").rename(stage / "manifest.json")
+
+
+def test_while_a_bundle_is_replaced_there_is_one_at_every_moment(tmp_path: Path) -> None:
+    """Two replace it, and a reader looks."""
+    target, failed = tmp_path / "b", []
+    a_bundle(target, "first")
+
+    def replace(name: str) -> None:
+        try:
+            for _ in range(100):
+                a_bundle(target, name)
+        except BaseException as error:
+            failed.append(error)
+            raise
+
+    threads = [threading.Thread(target=replace, args=[name]) for name in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        assert (target / "manifest.json").is_file()
+    assert failed == []
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+    assert [path.name for path in target.iterdir()] == ["manifest.json", "inner"]
+
+
+def test_of_two_that_make_the_same_bundle_without_force_one_is_refused(tmp_path: Path) -> None:
+    with (
+        pytest.raises(GroupViTError, match="exists already(.|\n)*--force"),
+        staged_folder(tmp_path / "b", force=False) as stage,
+    ):
+        (stage / "manifest.json").write_text("mine")
+        a_bundle(tmp_path / "b", "theirs", force=False)
+    assert "theirs" in (tmp_path / "b" / "manifest.json").read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_where_names_cannot_be_exchanged_the_old_bundle_is_kept_until_the_new_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_exchange", lambda first, second: False)
+    target = tmp_path / "b"
+    a_bundle(target, "old")
+    a_bundle(target, "new")
+    assert "new" in (target / "manifest.json").read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+    rename, calls = Path.rename, []
+
+    def refuse(self: Path, to: Path) -> Path:
+        calls.append(to)
+        # Onto what is there, and aside, go as usual; into its place goes neither the new one nor the old.
+        if to == target and len(calls) > 2:
+            raise PermissionError(errno.EACCES, "Permission denied", str(to))
+        return rename(self, to)
+
+    with pytest.raises(GroupViTError, match="not be put back(.|\n)*fix: the old bundle is whole: mv "):
+        try:
+            with staged_folder(target, force=True) as stage:
+                (stage / "manifest.json").write_text("newer")
+                monkeypatch.setattr(Path, "rename", refuse)
+        finally:
+            monkeypatch.undo()
+    (kept,) = tmp_path.iterdir()
+    assert "new" in (kept / "manifest.json").read_text()
+
+
+@pytest.mark.parametrize("at", ["missing/file", "folder", "a" * 256])
+def test_a_file_that_could_not_be_written_is_told_beforehand(tmp_path: Path, at: str) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(GroupViTError, match="the output cannot"):
+        check_writable(tmp_path / at)
+    check_writable(tmp_path / "file")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]

@@ -40,13 +40,24 @@ def build(model: onnx.ModelProto, folder: Path, request: BuildRequest[TargetOpti
         graph = matmul_to_mul_reduce(graph)
     try:
         converted = ov.Core().read_model(graph.SerializeToString())
-        name_reproducibly(converted, graph)
+    except RuntimeError as error:
+        raise ExportError(
+            "OpenVINO cannot convert the graph",
+            got=str(error).strip().splitlines()[0],
+            fix="install the openvino of constraints.txt",
+        ) from error
+    name_reproducibly(converted, graph)
+    try:
         # Compression to half would be a silent change of precision; the runtime's hint decides that.
         with keeping_system_errors(folder), utf8_path(folder) as place:
             ov.save_model(converted, place / f"{stem}.xml", compress_to_fp16=False)
     except RuntimeError as error:
+        # Of a stream, which does not say why; what the system refused a moment later was told above.
         raise ExportError(
-            "OpenVINO cannot convert or write the graph", got=str(error).strip().splitlines()[0]
+            "OpenVINO could not write the engine",
+            got=f"{folder}: {str(error).strip().splitlines()[0]}",
+            expected="a folder that may be written, with space left",
+            fix="give the same command again, or another disk with -o",
         ) from error
     if request.precision == "bf16":
         check_bf16(converted, stages=len(grouping_nodes(model)))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +9,8 @@ from groupvit_runtime.errors import LabelError
 from groupvit_runtime.manifest import Manifest, read_pinned_manifest
 from groupvit_runtime.process import finalize_in_owner
 from groupvit_runtime.prompts import list_of_names, shorten
+from groupvit_runtime.system_errors import system_refusal
+from groupvit_runtime.temporary import make_scratch, remove_scratch
 from groupvit_runtime.vocabulary import Vocabulary
 from groupvit_runtime.zipped_bundle import unpack
 
@@ -83,14 +83,17 @@ def open_bundle(path: str | Path, digest: str | None = None) -> OpenBundle:
     path = Path(path)
     if not path.is_file():
         return _opened(path, path, *read_pinned_manifest(path, digest))
-    scratch = Path(tempfile.mkdtemp(prefix="groupvit-bundle-"))
+    try:
+        owned, scratch = make_scratch("bundle")
+    except OSError as error:
+        raise system_refusal(error, failed="the zipped bundle cannot be unpacked") from error
     try:
         bundle = _opened(path, scratch, *unpack(path, scratch, digest))
     except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove_scratch(owned, scratch)
         raise
     # A forked child that ends has a copy of the bundle, and the parent still reads the folder.
-    finalize_in_owner(bundle, _remove, scratch)
+    finalize_in_owner(bundle, remove_scratch, owned, scratch)
     return bundle
 
 
@@ -98,7 +101,3 @@ def _opened(source: Path, root: Path, manifest: Manifest, digest: str) -> OpenBu
     for file in manifest.all_files:
         file.locate(root)
     return OpenBundle(source=source.absolute(), root=root, manifest=manifest, digest=digest)
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -23,7 +22,7 @@ def model() -> GroupViTModel:
 
 def test_it_is_the_graph_that_this_process_would_capture(model: GroupViTModel) -> None:
     with TextCapture(TextEncoder(model), model.config) as capture:
-        folder = Path(capture._folder.name)
+        folder = capture._folder
         graph = capture.result()
     here = capture_text_encoder(TextEncoder(model), model.config.text_config.max_position_embeddings)
     assert graph.SerializeToString(deterministic=True) == here.SerializeToString(deterministic=True)
@@ -41,6 +40,6 @@ def test_a_failure_over_there_is_an_error_here(model: GroupViTModel) -> None:
 
 def test_leaving_early_stops_it_and_leaves_nothing(model: GroupViTModel) -> None:
     with TextCapture(TextEncoder(model), model.config) as capture:
-        folder = Path(capture._folder.name)
+        folder = capture._folder
     assert capture._process.returncode is not None
     assert not folder.exists()

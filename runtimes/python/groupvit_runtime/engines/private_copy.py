@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 
 from groupvit_runtime.manifest import FileInfo
 from groupvit_runtime.system_errors import system_refusal
+from groupvit_runtime.temporary import scratch_folder
 
 
 @contextmanager
@@ -20,15 +20,11 @@ def private_copy(info: FileInfo, root: Path) -> Iterator[Path]:
         GroupViTError: the copy cannot be written.
     """
     data = info.read(root)
-    try:
-        folder = tempfile.TemporaryDirectory(prefix="groupvit-engine-")
-    except OSError as error:
-        raise system_refusal(error, failed="the engine cannot be copied") from error
-    with folder as name:
-        path = Path(name) / PurePosixPath(info.path).name
+    with ExitStack() as stack:
         try:
+            path = stack.enter_context(scratch_folder("engine")) / PurePosixPath(info.path).name
             path.write_bytes(data)
         except OSError as error:
-            raise system_refusal(error, failed="the engine cannot be copied", path=path) from error
+            raise system_refusal(error, failed="the engine cannot be copied") from error
         del data
         yield path

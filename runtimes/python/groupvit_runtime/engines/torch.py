@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import platform
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -149,6 +152,20 @@ class TorchEngine:
         # PyTorch wants memory that it may write to, though the package writes to no input.
         tensor = torch.from_numpy(np.require(array, requirements=["C", "W"]))
         return tensor if self._facts.device == "cpu" else tensor.to("cuda")
+
+
+@contextmanager
+def _unpacked_into(folder: Path) -> Iterator[None]:
+    """PyTorch unpacks a package among the temporary files, and does not find there what a killed one left."""
+    before = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = before
 
 
 def package_facts(info: EngineInfo, path: Path) -> PackageFacts:

@@ -1,0 +1,187 @@
+"""Which results of an output folder are known, so that a run that was stopped can be gone on with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from groupvit_runtime.errors import GroupViTError
+from groupvit_runtime.files import LOCK_NAME
+from groupvit_runtime.locks import locked
+from groupvit_runtime.manifest import sha256_of
+from groupvit_runtime.segmenter import Segmenter
+from groupvit_runtime.serialize import from_json
+from groupvit_runtime.system_errors import system_refusal
+from groupvit_runtime.vocabulary import Vocabulary
+
+JOURNAL_NAME: Final = ".segmented.jsonl"
+
+_PNG_END: Final = b"IEND\xaeB`\x82"
+
+
+@dataclass(frozen=True)
+class Job:
+    """An image, and where its results go."""
+
+    image: Path
+    labels: Path
+    overlay: Path
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a result will be, written down before it is: `labels` and `overlay` are of the files' contents.
+
+    Attributes:
+        file: of the label map, from the output folder on.
+        run: see `run_digest`.
+        image: sha256 of the image's file.
+        labels, overlay: sha256 of the results.
+    """
+
+    file: str
+    run: str
+    image: str
+    labels: str
+    overlay: str
+
+
+def run_digest(
+    segmenter: Segmenter, vocabulary: Vocabulary, *, decode: str, threshold: float | None, gray: bool
+) -> str:
+    """Of everything that results depend on but the image: two runs of the same digest give the same files."""
+    parts = [
+        version("groupvit-export"),
+        replace(segmenter.manifest, vocabularies=()).to_text(),
+        segmenter.engine_description,
+        *(vocabulary.names, vocabulary.templates, vocabulary.fingerprint),
+        hashlib.sha256(vocabulary.embeddings.astype("<f4").tobytes()).hexdigest(),
+        *(decode, threshold, gray),
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+class SegmentJournal:
+    """A line a result, of every run that wrote into the folder; the last one about a file counts.
+
+    Lines that cannot be read are passed over: their results are refused like those of somebody else.
+
+    Args:
+        output: the folder; it need not be there.
+        run: of this run.
+        force: all is done anew, whatever is there.
+    """
+
+    def __init__(self, output: Path, run: str, *, force: bool) -> None:
+        self._output, self._run, self._force = output, run, force
+        self._entries: dict[str, Entry] = {}
+        self._digests: defaultdict[str, set[str]] = defaultdict(set)
+        self._read = 0
+
+    def is_done(self, job: Job) -> bool:
+        """Whether both results of an image are there, whole, and what this run would write.
+
+        Raises:
+            GroupViTError: there is something else that would be overwritten.
+        """
+        there = [path for path in (job.labels, job.overlay) if os.path.lexists(path)]
+        if self._force or not there:
+            return False
+        self._read_on()
+        entry = self._entries.get(self._key(job))
+        if entry is None or entry.run != self._run:
+            raise refused(there[0], "of this bundle, with other options" if entry else "of another origin")
+        wanted = {job.labels: entry.labels, job.overlay: entry.overlay}
+        whole = [self._is_whole(path, wanted[path], entry.file) for path in there]
+        with suppress(OSError):
+            return len(whole) == 2 and all(whole) and sha256_of(job.image) == entry.image
+        # It cannot be read, and is refused when it is its turn.
+        return False
+
+    @contextmanager
+    def writing(self, job: Job, labels: bytes, overlay: bytes) -> Iterator[bool]:
+        """Around the writing of both; gives whether they are still to be written.
+
+        Whoever else writes into the folder waits, or has written them meanwhile.
+
+        Raises:
+            GroupViTError: see `is_done`; the folder cannot be written.
+        """
+        try:
+            with locked(self._output / LOCK_NAME):
+                done = self.is_done(job)
+                if not done:
+                    self._append(job, labels, overlay)
+                yield not done
+        except OSError as error:
+            raise system_refusal(error, failed="the output cannot be written", path=self._output) from error
+
+    def _append(self, job: Job, labels: bytes, overlay: bytes) -> None:
+        entry = Entry(
+            self._key(job),
+            self._run,
+            sha256_of(job.image),
+            hashlib.sha256(labels).hexdigest(),
+            hashlib.sha256(overlay).hexdigest(),
+        )
+        # The line before may lack its end, where a process was killed.
+        line = f"\n{json.dumps(asdict(entry))}\n".encode()
+        path = self._output / JOURNAL_NAME
+        with path.open("ab", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            try:
+                while line:
+                    line = line[file.write(line) :]
+            except OSError:
+                file.truncate(end)
+                if end == 0:
+                    path.unlink()
+                raise
+
+    def _read_on(self) -> None:
+        """Take in what was written since."""
+        try:
+            with (self._output / JOURNAL_NAME).open("rb") as file:
+                file.seek(self._read)
+                data = file.read()
+        except FileNotFoundError:
+            return
+        whole = data[: data.rfind(b"\n") + 1]
+        self._read += len(whole)
+        for line in filter(None, whole.split(b"\n")):
+            with suppress(ValueError, GroupViTError):
+                entry = from_json(Entry, json.loads(line), "entry")
+                self._entries[entry.file] = entry
+                self._digests[entry.file] |= {entry.labels, entry.overlay}
+
+    def _key(self, job: Job) -> str:
+        return job.labels.relative_to(self._output).as_posix()
+
+    def _is_whole(self, path: Path, wanted: str, file: str) -> bool:
+        try:
+            digest = sha256_of(path)
+            finished = path.read_bytes().endswith(_PNG_END)
+        except OSError as error:
+            raise system_refusal(error, failed="a result cannot be read", path=path) from error
+        # Done anew are an earlier result and what a crash of the system cut off, not what somebody changed.
+        if finished and digest not in self._digests[file]:
+            raise refused(path, "changed since it was written")
+        return digest == wanted
+
+
+def refused(path: Path, why: str) -> GroupViTError:
+    """Of a result that is there."""
+    return GroupViTError(
+        "a result exists already",
+        got=f"{path}, {why}",
+        expected="a folder without it, or with what the same command wrote",
+        fix="choose another folder with -o, or add --force to overwrite",
+    )
