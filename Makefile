@@ -17,7 +17,7 @@ ASKED := $(strip $(if $(CHOSEN),$(PYTHON)) $(TORCH))
 AGAIN := $(if $(ASKED),$(if $(findstring [$(ASKED)],[$(shell cat $(VENV)/.asked 2>/dev/null)]),,again))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint resolve wheels bench soak clean again system-packages optional-packages
+.PHONY: help demo test test-slow lint resolve wheels bench soak gpu gpu-wheels clean again system-packages optional-packages
 
 help:
 	@echo "make demo       export the demo checkpoint and segment an image it never saw"
@@ -29,6 +29,8 @@ help:
 	@echo "make resolve    whether every extra can be installed from the public index; fetches metadata only"
 	@echo "make wheels     both wheels, installed into empty environments from a package index, and used"
 	@echo "make bench      measurements on the full-size model, into benchmarks/results/"
+	@echo "make gpu        what needs an NVIDIA GPU: tests, comparisons, times, into benchmarks/results/gpu/; at most 9 minutes"
+	@echo "make gpu-wheels what such a machine may lack, in parcels for a place without an index; HAVE=its packages"
 	@echo "make clean      remove the environment and what the other goals made"
 
 # One stamp for each set of packages. constraints.txt pins every version exactly; PyTorch's gives way to the one that
@@ -85,6 +87,13 @@ bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks.precisions
 	$(BIN)/python -m benchmarks.cpp
 	$(BIN)/python -m benchmarks.report
+
+# Where there is no environment, the machine's own Python, which has PyTorch for CUDA: nothing is fetched for this.
+gpu:
+	$(if $(CHOSEN),$(PYTHON),$(or $(wildcard $(BIN)/python),python3)) -m benchmarks.gpu $(ARGS)
+
+gpu-wheels: $(VENV)/.test
+	$(BIN)/python -m benchmarks.gpu.fetch $(if $(HAVE),--have $(HAVE)) $(if $(GROUPS),--groups $(GROUPS))
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist *.egg-info runtimes/python/build runtimes/python/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis soak-found

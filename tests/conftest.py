@@ -12,7 +12,7 @@ from typing import Any
 
 # Before anything imports Triton: without a GPU its kernels are interpreted.
 if not os.path.exists("/dev/nvidiactl"):  # noqa: PTH110 - nothing else is imported yet
-    os.environ["TRITON_INTERPRET"] = "1"
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 # Before anything counts processors: engines wait by spinning, and two workers whose threads share the
 # processors spend most of their time on that.

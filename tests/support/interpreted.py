@@ -17,9 +17,15 @@ def prepare() -> None:
 
     It keeps bfloat16 as the integers of its bits, and multiplies these (Triton 3.4 to 3.9).
     """
+    interpreted = os.environ.get("TRITON_INTERPRET") == "1"
     if DEVICE == "cuda":
+        assert not interpreted, (
+            "there is a GPU, and TRITON_INTERPRET=1 would keep the kernels off it: unset it"
+        )
         return
-    assert os.environ.get("TRITON_INTERPRET") == "1", "set in tests/conftest.py, before Triton is imported"
+    assert interpreted, (
+        "PyTorch sees no GPU, and TRITON_INTERPRET is not 1; tests/conftest.py sets it if nobody has"
+    )
     from triton.runtime import interpreter
 
     genuine = interpreter.InterpreterBuilder.create_dot

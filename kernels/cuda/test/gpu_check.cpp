@@ -1,8 +1,8 @@
 // The kernels on a GPU against their emulation on the CPU.
 //
 // Decisions, counts and means must be the same bits; the soft map differs by the two expf alone. Every case
-// runs twice, the second time image by image: the same bits again. Returns 0 if all of it holds, 1 if
-// not, and 77 where there is no GPU.
+// runs twice, the second time image by image: the same bits again. `--small` leaves out the largest cases, for
+// tools that watch every access. Returns 0 if all of it holds, 1 if not, and 77 where there is no GPU.
 
 #include <cuda_runtime_api.h>
 
@@ -20,6 +20,7 @@
 namespace {
 
 constexpr double kSoftTolerance = 1e-6;
+constexpr int64_t kLargest = 1 << 20;  // elements of an image's tokens, from which on a case is large
 
 void require(cudaError_t error, const char* what) {
   if (error != cudaSuccess) {
@@ -238,16 +239,25 @@ bool holds(const Case& wanted) {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  const bool small = argc == 2 && strcmp(argv[1], "--small") == 0;
+  if (argc > 1 && !small) {
+    fprintf(stderr, "got %s; expected nothing, or --small\n", argv[1]);
+    return 2;
+  }
+  setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // whoever ends this early has the cases before
   int devices = 0;
   if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) {
     fprintf(stderr, "no GPU was found; this check needs one of compute capability 8.0 or newer\n");
     return 77;
   }
-  int failures = 0;
+  int failures = 0, run = 0;
   for (const Case& wanted : kCases) {
-    failures += holds(wanted) ? 0 : 1;
+    if (!small || wanted.length * wanted.channels < kLargest) {
+      failures += holds(wanted) ? 0 : 1;
+      ++run;
+    }
   }
-  printf("%d of %zu cases failed\n", failures, sizeof kCases / sizeof kCases[0]);
+  printf("%d of %d cases failed\n", failures, run);
   return failures == 0 ? 0 : 1;
 }

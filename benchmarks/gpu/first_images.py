@@ -1,6 +1,6 @@
 """The first images of a fresh process on a GPU.
 
-Usage: python -m benchmarks.gpu_first BUNDLE; prints one JSON line.
+Usage: python -m benchmarks.gpu.first_images BUNDLE; prints one JSON line.
 """
 
 import time

@@ -1,0 +1,1 @@
+"""What needs a GPU, in one command: `make gpu`, which is `python -m benchmarks.gpu`."""
