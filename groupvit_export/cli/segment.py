@@ -126,7 +126,7 @@ def run(arguments: Arguments) -> int:
         threshold=threshold,
         gray=arguments.gray_labels,
     )
-    journal = SegmentJournal(arguments.output, run, force=arguments.force)
+    journal = SegmentJournal(arguments.output, run, force=arguments.force, begin=len(planned.jobs) > 1)
     done = {job for job in planned.jobs if journal.is_done(job)}
     if done and not arguments.quiet:
         note(f"groupvit: {len(done)} of {len(planned.jobs)} images are done already; --force does them anew")

@@ -78,10 +78,12 @@ class SegmentJournal:
         output: the folder; it need not be there.
         run: of this run.
         force: all is done anew, whatever is there.
+        begin: a line is written also where there is no journal yet; a single image needs none.
     """
 
-    def __init__(self, output: Path, run: str, *, force: bool) -> None:
+    def __init__(self, output: Path, run: str, *, force: bool, begin: bool) -> None:
         self._output, self._run, self._force = output, run, force
+        self._kept = begin or (output / JOURNAL_NAME).exists()
         self._entries: dict[str, Entry] = {}
         self._digests: defaultdict[str, set[str]] = defaultdict(set)
         self._read = 0
@@ -118,7 +120,7 @@ class SegmentJournal:
         try:
             with locked(self._output / LOCK_NAME):
                 done = self.is_done(job)
-                if not done:
+                if not done and self._kept:
                     self._append(job, labels, overlay)
                 yield not done
         except OSError as error:

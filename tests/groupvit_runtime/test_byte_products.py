@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from groupvit_runtime import Segmenter, segmenter
+from groupvit_runtime import Segmenter, load_checks
 from groupvit_runtime.byte_products import INSTRUCTION_SETS, InstructionSet, instruction_set, int8_caution
 from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.engines.onnxruntime import OnnxRuntimeEngine
@@ -128,7 +128,7 @@ def test_onnxruntime_is_told_to_avoid_saturation(
 def test_loading_warns_once(
     called_int8: Path, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(segmenter, "this_instruction_set", lambda: instruction_set(flags))
+    monkeypatch.setattr(load_checks, "this_instruction_set", lambda: instruction_set(flags))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         # The text engine, too.
