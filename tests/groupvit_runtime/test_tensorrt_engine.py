@@ -245,9 +245,9 @@ def test_another_flavor_says_which_one_is_missing() -> None:
 def test_a_corrupt_plan_is_one_message(text, plan, cuda, tmp_path: Path) -> None:
     broken = tmp_path / plan.name
     broken.write_bytes(b"corrupt")
-    text = replace(text, files=(FileInfo.of(tmp_path, plan.name),))
+    corrupt = replace(text, files=(FileInfo.of(tmp_path, broken.name),))
     with pytest.raises(EngineError, match=r"could not deserialize(.|\n)*magic tag(.|\n)*--target trt"):
-        load(text, broken, cuda, FakeTensorRT(plan, cuda))
+        load(corrupt, broken, cuda, FakeTensorRT(plan, cuda))
 
 
 def test_tensors_that_the_manifest_does_not_have_are_refused(text, plan, cuda) -> None:

@@ -313,9 +313,7 @@ def test_a_file_that_is_no_engine_is_refused(cpp_library: Library, bundle: Path,
     copy = Path(shutil.copytree(bundle, tmp_path / "bundle"))
     (copy / "image.xml").write_text("garbage")
     described = to_json(FileInfo.of(copy, "image.xml"))
-    edit_manifest(
-        copy, lambda value: [e.update(files=[described]) for e in value["engines"] if e["role"] == "image"]
-    )
+    edit_manifest(copy, lambda value: value["engines"][0]["files"].__setitem__(0, described))
     with pytest.raises(CppError, match="refused the engine") as caught:
         CppSegmenter(cpp_library, copy)
     assert caught.value.status == Status.ENGINE
