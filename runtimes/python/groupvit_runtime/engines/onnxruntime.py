@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +48,8 @@ class OnnxRuntimeEngine:
             )
         if provider not in ort.get_available_providers():
             raise _no_provider(provider, ort.get_available_providers())
+        if device == "cuda":
+            _load_cuda_libraries()
         session_options = ort.SessionOptions()
         session_options.log_severity_level = 3
         if options.threads is not None:
@@ -104,6 +108,18 @@ class OnnxRuntimeEngine:
         self._session.run_with_iobinding(binding)
         values: list[NDArray[np.generic]] = binding.copy_outputs_to_cpu()
         return values
+
+
+def _load_cuda_libraries() -> None:
+    """Load CUDA's libraries from packages, where they lie in folders that no loader looks into.
+
+    Source: https://onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html#preload-dlls
+    """
+    # ONNX Runtime 1.21 and newer.
+    if hasattr(ort, "preload_dlls"):
+        # It prints what it does not find; whether that matters the session tells.
+        with redirect_stdout(sys.stderr):
+            ort.preload_dlls()
 
 
 def _no_provider(provider: str, available: list[str]) -> EngineError:
