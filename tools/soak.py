@@ -82,8 +82,26 @@ def _file(kind: str) -> Harness:
     return Harness(f"a {kind} of which something was changed", run)
 
 
+def _images(until: float) -> int:
+    counts = importlib.import_module("tests.soak.images").run(
+        until - time.monotonic(), seed=time.time_ns(), keep=FOUND
+    )
+    if counts["failures"]:
+        raise Fault(f"{counts['failures']} images were neither read nor refused; they are in {FOUND}")
+    return int(counts["inputs"])
+
+
+def _writers(until: float) -> int:
+    counts: Mapping[str, int] = importlib.import_module("tests.soak.writers").run(until - time.monotonic())
+    return sum(counts.values())
+
+
 HARNESSES: Final[Mapping[str, Harness]] = MappingProxyType(
-    {f"bundle-{kind}": _file(kind) for kind in ("manifest", "tokenizer", "vocabulary", "zip")}
+    {
+        **{f"bundle-{kind}": _file(kind) for kind in ("manifest", "tokenizer", "vocabulary", "zip")},
+        "images": Harness("damaged images, in processes of their own", _images),
+        "writers": Harness("writers that race, fail and are killed at every step", _writers),
+    }
 )
 """By name. A new one is a line here."""
 
@@ -104,9 +122,9 @@ def main(arguments: list[str] | None = None) -> int:
         share = given.minutes * 60 / len(chosen)
         try:
             runs = HARNESSES[name].run(time.monotonic() + share)
-        except Fault as fault:
+        except (Fault, AssertionError) as fault:
             traceback.print_exc()
-            print(f"{name}: {fault}{_kept(name, fault.data)}", file=sys.stderr)
+            print(f"{name}: {fault}{_kept(name, getattr(fault, 'data', b''))}", file=sys.stderr)
             return 1
         print(f"{name}: {runs:,} runs in {share:.0f} s, nothing found", flush=True)
     return 0

@@ -67,6 +67,38 @@ def test_a_provider_that_was_not_granted_is_noticed(
         image_engine(demo_bundles["onnx"], EngineOptions(device="cuda"))
 
 
+def test_cuda_libraries_of_packages_are_loaded_before_they_are_needed(
+    demo_bundles: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import onnxruntime
+
+    order: list[str] = []
+    genuine = onnxruntime.InferenceSession
+
+    def preload() -> None:
+        order.append("libraries")
+        print("Failed to load libcublasLt.so.13")
+
+    def session(*arguments: Any, **options: Any) -> Any:
+        order.append("session")
+        return genuine(*arguments, **options)
+
+    # In wheels of their own they lie where neither the loader nor the provider looks.
+    monkeypatch.setattr(onnxruntime, "preload_dlls", preload)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+    monkeypatch.setattr(
+        onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    )
+    with pytest.raises(EngineError):
+        image_engine(demo_bundles["onnx"], EngineOptions(device="cuda"))
+    assert order[:2] == ["libraries", "session"]
+    # What it says is no output of a command.
+    assert capsys.readouterr().out == ""
+    order.clear()
+    image_engine(demo_bundles["onnx"])
+    assert order == ["session"]
+
+
 def test_openvino_has_no_cuda(demo_bundles: Mapping[str, Path]) -> None:
     with pytest.raises(EngineError, match="does not run on this device"):
         image_engine(demo_bundles["openvino"], EngineOptions(device="cuda"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,8 @@ class OnnxRuntimeEngine:
             )
         if provider not in ort.get_available_providers():
             raise _no_provider(provider, ort.get_available_providers())
+        if device == "cuda":
+            _load_cuda_libraries()
         session_options = ort.SessionOptions()
         # Nothing is printed: what goes wrong is raised, too.
         session_options.log_severity_level = _FATAL
@@ -139,6 +143,18 @@ def _dtype(kind: str) -> str:
     """ONNX Runtime writes "tensor(float)"."""
     name = kind.removeprefix("tensor(").removesuffix(")")
     return _DTYPES.get(name, name)
+
+
+def _load_cuda_libraries() -> None:
+    """Load CUDA's libraries from packages, where they lie in folders that no loader looks into.
+
+    Source: https://onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html#preload-dlls
+    """
+    # ONNX Runtime 1.21 and newer.
+    if hasattr(ort, "preload_dlls"):
+        # It prints what it does not find; whether that matters the session tells.
+        with redirect_stdout(sys.stderr):
+            ort.preload_dlls()
 
 
 def _no_provider(provider: str, available: list[str]) -> EngineError:
