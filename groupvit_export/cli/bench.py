@@ -232,7 +232,7 @@ def _compare_files(arguments: Arguments, files: Sequence[str]) -> int:
     if arguments.html is not None:
         ours, theirs = disambiguate_names(first, second)
         page = html_report([*ours, *theirs], compared, origin(arguments.command))
-        write_measured(arguments.html, partial(write_atomically, data=page.encode()))
+        write_measured(arguments.html, partial(write_atomically, data=page.encode()), quiet=arguments.quiet)
     return code
 
 
@@ -262,10 +262,10 @@ def _measure(arguments: Arguments) -> int:
         show([*record_blocks(records), *([""] if compared else [])])
     code = _tell(arguments, compared)
     if arguments.records is not None:
-        write_measured(arguments.records, partial(write_records, records=records))
+        write_measured(arguments.records, partial(write_records, records=records), quiet=arguments.quiet)
     if arguments.html is not None:
         page = html_report(records, compared, origin(arguments.command))
-        write_measured(arguments.html, partial(write_atomically, data=page.encode()))
+        write_measured(arguments.html, partial(write_atomically, data=page.encode()), quiet=arguments.quiet)
     return code
 
 

@@ -11,7 +11,7 @@ from groupvit_export.cli.output import note
 from groupvit_export.errors import GroupViTError
 
 
-def write_measured(path: Path, write: Callable[[Path], None]) -> None:
+def write_measured(path: Path, write: Callable[[Path], None], *, quiet: bool) -> None:
     """Write what was measured, among the temporary files where its place no longer takes it.
 
     Raises:
@@ -31,4 +31,5 @@ def write_measured(path: Path, write: Callable[[Path], None]) -> None:
             expected=error.expected,
             fix=f"what was measured is in {kept}: mv it where there is place",
         ) from error
-    note(f"written: {path}")
+    if not quiet:
+        note(f"written: {path}")

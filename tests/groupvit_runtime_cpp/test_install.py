@@ -50,9 +50,15 @@ def prefix(
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For the program in C; the one in C++ reads the PNG beside it."""
     path = tmp_path_factory.mktemp("images") / "sample.ppm"
-    Image.open(DEMO_SAMPLE).convert("RGB").save(path)
+    for suffix in (".ppm", ".png"):
+        Image.open(DEMO_SAMPLE).convert("RGB").save(path.with_suffix(suffix))
     return path
+
+
+PROGRAMS = (("segment", ".png", ("labels.png", "overlay.png")), ("segment_c", ".ppm", ("labels.pgm",)))
+"""The examples, what they read and what they write."""
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +89,8 @@ def test_the_examples_ask_no_network_and_leave_no_other_file(
 ) -> None:
     if target not in cpp_library.engines():
         pytest.skip(f"the library was built without an engine for {target}")
-    for program, files in (("segment", ["labels.png", "overlay.png"]), ("segment_c", ["labels.pgm"])):
-        command = (examples / program, demo_bundles[target], image, "sky", "tree")
+    for program, suffix, files in PROGRAMS:
+        command = (examples / program, demo_bundles[target], image.with_suffix(suffix), "sky", "tree")
         seen = observe(tmp_path / program, *command)
         assert (seen.status, seen.sockets, seen.stderr) == (0, (), ""), seen
         assert seen.written == tuple(f"cwd/{name}" for name in files)
@@ -95,8 +101,8 @@ def test_both_examples_give_the_python_runtimes_labels(
 ) -> None:
     bundle = demo_bundles["openvino"]
     expected = Segmenter.load(bundle)(image, demo_labels).labels
-    for program, written in (("segment", ["labels.png", "overlay.png"]), ("segment_c", ["labels.pgm"])):
-        text = run(examples / program, bundle, image, *demo_labels, cwd=tmp_path)
+    for program, suffix, written in PROGRAMS:
+        text = run(examples / program, bundle, image.with_suffix(suffix), *demo_labels, cwd=tmp_path)
         assert "OpenVINO" in text and all(name in text for name in (*demo_labels, *written))
         with Image.open(tmp_path / written[0]) as written_image:
             np.testing.assert_array_equal(np.asarray(written_image), expected)
@@ -108,7 +114,7 @@ def test_the_examples_label_map_is_pythons_in_size_and_colors(
 ) -> None:
     names = [f"{color} {thing}" for color in ("red", "blue") for thing in THINGS][:count]
     bundle = demo_bundles["openvino"]
-    run(examples / "segment", bundle, image, *names, cwd=tmp_path)
+    run(examples / "segment", bundle, image.with_suffix(".png"), *names, cwd=tmp_path)
     result = Segmenter.load(bundle)(image, names)
     header = (tmp_path / "labels.png").read_bytes()[24:26]
     assert header == bytes([8, 3]), "8 bits, palette"
@@ -218,4 +224,4 @@ def package_flags(prefix: Path, *kind: str) -> list[str]:
 
 def test_the_installed_library_is_small(prefix: Path) -> None:
     (library,) = [path for path in prefix.rglob("libgroupvit.so.*.*.*") if not path.is_symlink()]
-    assert library.stat().st_size <= 1_400_000, "with two engines and the tables of text cleaning"
+    assert library.stat().st_size <= 1_500_000, "with two engines and the tables of text cleaning"

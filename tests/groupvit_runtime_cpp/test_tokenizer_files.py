@@ -193,8 +193,6 @@ def test_a_file_that_is_no_tokenizer_is_refused(text_probe: TextProbe, tmp_path:
     path.write_bytes(data)
     with pytest.raises(BundleError, match="tokenizer cannot be read"):
         text_probe.tokenizer(path)
-    with pytest.raises(BundleError, match=r"cannot be read(.|\n)*fix: copy or export the bundle again"):
-        text_probe.tokenizer(tmp_path)
 
 
 def test_a_tokenizer_that_is_refused_is_gone_around_as_the_message_says(

@@ -115,7 +115,8 @@ std::string described(const EngineInfo& engine) {
 }
 
 std::string described(const Preprocessing& spec) {
-  constexpr const char* kFilters[] = {"nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"};
+  constexpr const char* kFilters[] = {"nearest", "bilinear", "bicubic",        "lanczos",
+                                      "box",     "hamming",  "opencv_bilinear"};
   std::vector<double> values{static_cast<double>(spec.antialias)};
   values.insert(values.end(), spec.mean.begin(), spec.mean.end());
   values.insert(values.end(), spec.std.begin(), spec.std.end());

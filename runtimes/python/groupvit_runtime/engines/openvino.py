@@ -61,12 +61,6 @@ class OpenVINOEngine:
             raise load_failed(
                 f"OpenVINO {_runtime_version()}", info, error, fix="export the bundle again on this machine"
             ) from error
-        check_interface(
-            f"OpenVINO {_runtime_version()}",
-            info,
-            _tensors(self._compiled.inputs, info.inputs),
-            _tensors(self._compiled.outputs, info.outputs),
-        )
         active = self._compiled.get_property("INFERENCE_PRECISION_HINT")
         if active != hint:
             raise EngineError(
@@ -75,6 +69,12 @@ class OpenVINOEngine:
                 expected=hint.get_type_name(),
                 fix="run it on a CPU that has this precision, or export with --precision fp32",
             )
+        check_interface(
+            f"OpenVINO {_runtime_version()}",
+            info,
+            _tensors(self._compiled.inputs, info.inputs),
+            _tensors(self._compiled.outputs, info.outputs),
+        )
         self._outputs = [output.name for output in info.outputs]
         self._turns = threading.BoundedSemaphore(max(self._compiled.get_property("NUM_STREAMS"), 1))
         self._idle: queue.SimpleQueue[ov.InferRequest] = queue.SimpleQueue()
