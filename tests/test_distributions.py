@@ -220,7 +220,7 @@ def test_the_verbs_of_a_deployment_need_one_engine_only(
         "segment": [bundle, scenes.image(0), "--labels", "background", "-o", tmp_path / "out"],
         "vocab": [bundle, "--labels", "background", "-o", tmp_path / "v.safetensors"],
         "inspect": [bundle],
-        "bench": [bundle, "--rounds", "3", "--cold", "1", "--size", "own", "--quiet"],
+        "bench": [bundle, "--rounds", "3", "--cold", "1", "--size", "own"],
         "eval": [
             *(bundle, "--dataset", "shapes", "--root", scenes.root, "--limit", "2"),
             *("-o", tmp_path / "evaluated"),

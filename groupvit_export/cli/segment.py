@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +26,7 @@ from groupvit_export.cli.options import (
 )
 from groupvit_export.cli.output import error_record, note, print_json, say
 from groupvit_export.cli.segment_files import plan, result_files, write_results
-from groupvit_export.cli.segment_journal import JOURNAL_NAME, SegmentJournal, run_digest
+from groupvit_export.cli.segment_journal import JOURNAL_NAME, Job, SegmentJournal, run_digest
 from groupvit_runtime.errors import BundleError, GroupViTError, ImageError, LabelError, UsageError
 from groupvit_runtime.image_size import check_limit
 from groupvit_runtime.manifest import check_decode
@@ -127,11 +128,21 @@ def run(arguments: Arguments) -> int:
         gray=arguments.gray_labels,
     )
     journal = SegmentJournal(arguments.output, run, force=arguments.force, begin=len(planned.jobs) > 1)
-    done = {job for job in planned.jobs if journal.is_done(job)}
+    return _segment_all(arguments, planned.jobs, segmenter, vocabulary, journal)
+
+
+def _segment_all(
+    arguments: Arguments,
+    jobs: Sequence[Job],
+    segmenter: Segmenter,
+    vocabulary: Vocabulary,
+    journal: SegmentJournal,
+) -> int:
+    done = {job for job in jobs if journal.is_done(job)}
     if done and not arguments.quiet:
-        note(f"groupvit: {len(done)} of {len(planned.jobs)} images are done already; --force does them anew")
+        note(f"groupvit: {len(done)} of {len(jobs)} images are done already; --force does them anew")
     failed = 0
-    for number, job in enumerate(planned.jobs, 1):
+    for number, job in enumerate(jobs, 1):
         if job in done:
             if arguments.as_json:
                 print_json({"image": str(job.image), "done_before": True, **result_files(job)})
@@ -139,7 +150,7 @@ def run(arguments: Arguments) -> int:
         try:
             start = time.perf_counter()
             rgb = read_quietly(job.image, max_pixels=arguments.max_pixels, quiet=arguments.quiet)
-            result = segmenter(rgb, vocabulary, background_threshold=threshold)
+            result = segmenter(rgb, vocabulary, background_threshold=arguments.background_threshold)
             milliseconds = (time.perf_counter() - start) * 1000
             write_results(result, job, journal, gray=arguments.gray_labels)
         except (UsageError, LabelError, BundleError):
@@ -157,12 +168,9 @@ def run(arguments: Arguments) -> int:
             print_json(_record(job.image, result, result_files(job), milliseconds))
         elif not arguments.quiet:
             shares = ", ".join(f"{name} {share:.0%}" for name, share in result.shares().items())
-            say(
-                f"[{number}/{len(planned.jobs)}] {job.image}: {shares}  ({milliseconds:.0f} ms)\n"
-                f"  {job.overlay}"
-            )
+            say(f"[{number}/{len(jobs)}] {job.image}: {shares}  ({milliseconds:.0f} ms)\n  {job.overlay}")
     if failed:
-        note(f"groupvit: {failed} of {len(planned.jobs)} images could not be segmented, see above")
+        note(f"groupvit: {failed} of {len(jobs)} images could not be segmented, see above")
         return 1
     return 0
 

@@ -20,6 +20,7 @@ from transformers import GroupViTModel as HFGroupViTModel
 from groupvit_export.cli import main
 from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_runtime import BundleError, LabelError, Segmentation, Segmenter, UsageError, Vocabulary
+from groupvit_runtime.engines import load_engine
 from groupvit_runtime.errors import ImageError
 from groupvit_runtime.preprocess import prepare_whole
 from groupvit_runtime.read_image import read_image
@@ -241,15 +242,42 @@ def test_a_segmenter_is_opened_again_from_any_folder_as_it_was(
 ) -> None:
     archive = shutil.make_archive(str(tmp_path / "bundle"), "zip", demo_bundles["onnx"])
     monkeypatch.chdir(tmp_path)
-    first = Segmenter.load("bundle.zip", decode="paper", batch_size=3, threads=1)
+    first = Segmenter.load("bundle.zip", decode="paper", batch_size=3, threads=1, max_pixels=1_000_000)
     data = pickle.dumps(first)
     monkeypatch.chdir("/")
     again = pickle.loads(data)
     assert (again._decode, again._batch_size, again._options) == ("paper", 3, first._options)
+    assert again._max_pixels == 1_000_000
     assert again.manifest == first.manifest
     Path(archive).unlink()
     with pytest.raises(BundleError, match="bundle"):
         pickle.loads(data)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_bundle_that_is_replaced_while_it_is_loaded_is_loaded_whole(
+    demo_bundles: Mapping[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    bundle, other = (
+        Path(shutil.copytree(demo_bundles[name], tmp_path / name)) for name in ("onnx", "openvino")
+    )
+    left = [None] * times
+
+    def replaced(*arguments: Any) -> Any:
+        if left:
+            left.pop()
+            bundle.rename(tmp_path / "aside")
+            other.rename(bundle)
+            (tmp_path / "aside").rename(other)
+        return load_engine(*arguments)
+
+    monkeypatch.setattr("groupvit_runtime.segmenter.load_engine", replaced)
+    loaded = Segmenter.load(bundle)
+    assert left == [] and loaded.manifest.engine("image").target == "openvino"
+    # What is damaged and stays so is an error at once.
+    (bundle / "image.bin").write_bytes(b"")
+    with pytest.raises(BundleError, match=r"image\.bin"):
+        Segmenter.load(bundle)
 
 
 def test_words_in_one_string_are_answered_with_a_list(segmenter: Segmenter, scenes: Any) -> None:

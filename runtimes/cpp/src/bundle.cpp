@@ -4,8 +4,35 @@
 #include <utility>
 
 #include "error.hpp"
+#include "regular_file.hpp"
 
 namespace groupvit::detail {
+namespace {
+
+constexpr int kTries = 10;
+
+// Empty where it cannot be read, which `load` has an error for.
+std::string manifest_now(const std::filesystem::path& folder) {
+  try {
+    return read_text(folder / "manifest.json", kMaxManifestBytes);
+  } catch (const std::system_error&) {
+    return {};
+  }
+}
+
+}  // namespace
+
+void load_from_bundle(const std::filesystem::path& path, const std::function<void()>& load) {
+  for (int left = kTries - 1;; --left) {
+    const std::string before = manifest_now(path);
+    try {
+      load();
+      return;
+    } catch (const Error& error) {
+      if (error.status() != GROUPVIT_ERROR_BUNDLE || left == 0 || manifest_now(path) == before) throw;
+    }
+  }
+}
 
 Bundle open_bundle(const std::filesystem::path& path, const std::string& digest) {
   std::error_code ignored;

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <string>
 
 #include "manifest.hpp"
 
@@ -16,5 +18,9 @@ struct Bundle {
 // Throws Error(GROUPVIT_ERROR_BUNDLE) for what is none, damaged, incomplete, zipped, or of another schema.
 // `digest` as for read_manifest.
 Bundle open_bundle(const std::filesystem::path& path, const std::string& digest = {});
+
+// Calls `load`, which opens the bundle and reads from it; again where another took its place meanwhile, since the
+// manifest is the old one then and the files are the new one's.
+void load_from_bundle(const std::filesystem::path& path, const std::function<void()>& load);
 
 }  // namespace groupvit::detail

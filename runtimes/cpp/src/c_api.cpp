@@ -139,8 +139,9 @@ void copy_rows(const Segmentation& result, std::uint16_t* labels, std::int64_t s
 void load_segmenter(const char* bundle, const SessionOptions& options, groupvit_segmenter** segmenter) {
   require(bundle, "bundle");
   require(segmenter, "segmenter");
+  const std::filesystem::path path = std::filesystem::u8path(bundle);
   auto loaded = std::make_unique<groupvit_segmenter>();
-  loaded->session = std::make_unique<Session>(std::filesystem::u8path(bundle), options);
+  load_from_bundle(path, [&] { loaded->session = std::make_unique<Session>(path, options); });
   loaded->warning = loaded->session->warning();
   *segmenter = loaded.release();
 }

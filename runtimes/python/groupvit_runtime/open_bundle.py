@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, TypeVar
 
-from groupvit_runtime.errors import LabelError
-from groupvit_runtime.manifest import Manifest, read_pinned_manifest
+from groupvit_runtime.errors import BundleError, LabelError
+from groupvit_runtime.manifest import MANIFEST_NAME, Manifest, read_pinned_manifest
 from groupvit_runtime.process import finalize_in_owner
 from groupvit_runtime.prompts import list_of_names, shorten
 from groupvit_runtime.system_errors import system_refusal
 from groupvit_runtime.temporary import make_scratch, remove_scratch
 from groupvit_runtime.vocabulary import Vocabulary
 from groupvit_runtime.zipped_bundle import unpack
+
+_Loaded = TypeVar("_Loaded")
+
+_TRIES: Final = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +101,39 @@ def open_bundle(path: str | Path, digest: str | None = None) -> OpenBundle:
     # A forked child that ends has a copy of the bundle, and the parent still reads the folder.
     finalize_in_owner(bundle, remove_scratch, owned, scratch)
     return bundle
+
+
+def load_from_bundle(path: Path, digest: str | None, load: Callable[[OpenBundle], _Loaded]) -> _Loaded:
+    """What `load` makes of the bundle at `path`, all of it of one bundle.
+
+    Where another took its place meanwhile, as with `groupvit export --force`, the manifest is the old one and
+    the files are the new one's: it is opened again.
+
+    Args:
+        path: see `open_bundle`.
+        digest: see `open_bundle`.
+        load: is called again then.
+
+    Raises:
+        BundleError: see `open_bundle`; what `load` raises.
+    """
+    for left in reversed(range(_TRIES)):
+        before = _place(path)
+        try:
+            return load(open_bundle(path, digest))
+        except BundleError:
+            if not left or _place(path) == before:
+                raise
+    raise AssertionError
+
+
+def _place(path: Path) -> tuple[int, int, int] | None:
+    """What lies there now, as far as the file system tells one file from another."""
+    try:
+        found = (path if path.is_file() else path / MANIFEST_NAME).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
 def _opened(source: Path, root: Path, manifest: Manifest, digest: str) -> OpenBundle:

@@ -23,7 +23,7 @@ from groupvit_runtime.image_outputs import ImageOutputs
 from groupvit_runtime.image_size import check_limit
 from groupvit_runtime.load_checks import choose_batch_size, warn_of_failed_parity, warn_of_int8
 from groupvit_runtime.manifest import DecodeName, Manifest, check_decode
-from groupvit_runtime.open_bundle import OpenBundle, open_bundle
+from groupvit_runtime.open_bundle import OpenBundle, load_from_bundle
 from groupvit_runtime.paper import paper_decode
 from groupvit_runtime.process import OwningProcess
 from groupvit_runtime.read_image import ImageSource, read_image
@@ -122,7 +122,11 @@ class Segmenter:
                 of pixels below 1.
         """
         options = EngineOptions(device=device, threads=threads, cuda_graphs=cuda_graphs, streams=streams)
-        return Segmenter(open_bundle(Path(bundle), digest), options, decode, batch_size, observe, max_pixels)
+        return load_from_bundle(
+            Path(bundle),
+            digest,
+            lambda opened: Segmenter(opened, options, decode, batch_size, observe, max_pixels),
+        )
 
     def __reduce__(self) -> tuple[object, ...]:
         options = self._options
@@ -134,6 +138,7 @@ class Segmenter:
             "cuda_graphs": options.cuda_graphs,
             "streams": options.streams,
             "observe": None if self._observe is _unobserved else self._observe,
+            "max_pixels": self._max_pixels,
         }
         return _reopened, (self._bundle.source, self.manifest.fingerprint, arguments)
 

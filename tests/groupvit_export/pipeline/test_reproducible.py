@@ -44,11 +44,17 @@ def one_moment(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     yield "2020-09-13T12:26:40+00:00"
 
 
-@pytest.mark.usefixtures("captures_anew")
 @pytest.mark.parametrize("target", FAST)
 def test_two_exports_differ_in_nothing_but_when_they_were_made(
-    demo_bundles: Mapping[str, Path], tmp_path: Path, one_moment: str, target: str
+    demo_bundles: Mapping[str, Path],
+    tmp_path: Path,
+    one_moment: str,
+    request: pytest.FixtureRequest,
+    target: str,
 ) -> None:
+    if target == FAST[0]:
+        # The others build from the same graphs.
+        request.getfixturevalue("captures_anew")
     bundle = again(demo_bundles[target], tmp_path)
     assert differing(demo_bundles[target], bundle) == {"provenance.json"}
     before, after = (

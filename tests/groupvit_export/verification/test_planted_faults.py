@@ -49,7 +49,7 @@ def test_a_fault_in_the_manifest_fails_in_its_place(
     bundle = Path(shutil.copytree(demo_bundles["onnx"], tmp_path / "bundle"))
     change, row = MANIFEST_FAULTS[fault]
     edit_manifest(bundle, change)
-    report = verify_bundle(bundle, VerifyOptions(images=images)).report
+    report = verify_bundle(bundle, VerifyOptions(images=images, limit=1)).report
     (finding,) = report.findings
     assert (report.verdict, finding.column, finding.row.slug) == ("FAIL", "onnx fp32", row)
     assert "expected" in detail_words(finding.cell.detail)
