@@ -14,6 +14,7 @@ from tokenizers import normalizers
 from groupvit_runtime.errors import BundleError, LabelError
 from groupvit_runtime.manifest.regular_file import open_regular
 from groupvit_runtime.prompts import shorten
+from groupvit_runtime.tokenizer_checks import faults_of
 
 
 class Tokenizer:
@@ -38,6 +39,9 @@ class Tokenizer:
         where = "tokenizer.json" if isinstance(source, bytes) else str(source)
         with _refusing(where):
             data = source if isinstance(source, bytes) else _contents(source)
+            fault = next(faults_of(data), None)
+            if fault is not None:
+                raise ValueError(fault)
             self._tokenizer = _Tokenizer.from_buffer(data)
         # Truncation would silently drop the end of a label, and with it the end-of-text token.
         self._tokenizer.no_truncation()
