@@ -1,4 +1,4 @@
-"""What the tokenizers library ends in a panic over, which prints on standard error before it is caught."""
+"""What the tokenizers library ends in a panic over, which prints before it is caught."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def faults_of(data: bytes) -> Iterator[str]:
-    """What is wrong with a `tokenizer.json`; nothing of what the library says itself, as that it is no JSON."""
+    """What is wrong with a `tokenizer.json`; not what the library says itself, as that it is no JSON."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
