@@ -17,6 +17,7 @@ from groupvit_export.errors import UsageError
 from groupvit_export.provenance import find_provenance
 from groupvit_export.utf8 import utf8_text
 from groupvit_runtime.engines import ENGINES, EngineOptions
+from groupvit_runtime.load_checks import warn_of_failed_parity, warn_of_int8
 from groupvit_runtime.manifest import DecodeName, EngineInfo, Manifest, check_decode
 from groupvit_runtime.open_bundle import OpenBundle, open_bundle
 from groupvit_runtime.prompts import check_labels, resolve_templates
@@ -137,6 +138,8 @@ def load(
         device=fixed.device, threads=setting.threads, streams=setting.streams if several else None
     )
     segmenter = Segmenter(subject.bundle, options, decode, setting.batch, stages)
+    warn_of_failed_parity(segmenter.manifest)
+    warn_of_int8(segmenter.manifest, options.device)
     vocabulary = segmenter.vocabulary(subject.labels, templates=subject.templates)
     images: list[Image] = [image] * setting.batch
     info = subject.image_engine

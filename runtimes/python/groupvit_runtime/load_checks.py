@@ -37,7 +37,7 @@ def warn_of_failed_parity(manifest: Manifest) -> None:
             f"bundle {manifest.name!r} was exported although it does not equal the reference. "
             "Look into it with: groupvit verify BUNDLE --bisect",
             ParityWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
 
 
@@ -45,4 +45,4 @@ def warn_of_int8(manifest: Manifest, device: str | None) -> None:
     """Warn of int8 that this processor computes otherwise; said where `load` is called."""
     caution = int8_caution(manifest.name, manifest.engine("image"), device, this_instruction_set())
     if caution is not None:
-        warnings.warn(caution, PrecisionWarning, stacklevel=4)
+        warnings.warn(caution, PrecisionWarning, stacklevel=3)

@@ -69,8 +69,6 @@ class Segmenter:
         self._observe = observe or _unobserved
         self._bundle = bundle
         self._options = options
-        warn_of_failed_parity(bundle.manifest)
-        warn_of_int8(bundle.manifest, options.device)
         self._decode: DecodeName = check_decode(decode or bundle.manifest.decode.default)
         if self._decode == "paper":
             # Refused before anything long, not at the first image.
@@ -122,11 +120,14 @@ class Segmenter:
                 of pixels below 1.
         """
         options = EngineOptions(device=device, threads=threads, cuda_graphs=cuda_graphs, streams=streams)
-        return load_from_bundle(
+        loaded = load_from_bundle(
             Path(bundle),
             digest,
             lambda opened: Segmenter(opened, options, decode, batch_size, observe, max_pixels),
         )
+        warn_of_failed_parity(loaded.manifest)
+        warn_of_int8(loaded.manifest, device)
+        return loaded
 
     def __reduce__(self) -> tuple[object, ...]:
         options = self._options

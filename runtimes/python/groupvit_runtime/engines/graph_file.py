@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from typing import Final
 
 from groupvit_runtime.errors import BundleError
@@ -12,7 +13,7 @@ it is missed: before it stands its length, 8, whose encoding may end in zeros.
 Source: onnx.proto3, StringStringEntryProto; protobuf's encoding of strings and integers."""
 
 
-def check_self_contained(graph: bytes) -> None:
+def check_self_contained(graph: bytes | mmap.mmap) -> None:
     """Refuse the file of an ONNX graph that would have a runtime open others.
 
     Raises:

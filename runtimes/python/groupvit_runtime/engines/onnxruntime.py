@@ -16,6 +16,7 @@ from groupvit_runtime.engines import EngineOptions, Tensors
 from groupvit_runtime.engines.failure import load_failed, run_failed
 from groupvit_runtime.engines.graph_file import check_self_contained
 from groupvit_runtime.engines.interface import check_interface
+from groupvit_runtime.engines.memory_file import memory_file
 from groupvit_runtime.engines.turns import calls_at_once
 from groupvit_runtime.errors import EngineError
 from groupvit_runtime.install_hint import onnxruntime_gpu_hint
@@ -65,20 +66,21 @@ class OnnxRuntimeEngine:
             # Without VNNI its products of unsigned and signed bytes saturate in 16 bits. This makes weights
             # unsigned, whose products do not; with VNNI it costs nothing, and gives the same bits.
             session_options.add_session_config_entry("session.x64quantprecision", "1")
-        graph = info.files[0].read(root)
-        check_self_contained(graph)
-        try:
-            self._session = ort.InferenceSession(
-                graph, session_options, providers=[(provider, _PROVIDER_OPTIONS[device])]
-            )
-        except Exception as error:
-            raise load_failed(
-                f"ONNX Runtime {ort.__version__}",
-                info,
-                error,
-                fix=f"pip install 'onnxruntime>={info.versions.get('onnxruntime', ort.__version__)}', "
-                "or export the bundle again",
-            ) from error
+        # From bytes it takes half as long again as from a path.
+        with memory_file(info.files[0], root) as (graph, source):
+            check_self_contained(graph)
+            try:
+                self._session = ort.InferenceSession(
+                    source, session_options, providers=[(provider, _PROVIDER_OPTIONS[device])]
+                )
+            except Exception as error:
+                raise load_failed(
+                    f"ONNX Runtime {ort.__version__}",
+                    info,
+                    error,
+                    fix=f"pip install 'onnxruntime>={info.versions.get('onnxruntime', ort.__version__)}', "
+                    "or export the bundle again",
+                ) from error
         # Asked for CUDA, ONNX Runtime falls back to the CPU with a warning only.
         active = self._session.get_providers()
         if active[0] != provider:
