@@ -35,6 +35,7 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
 
 _EXIT_INTERRUPTED: Final = 130
 _HELP_OPTIONS: Final = {"help_option_names": ["-h", "--help"]}
+_EXTRA_ARGUMENT: Final = re.compile(r"Got unexpected extra argument(?:\(s\))? \((.+)\)")
 _NUMBER: Final = re.compile(r"-\d+$|-\d*\.\d+$")
 
 
@@ -222,7 +223,11 @@ def _refuse(error: TyperException) -> int:
     path = "groupvit" if context is None else context.command_path
     if context is not None:
         print(context.get_usage(), file=sys.stderr)
-    print(f"{path}: error: {error.format_message()}\n  fix: {path} --help", file=sys.stderr)
+    message = error.format_message()
+    extra = _EXTRA_ARGUMENT.match(message)
+    # What most people export stands last on the line in other programs.
+    fix = f"--checkpoint {extra[1]}" if extra and path.endswith(" export") else f"{path} --help"
+    print(f"{path}: error: {message}\n  fix: {fix}", file=sys.stderr)
     return error.exit_code
 
 

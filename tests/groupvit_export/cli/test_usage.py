@@ -80,6 +80,13 @@ def test_usage_errors_exit_with_2(arguments: list[str], capsys: pytest.CaptureFi
     assert "Usage: groupvit" in error and "--help" in error and "Traceback" not in error
 
 
+def test_a_checkpoint_without_its_option_is_told_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert export_main(["--target", "onnx", "weights/group vit.pth"]) == 2
+    assert "fix: --checkpoint weights/group vit.pth" in capsys.readouterr().err
+    assert main(["inspect", "bundle", "another"]) == 2
+    assert "fix: groupvit inspect --help" in capsys.readouterr().err
+
+
 def test_a_mistyped_verb_or_option_is_corrected(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["exprt"]) == 2
     assert "Did you mean 'export'?" in capsys.readouterr().err
