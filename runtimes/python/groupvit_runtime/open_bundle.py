@@ -87,6 +87,10 @@ def open_bundle(path: str | Path, digest: str | None = None) -> OpenBundle:
         GroupViTError: a zipped one cannot be read, or there is no space to unpack it.
     """
     path = Path(path)
+    return _retrying(path, lambda: _open(path, digest))
+
+
+def _open(path: Path, digest: str | None) -> OpenBundle:
     if not path.is_file():
         return _opened(path, path, *read_pinned_manifest(path, digest))
     try:
@@ -117,10 +121,14 @@ def load_from_bundle(path: Path, digest: str | None, load: Callable[[OpenBundle]
     Raises:
         BundleError: see `open_bundle`; what `load` raises.
     """
+    return _retrying(path, lambda: load(_open(path, digest)))
+
+
+def _retrying(path: Path, work: Callable[[], _Loaded]) -> _Loaded:
     for left in reversed(range(_TRIES)):
         before = _place(path)
         try:
-            return load(open_bundle(path, digest))
+            return work()
         except BundleError:
             if not left or _place(path) == before:
                 raise
