@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -159,8 +160,18 @@ def run(arguments: Arguments) -> int:
         strict=arguments.strict,
     )
     progress = EvalProgress(sys.stderr, quiet=arguments.quiet)
+    page = partial(html_report, output=arguments.output, origin=origin(arguments.command))
     try:
-        report = run_session(session, request, arguments.output, how, progress, note, force=arguments.force)
+        report, html = run_session(
+            session,
+            request,
+            arguments.output,
+            how,
+            progress,
+            note,
+            force=arguments.force,
+            page=None if arguments.html is None else page,
+        )
     except KeyboardInterrupt:
         note("groupvit: interrupted; the same command goes on from here")
         return _EXIT_INTERRUPTED
@@ -172,9 +183,8 @@ def run(arguments: Arguments) -> int:
     elif not arguments.quiet:
         show([*report_blocks(report), ""])
         say(str(arguments.output / REPORT_NAME))
-    if arguments.html is not None:
-        page = html_report(report, arguments.output, origin(arguments.command))
-        write_atomically(arguments.html, page.encode())
+    if arguments.html is not None and html is not None:
+        write_atomically(arguments.html, html.encode())
         if not (arguments.as_json or arguments.quiet):
             say(str(arguments.html))
     return _EXIT_FAILED_IMAGES if report.failed else 0

@@ -74,7 +74,8 @@ def run_session(
     note: Callable[[str], None],
     *,
     force: bool = False,
-) -> Report:
+    page: Callable[[Report], str] | None = None,
+) -> tuple[Report, str | None]:
     """Evaluate, draw the worst images, and write the report.
 
     Args:
@@ -85,6 +86,10 @@ def run_session(
         progress: is told what happens.
         note: gets a line about every image that can no longer be drawn.
         force: discard an evaluation in the folder, whatever it is.
+        page: makes a page of the report and of what is in the folder, which nobody else writes to meanwhile.
+
+    Returns:
+        The report, and what `page` made.
 
     Raises:
         GroupViTError: see `Journal.open`, `evaluate`, `draw_worst` and `Report.write`.
@@ -106,7 +111,7 @@ def run_session(
             request=request,
         )
         report.write(output)
-    return report
+        return report, None if page is None else page(report)
 
 
 def _dataset(options: EvalOptions) -> Dataset:

@@ -17,7 +17,10 @@ from sklearn.metrics import jaccard_score
 
 from groupvit_export.cli import main
 from groupvit_export.data.bundled import DEMO_LABELS, DEMO_SAMPLE
+from groupvit_export.evaluate import html
+from groupvit_export.evaluate.journal import JOURNAL_NAME
 from groupvit_runtime import EngineError, Segmenter
+from groupvit_runtime.locks import try_lock
 
 CLASSES = ("background", *(label for label in DEMO_LABELS if label != "background"))
 IMAGES = 5
@@ -157,6 +160,22 @@ def test_quiet_prints_only_what_failed(
     assert main(command(bundle, copy, tmp_path / "failed", "--quiet")) == 1
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("groupvit: error: ") and "1.png" in err and "mIoU" not in err
+
+
+def test_the_page_is_made_while_nobody_else_writes_to_the_folder(
+    bundle: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another evaluation would remove the worst images that the page shows."""
+    output, genuine, locked = tmp_path / "out", html.html_report, []
+
+    def made(*arguments: Any, **named: Any) -> str:
+        with (output / JOURNAL_NAME).open("rb") as journal:
+            locked.append(not try_lock(journal.fileno()))
+        return genuine(*arguments, **named)
+
+    monkeypatch.setattr(html, "html_report", made)
+    assert main(command(bundle, root, output, "--quiet", "--html", str(tmp_path / "page.html"))) == 0
+    assert locked == [True]
 
 
 def test_other_settings_are_refused_until_forced(
