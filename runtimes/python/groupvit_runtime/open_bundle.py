@@ -86,8 +86,7 @@ def open_bundle(path: str | Path, digest: str | None = None) -> OpenBundle:
         UsageError: `digest` is none.
         GroupViTError: a zipped one cannot be read, or there is no space to unpack it.
     """
-    path = Path(path)
-    return _retrying(path, lambda: _open(path, digest))
+    return load_from_bundle(Path(path), digest, lambda opened: opened)
 
 
 def _open(path: Path, digest: str | None) -> OpenBundle:
@@ -114,25 +113,20 @@ def load_from_bundle(path: Path, digest: str | None, load: Callable[[OpenBundle]
     the files are the new one's: it is opened again.
 
     Args:
-        path: see `open_bundle`.
-        digest: see `open_bundle`.
+        path, digest: see `open_bundle`.
         load: is called again then.
 
     Raises:
         BundleError: see `open_bundle`; what `load` raises.
     """
-    return _retrying(path, lambda: load(_open(path, digest)))
-
-
-def _retrying(path: Path, work: Callable[[], _Loaded]) -> _Loaded:
-    for left in reversed(range(_TRIES)):
-        before = _place(path)
+    left = _TRIES
+    while True:
+        before, left = _place(path), left - 1
         try:
-            return work()
+            return load(_open(path, digest))
         except BundleError:
             if not left or _place(path) == before:
                 raise
-    raise AssertionError
 
 
 def _place(path: Path) -> tuple[int, int, int] | None:
