@@ -1,13 +1,14 @@
 #include "opencv_resize.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
+
+#include "narrow_rows.hpp"
 
 namespace groupvit::detail {
 namespace {
@@ -109,24 +110,11 @@ RgbImage opencv_bilinear(const RgbImage& rgb, Size size) {
   const NarrowRow narrow(rgb.size.width, size.width);
   const std::size_t width = narrow.size();
   RgbImage result{size, std::vector<std::uint8_t>(down.low.size() * width)};
-  // The two source rows in use, and which they are: the next output row mostly looks at one of them again.
-  std::array<std::vector<std::int16_t>, 2> rows{std::vector<std::int16_t>(width),
-                                                std::vector<std::int16_t>(width)};
-  std::array<std::int64_t, 2> held{-1, -1};
-  const auto row_of = [&](std::int64_t source, std::int64_t keep) {
-    for (std::size_t i = 0; i < 2; ++i) {
-      if (held[i] == source) return rows[i].data();
-    }
-    const std::size_t i = held[0] == keep ? 1 : 0;
-    narrow.interpolate(rgb.values.data() + static_cast<std::size_t>(source * rgb.size.width) * 3,
-                       rows[i].data());
-    held[i] = source;
-    return rows[i].data();
-  };
+  NarrowRows<std::int16_t, NarrowRow> rows(rgb, narrow);
   std::uint8_t* to = result.values.data();
   for (std::size_t y = 0; y < down.low.size(); ++y, to += width) {
-    const std::int16_t* above = row_of(down.low[y], down.high[y]);
-    const std::int16_t* below = row_of(down.high[y], down.low[y]);
+    const std::int16_t* above = rows.row(down.low[y], down.high[y]);
+    const std::int16_t* below = rows.row(down.high[y], down.low[y]);
     const std::int32_t first = down.first[y], second = down.second[y];
     for (std::size_t x = 0; x < width; ++x) {
       to[x] = static_cast<std::uint8_t>(((above[x] * first >> 16) + (below[x] * second >> 16) + 2) >> 2);

@@ -1,13 +1,13 @@
 #include "two_tap_resize.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
+#include "narrow_rows.hpp"
 #include "resize.hpp"
 
 namespace groupvit::detail {
@@ -70,23 +70,11 @@ RgbImage two_tap_resize(const RgbImage& rgb, Size size) {
   const NarrowRow narrow(rgb.size.width, size.width);
   const std::size_t width = narrow.size();
   RgbImage result{size, std::vector<std::uint8_t>(down.t.size() * width)};
-  // The two source rows in use, and which they are: the next output row mostly looks at one of them again.
-  std::array<std::vector<float>, 2> rows{std::vector<float>(width), std::vector<float>(width)};
-  std::array<std::int32_t, 2> held{-1, -1};
-  const auto row_of = [&](std::int32_t source, std::int32_t keep) {
-    for (std::size_t i = 0; i < 2; ++i) {
-      if (held[i] == source) return rows[i].data();
-    }
-    const std::size_t i = held[0] == keep ? 1 : 0;
-    narrow.interpolate(rgb.values.data() + static_cast<std::size_t>(source * rgb.size.width) * 3,
-                       rows[i].data());
-    held[i] = source;
-    return rows[i].data();
-  };
+  NarrowRows<float, NarrowRow> rows(rgb, narrow);
   std::uint8_t* to = result.values.data();
   for (std::size_t y = 0; y < down.t.size(); ++y, to += width) {
-    const float* above = row_of(down.low[y], down.high[y]);
-    const float* below = row_of(down.high[y], down.low[y]);
+    const float* above = rows.row(down.low[y], down.high[y]);
+    const float* below = rows.row(down.high[y], down.low[y]);
     const float t = down.t[y];
     for (std::size_t x = 0; x < width; ++x) to[x] = rounded(lerp(above[x], below[x], t));
   }
