@@ -1,10 +1,11 @@
-"""What is chosen and warned of when a segmenter is loaded."""
+"""What is chosen, refused and warned of when a segmenter is loaded."""
 
 from __future__ import annotations
 
 import warnings
 
 from groupvit_runtime.byte_products import int8_caution, this_instruction_set
+from groupvit_runtime.contract import PaperDecode
 from groupvit_runtime.errors import ParityWarning, PrecisionWarning, UsageError
 from groupvit_runtime.manifest import EngineInfo, Manifest
 
@@ -28,6 +29,24 @@ def choose_batch_size(wanted: int | None, engine: EngineInfo) -> int:
             fix="a batch size within it" + ("" if limit is None else ", or export with a larger --batch"),
         )
     return wanted
+
+
+def check_paper(manifest: Manifest) -> PaperDecode:
+    """The settings of the `paper` decode.
+
+    Raises:
+        UsageError: the engine has none.
+    """
+    paper = manifest.decode.paper
+    if paper is None:
+        height, width = manifest.model.image_size
+        raise UsageError(
+            "the paper decode cuts images into square windows, and this engine is not square",
+            got=f"an engine for {height}x{width}",
+            expected="decode='hf', or a square engine",
+            fix=f"groupvit export --image-size {min(height, width)} --decode paper",
+        )
+    return paper
 
 
 def warn_of_failed_parity(manifest: Manifest) -> None:

@@ -13,7 +13,6 @@ from typing import Any, Final, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from groupvit_runtime.contract import PaperDecode
 from groupvit_runtime.decode import hf_decode, hf_groups
 from groupvit_runtime.decode_checks import check_output, check_text
 from groupvit_runtime.engines import EngineOptions, load_engine
@@ -21,7 +20,7 @@ from groupvit_runtime.errors import BundleError, LabelError, UsageError
 from groupvit_runtime.image_engine import ImageEngine, Prepared
 from groupvit_runtime.image_outputs import ImageOutputs
 from groupvit_runtime.image_size import check_limit
-from groupvit_runtime.load_checks import choose_batch_size, warn_of_failed_parity, warn_of_int8
+from groupvit_runtime.load_checks import check_paper, choose_batch_size, warn_of_failed_parity, warn_of_int8
 from groupvit_runtime.manifest import DecodeName, Manifest, check_decode
 from groupvit_runtime.open_bundle import OpenBundle, load_from_bundle
 from groupvit_runtime.paper import paper_decode
@@ -72,7 +71,7 @@ class Segmenter:
         self._decode: DecodeName = check_decode(decode or bundle.manifest.decode.default)
         if self._decode == "paper":
             # Refused before anything long, not at the first image.
-            self._paper_decode()
+            check_paper(bundle.manifest)
         image = bundle.manifest.engine("image")
         self._batch_size = choose_batch_size(batch_size, image)
         self._image = ImageEngine(image, load_engine(image, bundle.root, options))
@@ -324,7 +323,7 @@ class Segmenter:
         with self._observe("read"):
             rgb = self._read(image)
         size = (rgb.shape[0], rgb.shape[1])
-        settings = replace(self._paper_decode(), background_threshold=background_threshold)
+        settings = replace(check_paper(self.manifest), background_threshold=background_threshold)
         with self._observe("preprocess"):
             plan = plan_windows(size, settings.window)
             images = self._image.windows(rgb, self.manifest.preprocessing.paper, plan)
@@ -356,18 +355,6 @@ class Segmenter:
 
     def _read(self, image: Image) -> NDArray[np.uint8]:
         return read_image(image, max_pixels=self._max_pixels)
-
-    def _paper_decode(self) -> PaperDecode:
-        paper = self.manifest.decode.paper
-        if paper is None:
-            height, width = self.manifest.model.image_size
-            raise UsageError(
-                "the paper decode cuts images into square windows, and this engine is not square",
-                got=f"an engine for {height}x{width}",
-                expected="decode='hf', or a square engine",
-                fix=f"groupvit export --image-size {min(height, width)} --decode paper",
-            )
-        return paper
 
     def _encode(self, images: Prepared) -> ImageOutputs:
         with self._observe("engine"):
