@@ -25,8 +25,9 @@ from groupvit_export.cli.options import (
     read_templates,
 )
 from groupvit_export.cli.output import error_record, note, print_json, say
-from groupvit_export.cli.segment_files import plan, result_files, write_results
+from groupvit_export.cli.segment_files import plan, write_results
 from groupvit_export.cli.segment_journal import JOURNAL_NAME, Job, SegmentJournal, run_digest
+from groupvit_export.cli.segment_outputs import Outputs
 from groupvit_runtime.errors import BundleError, GroupViTError, ImageError, LabelError, UsageError
 from groupvit_runtime.image_size import check_limit
 from groupvit_runtime.manifest import check_decode
@@ -94,9 +95,11 @@ def run(arguments: Arguments) -> int:
     decode = None if arguments.decode is None else check_decode(arguments.decode)
     check_limit(arguments.max_pixels)
     labels = read_labels(arguments)
+    outputs = Outputs(gray=arguments.gray_labels)
     planned = plan(
         arguments.images,
         arguments.output,
+        outputs.suffixes,
         recursive=arguments.recursive,
         known=arguments.force or (arguments.output / JOURNAL_NAME).exists(),
     )
@@ -128,7 +131,7 @@ def run(arguments: Arguments) -> int:
         gray=arguments.gray_labels,
     )
     journal = SegmentJournal(arguments.output, run, force=arguments.force, begin=len(planned.jobs) > 1)
-    return _segment_all(arguments, planned.jobs, segmenter, vocabulary, journal)
+    return _segment_all(arguments, planned.jobs, segmenter, vocabulary, outputs, journal)
 
 
 def _segment_all(
@@ -136,6 +139,7 @@ def _segment_all(
     jobs: Sequence[Job],
     segmenter: Segmenter,
     vocabulary: Vocabulary,
+    outputs: Outputs,
     journal: SegmentJournal,
 ) -> int:
     done = {job for job in jobs if journal.is_done(job)}
@@ -145,14 +149,14 @@ def _segment_all(
     for number, job in enumerate(jobs, 1):
         if job in done:
             if arguments.as_json:
-                print_json({"image": str(job.image), "done_before": True, **result_files(job)})
+                print_json({"image": str(job.image), "done_before": True, **outputs.paths(job)})
             continue
         try:
             start = time.perf_counter()
             rgb = read_quietly(job.image, max_pixels=arguments.max_pixels, quiet=arguments.quiet)
             result = segmenter(rgb, vocabulary, background_threshold=arguments.background_threshold)
             milliseconds = (time.perf_counter() - start) * 1000
-            write_results(result, job, journal, gray=arguments.gray_labels)
+            write_results(job, outputs.encode(result), journal)
         except (UsageError, LabelError, BundleError):
             # Of the command, not of this image.
             raise
@@ -165,10 +169,11 @@ def _segment_all(
             note(f"groupvit: error: {refusal}")
             continue
         if arguments.as_json:
-            print_json(_record(job.image, result, result_files(job), milliseconds))
+            print_json(_record(job.image, result, outputs.paths(job), milliseconds))
         elif not arguments.quiet:
             shares = ", ".join(f"{name} {share:.0%}" for name, share in result.shares().items())
-            say(f"[{number}/{len(jobs)}] {job.image}: {shares}  ({milliseconds:.0f} ms)\n  {job.overlay}")
+            say(f"[{number}/{len(jobs)}] {job.image}: {shares}  ({milliseconds:.0f} ms)")
+            say(f"  {outputs.shown(job)}")
     if failed:
         note(f"groupvit: {failed} of {len(jobs)} images could not be segmented, see above")
         return 1

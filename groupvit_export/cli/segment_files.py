@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from groupvit_export.cli.segment_journal import Job, SegmentJournal, refused
 from groupvit_runtime.errors import GroupViTError
 from groupvit_runtime.files import write_atomically
-from groupvit_runtime.image_folder import LABELS_SUFFIX, OVERLAY_SUFFIX, image_folder
-from groupvit_runtime.result import Segmentation
+from groupvit_runtime.image_folder import image_folder
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,9 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def plan(images: Sequence[Path], output: Path, *, recursive: bool, known: bool) -> Plan:
+def plan(
+    images: Sequence[Path], output: Path, suffixes: tuple[str, ...], *, recursive: bool, known: bool
+) -> Plan:
     """Find the images, and names for their results.
 
     Results have the stem of their image, below a folder the path from it. Equal ones get a number.
@@ -37,6 +37,7 @@ def plan(images: Sequence[Path], output: Path, *, recursive: bool, known: bool) 
     Args:
         images: files and folders.
         output: where results go.
+        suffixes: of an image's results.
         recursive: into folders below the folders.
         known: results may be there already: a journal knows them, or they are to be overwritten.
 
@@ -54,25 +55,25 @@ def plan(images: Sequence[Path], output: Path, *, recursive: bool, known: bool) 
             number += 1
             name = stem.with_name(f"{stem.name}-{number}")
         used.add(str(name).casefold())
-        results = [output / name.with_name(name.name + suffix) for suffix in (LABELS_SUFFIX, OVERLAY_SUFFIX)]
-        for path in results:
+        job = Job(image, output / name, suffixes)
+        for path in job.results.values():
             # False for a name that cannot be: the image is refused when it is its turn.
             if os.path.lexists(path) and not known:
                 raise refused(path, "of another origin")
-        jobs.append(Job(image, *results))
+        jobs.append(job)
     return Plan(tuple(jobs), tuple(notes))
 
 
-def result_files(job: Job) -> dict[str, str]:
-    """The paths of an image's results by kind."""
-    return {"labels": str(job.labels), "overlay": str(job.overlay)}
+def write_results(job: Job, contents: Mapping[str, bytes], journal: SegmentJournal) -> None:
+    """Write all results of an image, unless another process has done so meanwhile.
 
-
-def write_results(result: Segmentation, job: Job, journal: SegmentJournal, *, gray: bool) -> None:
-    """Write the label map and the overlay, unless another process has done so meanwhile.
-
-    Neither is forced to the disk, which would take longer than segmenting does: after a crash of the system
+    None is forced to the disk, which would take longer than segmenting does: after a crash of the system
     the journal tells what was cut off.
+
+    Args:
+        job: the image.
+        contents: of its results, by their suffixes.
+        journal: of the output folder.
 
     Raises:
         GroupViTError: the folder cannot be made or written, or does not take the names; then there is no
@@ -80,23 +81,20 @@ def write_results(result: Segmentation, job: Job, journal: SegmentJournal, *, gr
     """
     # Made for the first result, so that a mistake leaves no empty folder behind.
     try:
-        job.labels.parent.mkdir(parents=True, exist_ok=True)
+        job.stem.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise GroupViTError(
             "the output folder cannot be made",
-            got=f"{job.labels.parent}: {error.strerror}",
+            got=f"{job.stem.parent}: {error.strerror}",
             expected="a path that may be written and is no file",
             fix="choose another with -o",
         ) from error
-    # The longer one, so that there is never one without the other.
-    _check_name(job.overlay, job.image)
-    labels, overlay = io.BytesIO(), io.BytesIO()
-    result.save_labels(labels, gray=gray)
-    result.overlay().save(overlay, format="PNG")
-    with journal.writing(job, labels.getvalue(), overlay.getvalue()) as wanted:
+    # The longest one, so that there is never one without the others.
+    _check_name(max(job.results.values(), key=lambda path: len(path.name)), job.image)
+    with journal.writing(job, contents) as wanted:
         if wanted:
-            write_atomically(job.labels, labels.getvalue(), durable=False)
-            write_atomically(job.overlay, overlay.getvalue(), durable=False)
+            for suffix, path in job.results.items():
+                write_atomically(path, contents[suffix], durable=False)
 
 
 def _stems(images: Sequence[Path], recursive: bool, notes: list[str]) -> Iterator[tuple[Path, Path]]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -24,34 +24,45 @@ from groupvit_runtime.vocabulary import Vocabulary
 
 JOURNAL_NAME: Final = ".segmented.jsonl"
 
-_PNG_END: Final = b"IEND\xaeB`\x82"
+_ENDS: Final = {".png": b"IEND\xaeB`\x82"}
+"""What a whole file of a kind ends in."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """An image, and where its results go."""
+    """An image, and where its results go.
+
+    Attributes:
+        image: its file.
+        stem: what the paths of all results begin with.
+        suffixes: what they end in, one a result.
+    """
 
     image: Path
-    labels: Path
-    overlay: Path
+    stem: Path
+    suffixes: tuple[str, ...]
+
+    @property
+    def results(self) -> dict[str, Path]:
+        """The paths by their suffixes."""
+        return {suffix: self.stem.with_name(self.stem.name + suffix) for suffix in self.suffixes}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a result will be, written down before it is: `labels` and `overlay` are of the files' contents.
+    """What the results of an image will be, written down before they are.
 
     Attributes:
-        file: of the label map, from the output folder on.
+        stem: of their names, from the output folder on.
         run: see `run_digest`.
         image: sha256 of the image's file.
-        labels, overlay: sha256 of the results.
+        results: sha256 of the contents of each, by its suffix.
     """
 
-    file: str
+    stem: str
     run: str
     image: str
-    labels: str
-    overlay: str
+    results: dict[str, str]
 
 
 def run_digest(
@@ -89,28 +100,28 @@ class SegmentJournal:
         self._read = 0
 
     def is_done(self, job: Job) -> bool:
-        """Whether both results of an image are there, whole, and what this run would write.
+        """Whether all results of an image are there, whole, and what this run would write.
 
         Raises:
             GroupViTError: there is something else that would be overwritten.
         """
-        there = [path for path in (job.labels, job.overlay) if os.path.lexists(path)]
+        there = {suffix: path for suffix, path in job.results.items() if os.path.lexists(path)}
         if self._force or not there:
             return False
         self._read_on()
         entry = self._entries.get(self._key(job))
         if entry is None or entry.run != self._run:
-            raise refused(there[0], "of this bundle, with other options" if entry else "of another origin")
-        wanted = {job.labels: entry.labels, job.overlay: entry.overlay}
-        whole = [self._is_whole(path, wanted[path], entry.file) for path in there]
+            why = "of this bundle, with other options" if entry else "of another origin"
+            raise refused(next(iter(there.values())), why)
+        whole = [self._is_whole(path, suffix, entry) for suffix, path in there.items()]
         with suppress(OSError):
-            return len(whole) == 2 and all(whole) and sha256_of(job.image) == entry.image
+            return len(whole) == len(job.suffixes) and all(whole) and sha256_of(job.image) == entry.image
         # It cannot be read, and is refused when it is its turn.
         return False
 
     @contextmanager
-    def writing(self, job: Job, labels: bytes, overlay: bytes) -> Iterator[bool]:
-        """Around the writing of both; gives whether they are still to be written.
+    def writing(self, job: Job, contents: Mapping[str, bytes]) -> Iterator[bool]:
+        """Around the writing of all results, given by suffix; tells whether they are still to be written.
 
         Whoever else writes into the folder waits, or has written them meanwhile.
 
@@ -121,19 +132,14 @@ class SegmentJournal:
             with locked(self._output / LOCK_NAME):
                 done = self.is_done(job)
                 if not done and self._kept:
-                    self._append(job, labels, overlay)
+                    self._append(job, contents)
                 yield not done
         except OSError as error:
             raise system_refusal(error, failed="the output cannot be written", path=self._output) from error
 
-    def _append(self, job: Job, labels: bytes, overlay: bytes) -> None:
-        entry = Entry(
-            self._key(job),
-            self._run,
-            sha256_of(job.image),
-            hashlib.sha256(labels).hexdigest(),
-            hashlib.sha256(overlay).hexdigest(),
-        )
+    def _append(self, job: Job, contents: Mapping[str, bytes]) -> None:
+        digests = {suffix: hashlib.sha256(data).hexdigest() for suffix, data in contents.items()}
+        entry = Entry(self._key(job), self._run, sha256_of(job.image), digests)
         # The line before may lack its end, where a process was killed.
         line = f"\n{json.dumps(asdict(entry))}\n".encode()
         path = self._output / JOURNAL_NAME
@@ -161,22 +167,23 @@ class SegmentJournal:
         for line in filter(None, whole.split(b"\n")):
             with suppress(ValueError, GroupViTError):
                 entry = from_json(Entry, json.loads(line), "entry")
-                self._entries[entry.file] = entry
-                self._digests[entry.file] |= {entry.labels, entry.overlay}
+                self._entries[entry.stem] = entry
+                for suffix, digest in entry.results.items():
+                    self._digests[entry.stem + suffix].add(digest)
 
     def _key(self, job: Job) -> str:
-        return job.labels.relative_to(self._output).as_posix()
+        return job.stem.relative_to(self._output).as_posix()
 
-    def _is_whole(self, path: Path, wanted: str, file: str) -> bool:
+    def _is_whole(self, path: Path, suffix: str, entry: Entry) -> bool:
         try:
             data = path.read_bytes()
         except OSError as error:
             raise system_refusal(error, failed="a result cannot be read", path=path) from error
         digest = hashlib.sha256(data).hexdigest()
         # Done anew are an earlier result and what a crash of the system cut off, not what somebody changed.
-        if data.endswith(_PNG_END) and digest not in self._digests[file]:
+        if data.endswith(_ENDS[path.suffix]) and digest not in self._digests[entry.stem + suffix]:
             raise refused(path, "changed since it was written")
-        return digest == wanted
+        return digest == entry.results.get(suffix)
 
 
 def refused(path: Path, why: str) -> GroupViTError:
