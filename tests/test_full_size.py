@@ -73,7 +73,7 @@ def test_photographs_at_224(full_size_checkpoint: Path, tmp_path: Path, target: 
     assert vocabulary.templates == ("a photo of a {}.",)
     for name, size in PHOTOGRAPHS.items():
         segmented = segmenter(getattr(skimage.data, name)(), vocabulary)
-        assert segmented.labels.shape == segmented.groups.shape == size
+        assert segmented.labels.shape == segmented.groups().shape == size
         assert segmented.labels.max() < len(LABELS)
         assert segmented.overlay().width % size[1] == 0
 
@@ -98,4 +98,4 @@ def test_sliding_windows_at_448(full_size_checkpoint: Path, tmp_path: Path) -> N
     assert segmented.names[0] == "background"
     assert segmented.labels.shape == (400, 600)
     # 600x400 becomes 672x448, which two windows cover.
-    assert segmented.groups.max() >= 8
+    assert segmented.groups().max() >= 8

@@ -21,9 +21,9 @@ from groupvit_export.evaluate.output import write_output
 from groupvit_export.evaluate.setting import SegmentImage
 from groupvit_export.evaluate.tally import Ranked
 from groupvit_export.metrics.confusion import ConfusionMatrix
+from groupvit_runtime.competition import BACKGROUND
 from groupvit_runtime.legend import LegendEntry, draw_legend
 from groupvit_runtime.render import palette
-from groupvit_runtime.segmenter import BACKGROUND
 
 FOLDER_NAME: Final = "worst"
 

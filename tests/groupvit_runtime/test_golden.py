@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+import golden_scores
 import pytest
 from golden_image import Case, digest, load_cases, result_of
 
 CASES = load_cases()
+SCORES = golden_scores.load_cases()
 
 
 def test_every_function_is_covered() -> None:
@@ -22,3 +24,8 @@ def test_every_function_is_covered() -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['seed']}-{case['function']}")
 def test_golden(case: Case) -> None:
     assert digest(result_of(case)) == case["sha256"]
+
+
+@pytest.mark.parametrize("case", SCORES, ids=lambda case: f"{case['seed']}-{case['function']}")
+def test_golden_scores(case: Case) -> None:
+    assert digest(golden_scores.result_of(case)) == case["sha256"]

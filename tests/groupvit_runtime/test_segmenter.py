@@ -81,9 +81,9 @@ def _ids(sentences: list[str]) -> torch.Tensor:
 def test_the_result_covers_the_image(segmenter: Segmenter, scenes: Any, demo_labels: list[str]) -> None:
     image = Image.open(scenes.image(2)).resize((301, 97))
     result = segmenter(image, demo_labels)
-    assert result.labels.shape == result.groups.shape == (97, 301)
-    assert result.labels.dtype == result.groups.dtype == np.uint16
-    assert result.groups.max() < segmenter.manifest.model.groups[-1]
+    assert result.labels.shape == result.groups().shape == (97, 301)
+    assert result.labels.dtype == result.groups().dtype == np.uint16
+    assert result.groups().max() < segmenter.manifest.model.groups[-1]
     assert list(result.scores) == list(result.names) == demo_labels
     assert sum(result.scores.values()) == pytest.approx(1, abs=1e-5)
     assert sum(result.shares().values()) == pytest.approx(1)
@@ -157,8 +157,8 @@ def test_paper_decode_with_background(segmenter: Segmenter, scenes: Any, demo_la
     assert result.background == 0
     assert (result.labels == 0).any() and (result.labels != 0).any()
     assert list(result.scores) == words
-    assert result.groups.shape == (224, 520)
-    assert result.groups.max() >= segmenter.manifest.model.groups[-1], "every window has groups of its own"
+    assert result.groups().shape == (224, 520)
+    assert result.groups().max() >= segmenter.manifest.model.groups[-1], "every window has groups of its own"
 
 
 def test_a_threshold_is_for_the_paper_decode_only(
@@ -234,7 +234,7 @@ def test_a_segmenter_goes_to_other_processes_and_its_results_come_back(
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         result = pool.submit(segmenter, scenes.image(1), ["water", "sky"]).result()
     assert result == expected and expected != segmenter(scenes.image(2), ["water", "sky"])
-    np.testing.assert_array_equal(result.groups, expected.groups)
+    np.testing.assert_array_equal(result.groups(), expected.groups())
 
 
 def test_a_segmenter_is_opened_again_from_any_folder_as_it_was(

@@ -60,7 +60,7 @@ def test_the_label_map_is_the_python_runtimes(
     mine = cpp.segment(rgb, cpp.encode(names), decode=decode, background_threshold=threshold or -1.0)
     theirs = python(rgb, names, decode=decode, background_threshold=threshold)
     np.testing.assert_array_equal(mine.labels, theirs.labels)
-    np.testing.assert_array_equal(mine.groups, theirs.groups)
+    np.testing.assert_array_equal(mine.groups, theirs.groups())
     assert mine.names == theirs.names
     np.testing.assert_allclose(mine.scores, list(theirs.scores.values()), rtol=0, atol=1e-12)
 

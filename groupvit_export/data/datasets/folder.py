@@ -14,8 +14,8 @@ from groupvit_export.data.datasets.spec import DatasetOptions
 from groupvit_export.data.datasets.text_files import check_class_names, read_text
 from groupvit_export.data.datasets.values import MASK_VALUES, value_table
 from groupvit_export.errors import UsageError
+from groupvit_runtime.competition import BACKGROUND
 from groupvit_runtime.image_formats import image_suffixes
-from groupvit_runtime.segmenter import BACKGROUND
 
 FOLDER_LAYOUT: Final = """\
 ROOT/

@@ -13,7 +13,7 @@ from groupvit_export.data.datasets.home import check_split, find_home, layout_er
 from groupvit_export.data.datasets.spec import DatasetOptions
 from groupvit_export.data.datasets.split import read_split
 from groupvit_export.data.datasets.values import value_table
-from groupvit_runtime.segmenter import BACKGROUND
+from groupvit_runtime.competition import BACKGROUND
 
 VOC_LAYOUT: Final = """\
 VOCdevkit/VOC2012/

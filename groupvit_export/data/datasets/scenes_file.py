@@ -13,9 +13,9 @@ from typing import Any, Final, NoReturn
 from groupvit_export.data.datasets.errors import DatasetError
 from groupvit_export.data.datasets.text_files import check_class_names, is_plain_name, read_text
 from groupvit_export.data.datasets.values import MASK_VALUES
+from groupvit_runtime.competition import BACKGROUND
 from groupvit_runtime.errors import LabelError
 from groupvit_runtime.prompts import resolve_templates
-from groupvit_runtime.segmenter import BACKGROUND
 
 FORMAT: Final = "groupvit-scenes-1"
 

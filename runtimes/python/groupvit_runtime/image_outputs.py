@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count, takewhile
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from groupvit_runtime.contract import IMAGE_OUTPUTS
 from groupvit_runtime.errors import EngineError
 from groupvit_runtime.image_engine import Outputs
+
+_SOFT_MAP: Final = "soft_map_{}"
 
 
 @dataclass(frozen=True)
@@ -20,11 +25,13 @@ class ImageOutputs:
         image_embeds: float32 [B, P].
         group_embeds: float32 [B, G, P].
         masks: float32 [B, G, H/p, W/p].
+        soft_maps: float32 [B, G_i, tokens of stage i] of each stage; none where the engine gives none.
     """
 
     image_embeds: NDArray[np.float32]
     group_embeds: NDArray[np.float32]
     masks: NDArray[np.float32]
+    soft_maps: tuple[NDArray[np.float32], ...] = ()
 
     @staticmethod
     def of(outputs: Outputs) -> ImageOutputs:
@@ -33,15 +40,18 @@ class ImageOutputs:
         Raises:
             EngineError: one is missing.
         """
+        names = takewhile(outputs.__contains__, (_SOFT_MAP.format(stage) for stage in count(1)))
+        soft_maps = tuple(_float32(outputs[name]) for name in names)
         try:
-            return ImageOutputs(*(_float32(outputs[name]) for name in ImageOutputs.__annotations__))
+            image_embeds, group_embeds, masks = (_float32(outputs[name]) for name in IMAGE_OUTPUTS)
         except KeyError as error:
             raise EngineError(
                 "the image engine lacks an output",
                 got=sorted(outputs),
-                expected=", ".join(ImageOutputs.__annotations__),
+                expected=", ".join(IMAGE_OUTPUTS),
                 fix="export the bundle again",
             ) from error
+        return ImageOutputs(image_embeds, group_embeds, masks, soft_maps)
 
     @staticmethod
     def joined(parts: Sequence[ImageOutputs]) -> ImageOutputs:
@@ -50,6 +60,9 @@ class ImageOutputs:
             image_embeds=np.concatenate([part.image_embeds for part in parts]),
             group_embeds=np.concatenate([part.group_embeds for part in parts]),
             masks=np.concatenate([part.masks for part in parts]),
+            soft_maps=tuple(
+                np.concatenate(maps) for maps in zip(*(part.soft_maps for part in parts), strict=True)
+            ),
         )
 
 

@@ -44,6 +44,27 @@ class PaperResult:
     background: bool
 
 
+@dataclass(frozen=True, eq=False)
+class PaperAverage:
+    """The scores of all windows over each pixel of the resized image, averaged.
+
+    Attributes:
+        codes: int32 [h, w], a row of `scores`.
+        scores: float32 [codes, used channels].
+        channels: [used channels] ascending, among them 0; all others score 0 everywhere.
+        count: of channels: the classes, and the background before them where there is a threshold.
+    """
+
+    codes: CodeMap
+    scores: FloatArray
+    channels: IndexArray
+    count: int
+
+    def labels(self, size: tuple[int, int]) -> LabelMap:
+        """Step 3 of :func:`paper_decode`."""
+        return _resized_argmax(self.codes, self.scores, size, self.channels)
+
+
 def paper_affinity(
     group_embeds: FloatArray,
     image_embed: FloatArray,
@@ -123,6 +144,20 @@ def paper_decode(
         EngineError: outputs that are not finite, or whose shapes do not fit the windows.
         LabelError: embeddings of classes that cannot be used.
     """
+    average = paper_average(plan, masks, group_embeds, image_embeds, text_embeds, logit_scale, decode)
+    return PaperResult(average.labels(out_size), decode.background_threshold is not None)
+
+
+def paper_average(
+    plan: WindowPlan,
+    masks: FloatArray,
+    group_embeds: FloatArray,
+    image_embeds: FloatArray,
+    text_embeds: FloatArray,
+    logit_scale: float,
+    decode: PaperDecode,
+) -> PaperAverage:
+    """Steps 1 and 2 of :func:`paper_decode`, whose arguments and errors these are."""
     check_output("masks", masks, (len(plan.boxes), "G", "gh", "gw"))
     count, groups = masks.shape[:2]
     check_output("group_embeds", group_embeds, (count, groups, "P"))
@@ -139,8 +174,7 @@ def paper_decode(
     channels = _used_channels(tables)
     group_maps = [upsampled_argmax(window_masks, (plan.side, plan.side)) for window_masks in masks]
     codes, scores = _averaged(plan, group_maps, np.ascontiguousarray(tables[:, :, channels]))
-    labels = _resized_argmax(codes, scores, out_size, channels)
-    return PaperResult(labels, decode.background_threshold is not None)
+    return PaperAverage(codes, scores, channels, tables.shape[2])
 
 
 def _softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

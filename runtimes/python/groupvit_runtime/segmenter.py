@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final, Literal, overload
@@ -13,32 +12,29 @@ from typing import Any, Final, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from groupvit_runtime.decode import hf_decode, hf_groups
+from groupvit_runtime.competition import Competition, check_threshold
 from groupvit_runtime.decode_checks import check_output, check_text
 from groupvit_runtime.engines import EngineOptions, load_engine
-from groupvit_runtime.errors import BundleError, LabelError, UsageError
+from groupvit_runtime.errors import BundleError, UsageError
 from groupvit_runtime.image_engine import ImageEngine, Prepared
 from groupvit_runtime.image_outputs import ImageOutputs
 from groupvit_runtime.image_size import check_limit
 from groupvit_runtime.load_checks import check_paper, choose_batch_size, warn_of_failed_parity, warn_of_int8
+from groupvit_runtime.make_result import whole_result, windowed_result
 from groupvit_runtime.manifest import DecodeName, Manifest, check_decode
 from groupvit_runtime.open_bundle import OpenBundle, load_from_bundle
-from groupvit_runtime.paper import paper_decode
 from groupvit_runtime.process import OwningProcess
 from groupvit_runtime.read_image import ImageSource, read_image
 from groupvit_runtime.result import Segmentation
 from groupvit_runtime.vocabularies import Labels as Labels
 from groupvit_runtime.vocabularies import Vocabularies
 from groupvit_runtime.vocabulary import Vocabulary
-from groupvit_runtime.window_groups import window_groups
 from groupvit_runtime.windows import plan_windows
 
 Image = ImageSource
 Images = list[Image] | tuple[Image, ...]
 Stage = Literal["read", "preprocess", "engine", "postprocess"]
 Observer = Callable[[Stage], AbstractContextManager[object]]
-
-BACKGROUND: Final = "background"
 
 _UNOBSERVED: Final = nullcontext()
 
@@ -189,6 +185,8 @@ class Segmenter:
         templates: str | Sequence[str] | None = None,
         decode: DecodeName | None = None,
         background_threshold: float | None = None,
+        threshold: float | None = None,
+        negatives: Labels | str | None = None,
     ) -> Segmentation: ...
 
     @overload
@@ -200,6 +198,8 @@ class Segmenter:
         templates: str | Sequence[str] | None = None,
         decode: DecodeName | None = None,
         background_threshold: float | None = None,
+        threshold: float | None = None,
+        negatives: Labels | str | None = None,
     ) -> list[Segmentation]: ...
 
     def __call__(
@@ -210,6 +210,8 @@ class Segmenter:
         templates: str | Sequence[str] | None = None,
         decode: DecodeName | None = None,
         background_threshold: float | None = None,
+        threshold: float | None = None,
+        negatives: Labels | str | None = None,
     ) -> Segmentation | list[Segmentation]:
         """Segment one image, or a list of them.
 
@@ -221,6 +223,10 @@ class Segmenter:
             decode: "hf" or "paper"; None for the one chosen at `load`.
             background_threshold: `paper` only: below it a pixel is background, which then is label 0
                 of the result (the paper: 0.95 for PASCAL VOC and COCO-Object, 0.35 for Context).
+            threshold: a pixel whose best score (`Segmentation.confidence`) is below it is "unlabeled", the
+                last of the result's names. One label alone then competes with the empty prompt, unless there
+                are negatives.
+            negatives: further classes, given as labels are: a pixel that one of them wins is "unlabeled".
 
         Returns:
             A `Segmentation` for an image, a list of them for a list.
@@ -234,30 +240,28 @@ class Segmenter:
         """
         chosen = check_decode(decode or self._decode)
         self._image.check_serves(chosen, self.manifest.preprocessing)
-        vocabulary = self.vocabulary(labels, templates=templates)
-        if chosen == "hf":
-            if background_threshold is not None:
-                raise UsageError(
-                    "the hf decode has no background",
-                    got=f"a background threshold of {background_threshold}",
-                    expected="decode='paper', or 'background' as one of the labels",
-                    fix="decode='paper' (on the command line: --decode paper)",
-                )
-            if isinstance(image, (list, tuple)):
-                return self._segment_whole(image, vocabulary)
-            return self._segment_whole([image], vocabulary)[0]
-        if background_threshold is not None and BACKGROUND in vocabulary.names:
-            raise LabelError(
-                "background is both a label and what the threshold makes",
-                got=f"label {BACKGROUND!r} with background_threshold={background_threshold}",
-                expected="one of the two",
-                fix="remove the label, or the threshold",
+        check_threshold(threshold)
+        if chosen == "hf" and background_threshold is not None:
+            raise UsageError(
+                "the hf decode has no background",
+                got=f"a background threshold of {background_threshold}",
+                expected="decode='paper', or 'background' as one of the labels",
+                fix="decode='paper' (on the command line: --decode paper)",
             )
-        if isinstance(image, (list, tuple)):
-            return [self._segment_windows(item, vocabulary, background_threshold) for item in image]
-        return self._segment_windows(image, vocabulary, background_threshold)
+        self._process.check()
+        competition = Competition.of(
+            *self._vocabularies.competing(labels, negatives, templates, alone=threshold is None),
+            threshold=threshold,
+            background=background_threshold is not None,
+        )
+        images = image if isinstance(image, (list, tuple)) else [image]
+        if chosen == "hf":
+            results = self._segment_whole(images, competition)
+        else:
+            results = [self._segment_windows(item, competition, background_threshold) for item in images]
+        return results if isinstance(image, (list, tuple)) else results[0]
 
-    def _segment_whole(self, images: Sequence[Image], vocabulary: Vocabulary) -> list[Segmentation]:
+    def _segment_whole(self, images: Sequence[Image], competition: Competition) -> list[Segmentation]:
         results: list[Segmentation] = []
         model, spec = self.manifest.model, self.manifest.preprocessing.hf
         for start in range(0, len(images), self._batch_size):
@@ -265,67 +269,50 @@ class Segmenter:
                 rgbs = [self._read(image) for image in images[start : start + self._batch_size]]
             with self._observe("preprocess"):
                 batch = self._image.whole(rgbs, model.image_size, spec)
-            if self._image.decodes:
-                results += self._labeled(rgbs, batch, vocabulary)
+            # What an engine decodes by itself cannot abstain: it gives no scores.
+            if self._image.decodes and not competition.abstains:
+                results += self._labeled(rgbs, batch, competition)
                 continue
             outputs = self._encode(batch)
             with self._observe("postprocess"):
-                results += [self._whole(outputs, index, rgb, vocabulary) for index, rgb in enumerate(rgbs)]
+                results += [
+                    whole_result(rgb, outputs, index, competition, model) for index, rgb in enumerate(rgbs)
+                ]
         return results
 
     def _labeled(
         self,
         images: Sequence[NDArray[np.uint8]],
         batch: Prepared,
-        vocabulary: Vocabulary,
+        competition: Competition,
     ) -> list[Segmentation]:
         """By an engine that decodes, which makes label maps of one size at a time."""
-        check_text(vocabulary.embeddings, self.manifest.model.projection_dim)
+        model = self.manifest.model
+        check_text(competition.embeddings, model.projection_dim)
         by_size: dict[tuple[int, int], list[int]] = {}
         for index, rgb in enumerate(images):
             by_size.setdefault((rgb.shape[0], rgb.shape[1]), []).append(index)
         found: dict[int, Segmentation] = {}
         for size, members in by_size.items():
             with self._observe("engine"):
-                raw, labels = self._image.label(batch[members], vocabulary.embeddings, size)
+                raw, labels = self._image.label(batch[members], competition.embeddings, size)
             with self._observe("postprocess"):
                 outputs = ImageOutputs.of(raw)
                 for place, index in enumerate(members):
                     check_output("masks", outputs.masks[place], ("G", "gh", "gw"))
-                    found[index] = self._whole(outputs, place, images[index], vocabulary, labels[place])
+                    found[index] = whole_result(
+                        images[index], outputs, place, competition, model, labels[place]
+                    )
         return [found[index] for index in range(len(images))]
 
-    def _whole(
-        self,
-        outputs: ImageOutputs,
-        index: int,
-        rgb: NDArray[np.uint8],
-        vocabulary: Vocabulary,
-        labels: NDArray[np.uint16] | None = None,
-    ) -> Segmentation:
-        image_size, size = self.manifest.model.image_size, (rgb.shape[0], rgb.shape[1])
-        masks = outputs.masks[index]
-        if labels is None:
-            labels = hf_decode(masks, outputs.group_embeds[index], vocabulary.embeddings, image_size, size)
-        return Segmentation(
-            labels=labels,
-            names=vocabulary.names,
-            scores=self._scores(outputs.image_embeds[index : index + 1], vocabulary, None),
-            image=rgb,
-            decode="hf",
-            background=_index_of_background(vocabulary.names),
-            _group_map=partial(hf_groups, masks, image_size, size),
-        )
-
     def _segment_windows(
-        self, image: Image, vocabulary: Vocabulary, background_threshold: float | None
+        self, image: Image, competition: Competition, background_threshold: float | None
     ) -> Segmentation:
         with self._observe("read"):
             rgb = self._read(image)
-        size = (rgb.shape[0], rgb.shape[1])
         settings = replace(check_paper(self.manifest), background_threshold=background_threshold)
         with self._observe("preprocess"):
-            plan = plan_windows(size, settings.window)
+            plan = plan_windows((rgb.shape[0], rgb.shape[1]), settings.window)
             images = self._image.windows(rgb, self.manifest.preprocessing.paper, plan)
         parts = [
             self._encode(images[start : start + self._batch_size])
@@ -333,25 +320,7 @@ class Segmenter:
         ]
         with self._observe("postprocess"):
             outputs = ImageOutputs.joined(parts)
-            result = paper_decode(
-                plan,
-                outputs.masks,
-                outputs.group_embeds,
-                outputs.image_embeds,
-                vocabulary.embeddings,
-                self.manifest.model.logit_scale,
-                settings,
-                size,
-            )
-            return Segmentation(
-                labels=result.labels,
-                names=(BACKGROUND, *vocabulary.names) if result.background else vocabulary.names,
-                scores=self._scores(outputs.image_embeds, vocabulary, settings.max_logit_scale),
-                image=rgb,
-                decode="paper",
-                background=0 if result.background else _index_of_background(vocabulary.names),
-                _group_map=partial(window_groups, plan, outputs.masks, size),
-            )
+            return windowed_result(rgb, outputs, plan, competition, self.manifest.model, settings)
 
     def _read(self, image: Image) -> NDArray[np.uint8]:
         return read_image(image, max_pixels=self._max_pixels)
@@ -360,16 +329,6 @@ class Segmenter:
         with self._observe("engine"):
             outputs = self._image.run(images)
         return ImageOutputs.of(outputs)
-
-    def _scores(
-        self, image_embeds: NDArray[np.float32], vocabulary: Vocabulary, max_scale: float | None
-    ) -> dict[str, float]:
-        scale = float(np.exp(self.manifest.model.logit_scale))
-        logits = image_embeds.astype(np.float64) @ vocabulary.embeddings.T.astype(np.float64)
-        logits *= scale if max_scale is None else min(scale, max_scale)
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        shares = (exponentials / exponentials.sum(axis=1, keepdims=True)).mean(axis=0)
-        return dict(zip(vocabulary.names, shares.tolist(), strict=True))
 
 
 def _reopened(source: Path, fingerprint: str, arguments: dict[str, Any]) -> Segmenter:
@@ -387,7 +346,3 @@ def _reopened(source: Path, fingerprint: str, arguments: dict[str, Any]) -> Segm
 def _unobserved(stage: Stage) -> AbstractContextManager[object]:
     del stage
     return _UNOBSERVED
-
-
-def _index_of_background(names: tuple[str, ...]) -> int | None:
-    return names.index(BACKGROUND) if BACKGROUND in names else None

@@ -17,14 +17,13 @@ left out only when they lose by more than rounding could make up, hence the resu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property, lru_cache, reduce
-from itertools import pairwise
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
 
-from groupvit_runtime.resize import FloatArray, IndexArray, composed_matrix
+from groupvit_runtime.interpolation_bands import Axis, BandGroup, interpolation_axis
+from groupvit_runtime.resize import FloatArray, IndexArray
 
 LabelMap = npt.NDArray[np.uint16]
 
@@ -51,8 +50,8 @@ def upsampled_argmax(
         uint16 [h, w], values 0 to K - 1.
     """
     middle = through or size
-    down = _axis(scores.shape[1], middle[0], size[0])
-    across = _axis(scores.shape[2], middle[1], size[1])
+    down = interpolation_axis(scores.shape[1], middle[0], size[0])
+    across = interpolation_axis(scores.shape[2], middle[1], size[1])
     labels = np.empty(size, np.uint16)
     slack = _ROUNDING * np.abs(scores).max()
     step = max(_BLOCK_SCORES // (scores.shape[0] * scores.shape[1]), 32)
@@ -62,96 +61,7 @@ def upsampled_argmax(
     return labels
 
 
-@dataclass(frozen=True)
-class _Band:
-    """Output indices ``start .. stop - 1``, which look at the nodes ``first .. first + span - 1``.
-
-    ``weights`` float32 [span, stop - start]; the first node's weight is what the others leave.
-    """
-
-    start: int
-    stop: int
-    first: int
-    weights: FloatArray
-
-    @property
-    def span(self) -> int:
-        return len(self.weights)
-
-
-@dataclass(frozen=True)
-class _Group:
-    """Bands of one span, as arrays that are as long as the longest of them.
-
-    Attributes:
-        span: how many nodes each looks at.
-        bands: the bands.
-        first: [bands], their first nodes.
-        place: [longest, bands], their output indices; the last one is repeated to the full length.
-        weights: float32 [span, longest, bands], likewise.
-    """
-
-    span: int
-    bands: tuple[_Band, ...]
-    first: IndexArray
-    place: IndexArray
-    weights: FloatArray
-
-
-@dataclass(frozen=True)
-class _Axis:
-    """All output indices of an axis, as bands in ascending order."""
-
-    bands: tuple[_Band, ...]
-
-    @cached_property
-    def span(self) -> int:
-        return max(band.span for band in self.bands)
-
-    @cached_property
-    def groups(self) -> tuple[_Group, ...]:
-        """The bands by their span."""
-        found = []
-        for span in sorted({band.span for band in self.bands}):
-            bands = tuple(band for band in self.bands if band.span == span)
-            longest = max(band.stop - band.start for band in bands)
-            place = [np.minimum(np.arange(band.start, band.start + longest), band.stop - 1) for band in bands]
-            weights = [band.weights[:, index - band.start] for band, index in zip(bands, place, strict=True)]
-            first = np.array([band.first for band in bands])
-            found.append(_Group(span, bands, first, np.stack(place, axis=1), np.stack(weights, axis=2)))
-        return tuple(found)
-
-    def part(self, start: int, stop: int) -> _Axis:
-        """The output indices ``start .. stop - 1``, counted from 0."""
-        if start == 0 and stop == self.bands[-1].stop:
-            return self
-        cut = []
-        for band in self.bands:
-            low, high = max(band.start, start), min(band.stop, stop)
-            if low < high:
-                weights = band.weights[:, low - band.start : high - band.start]
-                cut.append(_Band(low - start, high - start, band.first, weights))
-        return _Axis(tuple(cut))
-
-
-@lru_cache(maxsize=64)
-def _axis(src: int, middle: int, dst: int) -> _Axis:
-    matrix = composed_matrix(src, middle, dst)
-    used = matrix != 0
-    first = used.argmax(axis=1)
-    last = src - 1 - used[:, ::-1].argmax(axis=1)
-    changes = np.flatnonzero((np.diff(first) != 0) | (np.diff(last) != 0)) + 1
-    return _Axis(
-        tuple(
-            _Band(start, stop, int(first[start]), matrix[start:stop, first[start] : last[start] + 1].T)
-            for start, stop in pairwise([0, *changes.tolist(), dst])
-        )
-    )
-
-
-def _label_columns(
-    scores: FloatArray, down: _Axis, across: _Axis, slack: np.float32, labels: LabelMap
-) -> None:
+def _label_columns(scores: FloatArray, down: Axis, across: Axis, slack: np.float32, labels: LabelMap) -> None:
     """Fill ``labels`` [h, columns of ``across``]."""
     left, right = across.bands[0].first, across.bands[-1].first + across.bands[-1].span
     nodes = scores[:, :, left:right]
@@ -187,7 +97,7 @@ def _possible_winners(scores: FloatArray, row_span: int, column_span: int, slack
     return np.flatnonzero(possible.any(axis=(1, 2)))
 
 
-def _interpolate_columns(scores: FloatArray, across: _Axis, left: int) -> FloatArray:
+def _interpolate_columns(scores: FloatArray, across: Axis, left: int) -> FloatArray:
     """float32 [w, gh, K], the channels innermost because whole columns of them are compared next."""
     nodes = np.ascontiguousarray(scores.transpose(2, 1, 0))
     result = np.empty((across.bands[-1].stop, *nodes.shape[1:]), np.float32)
@@ -201,7 +111,7 @@ def _interpolate_columns(scores: FloatArray, across: _Axis, left: int) -> FloatA
 
 
 def _label_group(
-    columns: FloatArray, group: _Group, slack: np.float32, labels: npt.NDArray[np.unsignedinteger]
+    columns: FloatArray, group: BandGroup, slack: np.float32, labels: npt.NDArray[np.unsignedinteger]
 ) -> None:
     """Fill the rows of a group's bands, which look at two nodes or more.
 

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from groupvit_runtime.competition import ANYTHING
 from groupvit_runtime.engines import EngineOptions
+from groupvit_runtime.errors import LabelError
 from groupvit_runtime.manifest import Manifest
 from groupvit_runtime.open_bundle import OpenBundle
 from groupvit_runtime.prompts import check_labels, resolve_templates
@@ -55,6 +57,42 @@ class Vocabularies:
         names = check_labels(labels)
         resolved = self._manifest.prompts if templates is None else resolve_templates(templates)
         return self._remembered((names, resolved), partial(self._encode_vocabulary, names, resolved))
+
+    def competing(
+        self,
+        labels: Labels | str,
+        negatives: Labels | str | None,
+        templates: str | Sequence[str] | None,
+        *,
+        alone: bool,
+    ) -> tuple[Vocabulary, Vocabulary | None]:
+        """Labels, and what competes with them for a pixel without being reported.
+
+        Args:
+            labels: as for `get`.
+            negatives: likewise, or None.
+            templates: of both.
+            alone: whether one label may have nothing to compete with; else that is the empty prompt.
+
+        Raises:
+            LabelError: as `get`; or one label alone, and no tokenizer in the bundle for the empty prompt.
+            EngineError: the text engine failed.
+        """
+        vocabulary = self.get(labels, templates)
+        if negatives is not None:
+            return vocabulary, self.get(negatives, templates)
+        if alone or len(vocabulary) > 1:
+            return vocabulary, None
+        if self._manifest.tokenizer is None:
+            raise LabelError(
+                "one label alone has nothing to compete with: there is no tokenizer for the empty prompt",
+                got=repr(vocabulary.names[0]),
+                expected="negatives, or more labels",
+                fix="negatives=, or export the bundle with --tokenizer PATH",
+            )
+        # By itself, without a template's words: an image of anything.
+        key = ((ANYTHING,), ("{}",))
+        return vocabulary, self._remembered(key, partial(self._encode_vocabulary, *key))
 
     def _remembered(self, key: _Key, make: Callable[[], Vocabulary]) -> Vocabulary:
         with self._lock:
