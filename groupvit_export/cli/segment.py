@@ -10,7 +10,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from groupvit_export.cli.decoder_messages import read_quietly
+from groupvit_export.cli.decoder_messages import read_with_notes
 from groupvit_export.cli.options import (
     Bundle,
     Device,
@@ -153,7 +153,7 @@ def _segment_all(
             continue
         try:
             start = time.perf_counter()
-            rgb = read_quietly(job.image, max_pixels=arguments.max_pixels, quiet=arguments.quiet)
+            rgb = read_with_notes(job.image, max_pixels=arguments.max_pixels, quiet=arguments.quiet)
             result = segmenter(rgb, vocabulary, background_threshold=arguments.background_threshold)
             milliseconds = (time.perf_counter() - start) * 1000
             write_results(job, outputs.encode(result), journal)

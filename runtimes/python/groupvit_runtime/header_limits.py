@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import IO, Final
 
 from groupvit_runtime.jpeg2000_tiles import check_tiles
@@ -18,6 +18,7 @@ _MOST_PARTS: Final = 1 << 13
 _MOST_BLOCKS: Final = 1 << 16
 _MOST_BYTES: Final = 1 << 16
 _FEW_BYTES: Final = 1 << 9
+_MOST_PIXELS: Final = 1 << 24
 
 _COMMENT: Final = re.compile(rb"#[^\r\n]*")
 _XPM_SIZES: Final = re.compile(rb'"[0-9]+ [0-9]+ ([0-9]{1,9}) [0-9]')
@@ -44,7 +45,7 @@ def check_header(file: IO[bytes]) -> None:
 
 def _gif(file: IO[bytes]) -> None:
     """Up to the first image."""
-    (flags,) = struct.unpack("10xB2x", file.read(13))
+    *screen, flags = struct.unpack("<6x2HB2x", file.read(13))
     file.seek(3 << (flags & 7) + 1 if flags & 128 else 0, 1)
     left = _MOST_BLOCKS
     while (kind := file.read(1)) not in (_IMAGE, _TRAILER, b"") and left:
@@ -56,6 +57,15 @@ def _gif(file: IO[bytes]) -> None:
             file.seek(length, 1)
             left -= 1
     _refuse("blocks before its image", _MOST_BLOCKS, left)
+    if kind == _IMAGE:
+        _check_extent(screen, struct.unpack("<4H", file.read(8)))
+
+
+def _check_extent(screen: Sequence[int], extent: Sequence[int]) -> None:
+    x, y, width, height = extent
+    # Pillow enlarges the screen, and warns on the terminal of a large one.
+    if max(screen[0], x + width) * max(screen[1], y + height) > max(_MOST_PIXELS, screen[0] * screen[1]):
+        raise OSError(f"the first image of {width} x {height} pixels lies outside the screen of the GIF")
 
 
 def _jpeg2000(file: IO[bytes]) -> None:

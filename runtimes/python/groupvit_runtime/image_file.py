@@ -9,13 +9,14 @@ from typing import IO, Final
 
 import numpy as np
 from PIL import Image
-from PIL.IcoImagePlugin import IcoImageFile
+from PIL.BmpImagePlugin import DibImageFile
+from PIL.IcoImagePlugin import IcoFile
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PcxImagePlugin import PcxImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.PpmImagePlugin import PpmImageFile
-from PIL.TiffImagePlugin import TiffImageFile
+from PIL.TiffImagePlugin import MAX_SAMPLESPERPIXEL, TiffImageFile
 
 from groupvit_runtime import tiff_directory as tiff
 from groupvit_runtime.deep_png import read_png
@@ -49,6 +50,8 @@ _TURN: Final[Mapping[int, Callable[[RgbArray], RgbArray]]] = MappingProxyType(
 )
 """By the value of EXIF's orientation (CIPA DC-008, tag 0x0112): views of what is stored."""
 
+_ICON: Final = b"\0\0\1\0"
+
 # By Pillow's raw mode, the largest value of a mode I;16 that does not use its 16 bits.
 _MAXIMA: Final = {"I;12": 4095}
 
@@ -76,6 +79,9 @@ def read_file(file: IO[bytes], limit: SizeLimit, name: str) -> RgbArray:
         return _tiff(directory, file, limit, name)
     check_chunks(file)
     check_header(file)
+    file.seek(0)
+    if file.read(len(_ICON)) == _ICON:
+        return _icon(file, limit, name)
     image = open_image(file)
     limit.check(image.size, name, bytes_a_pixel(image.format))
     if isinstance(image, PngImageFile):
@@ -86,10 +92,6 @@ def read_file(file: IO[bytes], limit: SizeLimit, name: str) -> RgbArray:
         pixels = read_plain(image, file)
         if pixels is not None:
             return pixels
-    if isinstance(image, IcoImageFile):
-        icon = _icon(image, file)
-        if icon is not None:
-            return read_file(icon, limit, name)
     if isinstance(image, PcxImageFile):
         check_palette(file)
     pixels = _loaded(image, name)
@@ -127,6 +129,8 @@ def _tiff(directory: TiffDirectory, file: IO[bytes], limit: SizeLimit, name: str
     deep = deep_tiff(directory)
     size = (directory.one(tiff.WIDTH, 0), directory.one(tiff.HEIGHT, 0))
     limit.check(size, name, bytes_a_pixel(None) if deep is None else deep.bytes_a_pixel)
+    if directory.one(tiff.SAMPLES, 1) > MAX_SAMPLESPERPIXEL:
+        raise OSError(f"the TIFF has {directory.one(tiff.SAMPLES, 1):,} samples a pixel")
     check_strips(directory, file)
     if deep is not None:
         return _turned(read_tiff(deep, file), deep.orientation)
@@ -145,14 +149,23 @@ def _loaded(image: ImageFile, name: str) -> RgbArray:
     return _pixels(image, name, _MAXIMA.get(rawmode, 65535) if isinstance(rawmode, str) else 65535)
 
 
-def _icon(image: IcoImageFile, file: IO[bytes]) -> IO[bytes] | None:
-    """The PNG inside an icon; None for a bitmap, of which all has to be there."""
-    entry = image.ico.entry[image.ico.getentryindex(image.size)]
+def _icon(file: IO[bytes], limit: SizeLimit, name: str) -> RgbArray:
+    """The largest image of an icon. Pillow's own reader warns where that has not the size of its entry."""
+    file.seek(0)
+    icon = IcoFile(file)
+    entry = icon.entry[0]
     file.seek(entry.offset)
     data = file.read(entry.size)
     if len(data) < entry.size:
         raise OSError("the file ends before the image does")
-    return io.BytesIO(data) if data.startswith(b"\x89PNG") else None
+    if data.startswith(b"\x89PNG"):
+        return read_file(io.BytesIO(data), limit, name)
+    # Of the rows of its mask, too.
+    width, height = DibImageFile(io.BytesIO(data)).size
+    limit.check((width, height // 2), name)
+    image = icon.frame(0)
+    load_whole(image)
+    return _pixels(image, name)
 
 
 def _turned(pixels: RgbArray, orientation: int) -> RgbArray:

@@ -9,11 +9,14 @@ from PIL import Image
 from PIL.ImageFile import ImageFile, _Tile
 from PIL.JpegImagePlugin import JpegImageFile
 
+from groupvit_runtime.libtiff_messages import gathered
 from groupvit_runtime.whole_zlib import WholeZlibDecoder
 
 _DECODER: Final = "groupvit_whole"
 _TRUNCATED: Final = "the file ends before the image does"
 _WIDTH, _HEIGHT = 256, 257
+# Functions of libtiff.
+_OF_TAGS: Final = ("TIFF", "_TIFF")
 
 
 def load_whole(image: Image.Image) -> None:
@@ -25,8 +28,11 @@ def load_whole(image: Image.Image) -> None:
     Raises:
         OSError: the file is truncated or damaged.
     """
-    # libtiff has a loader of its own, which does not ask the flag.
-    if isinstance(image, ImageFile) and image.tile and image.tile[0][0] != "libtiff":
+    if isinstance(image, ImageFile) and image.tile and image.tile[0][0] == "libtiff":
+        # It has a loader of its own, which does not ask the flag.
+        _load_by_libtiff(image)
+        return
+    if isinstance(image, ImageFile) and image.tile:
         name = _registered()
         image.tile = [
             _Tile(name, extents, offset, (decoder, args)) for decoder, extents, offset, args in image.tile
@@ -35,6 +41,20 @@ def load_whole(image: Image.Image) -> None:
             # Its reader puts an end where the file has none and the flag says that none is needed.
             image.fp = _UntilItsEnd(image.fp)  # type: ignore[assignment,arg-type]
     image.load()
+
+
+def _load_by_libtiff(image: ImageFile) -> None:
+    with gathered() as said:
+        try:
+            image.load()
+        except OSError as error:
+            if not said:
+                raise
+            raise OSError(f"{error}; libtiff: {'; '.join(said)}") from error
+    # Damaged codes of a fax, say, which it steps over; not tags: those that matter are checked.
+    damage = [line for line in said if not line.startswith(_OF_TAGS)]
+    if damage:
+        raise OSError(f"libtiff: {'; '.join(damage)}")
 
 
 def reserve_tiff(image: ImageFile) -> None:

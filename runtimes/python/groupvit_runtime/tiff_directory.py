@@ -18,6 +18,7 @@ STRIPS, TILES = (273, 279), (324, 325)
 
 _BYTE_ORDERS: Final = {b"II": "<", b"MM": ">"}
 _CLASSIC, _BIG = 42, 43
+_VERSIONS: Final = (b"\0*", b"*\0", b"\0+", b"+\0")
 # Bytes of a value by its kind, from 1 on.
 _SIZES: Final = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)
 # Of which all values are one: bytes, letters and what is undefined.
@@ -74,11 +75,10 @@ def read_directory(file: IO[bytes], *, every_tag: bool = False) -> TiffDirectory
     file.seek(0)
     head = file.read(16)
     order = _BYTE_ORDERS.get(head[:2])
-    if order is None or len(head) < 16:
+    if order is None or head[2:4] not in _VERSIONS:
         return None
-    version = struct.unpack_from(f"{order}H", head, 2)[0]
-    if version not in (_CLASSIC, _BIG):
-        return None
+    # Pillow reads a classic one whose number is written in the other order, too.
+    version = max(head[2:4])
     try:
         return TiffDirectory(order, _tags(file, order, head, big=version == _BIG, every=every_tag))
     except (struct.error, OverflowError, ValueError) as error:
