@@ -37,8 +37,7 @@ def test_exporting_without_pytorch_says_what_to_install() -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_importing_the_runtime_loads_no_engine() -> None:
-    code = (
-        "import groupvit_runtime; print(sorted({'openvino', 'onnxruntime', 'tokenizers'} & set(sys.modules)))"
-    )
+def test_importing_the_runtime_loads_no_engine_and_no_other_program() -> None:
+    heavy = {"openvino", "onnxruntime", "tokenizers", "scipy", "cv2", "shapely", "pycocotools", "supervision"}
+    code = f"import groupvit_runtime.formats; print(sorted({heavy} & set(sys.modules)))"
     assert run(code).stdout.strip() == "[]"

@@ -17,6 +17,7 @@ from groupvit_runtime.errors import (
     MissingDependencyError,
     UsageError,
 )
+from groupvit_runtime.objects import SegmentedObject
 from groupvit_runtime.result import Segmentation
 from groupvit_runtime.segmenter import Segmenter
 from groupvit_runtime.vocabulary import Vocabulary
@@ -29,6 +30,7 @@ __all__ = [
     "LabelError",
     "MissingDependencyError",
     "Segmentation",
+    "SegmentedObject",
     "Segmenter",
     "UsageError",
     "Vocabulary",

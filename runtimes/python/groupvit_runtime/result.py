@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from groupvit_runtime.errors import UsageError
+from groupvit_runtime.objects import SegmentedObject, find_objects
 from groupvit_runtime.render import count_labels, label_png, overlay
 from groupvit_runtime.score_planes import ScorePlanes, rows_at_once, strips_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from PIL import Image
@@ -190,6 +191,119 @@ class Segmentation:
         _check_name(name, self.names)
         mask: NDArray[np.bool_] = self.labels == self.names.index(name)
         return mask
+
+    def objects(
+        self, names: Sequence[str] | None = None, *, min_area: int = 1, opening: int = 0, closing: int = 0
+    ) -> tuple[SegmentedObject, ...]:
+        """Connected regions of the classes, by class in the order of `names`, the largest of a class first.
+
+        Pixels that touch at a corner are connected. By `closing` a region may take pixels that the label map
+        gives to another class.
+
+        Args:
+            names: classes to look for; None for all but the background and "unlabeled".
+            min_area: smaller regions are left out, in pixels.
+            opening: radius in pixels of a disk in which what is narrower goes, before regions are told apart.
+            closing: radius in pixels of a disk by which gaps are closed, after `opening`.
+
+        Returns:
+            Objects with area, box, pixels, and the mean `confidence` of those of their pixels that have their
+            class.
+
+        Raises:
+            LabelError: a name is not one of `names`.
+            UsageError: a number is out of range.
+            MissingDependencyError: SciPy is not installed (extra `objects`).
+        """
+        left_out = (self.background, self.unlabeled)
+        return find_objects(
+            self.labels,
+            self.names,
+            wanted=[name for index, name in enumerate(self.names) if index not in left_out]
+            if names is None
+            else names,
+            min_area=min_area,
+            opening=opening,
+            closing=closing,
+            scores=self.confidence,
+        )
+
+    def to_coco(
+        self,
+        objects: Sequence[SegmentedObject] | None = None,
+        *,
+        file_name: str = "image",
+        image_id: int = 1,
+    ) -> dict[str, Any]:
+        """A COCO document of this image: masks run-length encoded, as pycocotools reads them.
+
+        Args:
+            objects: those that go into it; None for all of `objects()`.
+            file_name: of the image.
+            image_id: of the image.
+
+        Returns:
+            `images`, `annotations` (with `score`) and `categories`, whose ids are indices of `names` and 1.
+
+        Raises:
+            MissingDependencyError: pycocotools or SciPy is not installed (extra `formats`).
+        """
+        from groupvit_runtime.formats.coco import coco_document
+
+        height, width = self.labels.shape
+        chosen = self.objects() if objects is None else objects
+        return coco_document(chosen, self.names, (height, width), file_name=file_name, image_id=image_id)
+
+    def to_supervision(self, objects: Sequence[SegmentedObject] | None = None) -> Any:
+        """`supervision.Detections`: boxes, masks of the image's size, classes, names and scores.
+
+        Args:
+            objects: those that go into it; None for all of `objects()`. A mask takes H W bytes.
+
+        Raises:
+            MissingDependencyError: supervision or SciPy is not installed.
+        """
+        from groupvit_runtime.formats.supervision_detections import supervision_detections
+
+        return supervision_detections(self.objects() if objects is None else objects)
+
+    def to_fiftyone(self, objects: Sequence[SegmentedObject] | None = None) -> Any:
+        """`fiftyone.Detections`: labels, relative boxes, masks inside them, and scores as confidences.
+
+        Args:
+            objects: those that go into it; None for all of `objects()`.
+
+        Raises:
+            MissingDependencyError: FiftyOne or SciPy is not installed.
+        """
+        from groupvit_runtime.formats.fiftyone_detections import fiftyone_detections
+
+        return fiftyone_detections(self.objects() if objects is None else objects)
+
+    def save_as(
+        self,
+        path: str | Path,
+        format: str,
+        objects: Sequence[SegmentedObject] | None = None,
+        *,
+        image: str | Path | None = None,
+    ) -> None:
+        """Write a file that other programs open.
+
+        Args:
+            path: of the file.
+            format: "png", "npz", "coco", "labelme", "geojson", "cvat" or "yolo".
+            objects: those that go into it; None for all of `objects()`.
+            image: path of the image, which COCO and CVAT name and labelme opens; None for "image".
+
+        Raises:
+            UsageError: there is no such format.
+            MissingDependencyError: the package that makes it is not installed (extra `formats`).
+            GroupViTError: the file cannot be written.
+        """
+        from groupvit_runtime.formats import save
+
+        save(self, path, format, objects, image)
 
     def overlay(self, *, opacity: float = 0.5) -> Image.Image:
         """The image with its classes in color and a legend."""
