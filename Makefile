@@ -17,10 +17,11 @@ ASKED := $(strip $(if $(CHOSEN),$(PYTHON)) $(TORCH))
 AGAIN := $(if $(ASKED),$(if $(findstring [$(ASKED)],[$(shell cat $(VENV)/.asked 2>/dev/null)]),,again))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint resolve wheels bench soak gpu gpu-wheels clean again system-packages optional-packages
+.PHONY: help demo page test test-slow lint resolve wheels bench soak gpu gpu-wheels clean again system-packages optional-packages
 
 help:
 	@echo "make demo       export the demo checkpoint and segment an image it never saw"
+	@echo "make page       build the page that groupvit demo and --target web show in a browser"
 	@echo "make test       everything that CI runs except the lints"
 	@echo "make system-packages  what the tests of compiled code need, by apt-get; the tests do so where they may"
 	@echo "make test-slow  the tests that take long"
@@ -44,6 +45,21 @@ $(VENV)/.test: $(VENV)/.export
 	@$(BIN)/python tools/environment.py $(VENV) export test lint bench
 	@touch $@
 
+# The page of the target web: npm, of the environment's own Node.js, fetches what it is made of by its lock.
+SITE := groupvit_export/web/site/index.html
+WEB := runtimes/web
+
+page: $(SITE)
+
+$(VENV)/.page: $(VENV)/.export
+	@$(BIN)/python tools/environment.py $(VENV) export page
+	@touch $@
+
+$(SITE): $(VENV)/.page $(wildcard $(WEB)/*.json $(WEB)/*.html $(WEB)/*.ts $(WEB)/src/*/*)
+	cd $(WEB) && PATH="$(abspath $(BIN)):$$PATH" npm ci --ignore-scripts --no-audit --no-fund
+	cd $(WEB) && PATH="$(abspath $(BIN)):$$PATH" npm run build
+	@touch $@
+
 demo: $(VENV)/.export
 	$(BIN)/groupvit-export --target openvino -o $(DEMO)/bundle --force
 	$(BIN)/groupvit segment $(DEMO)/bundle groupvit_export/data/demo/sample.png -o $(DEMO) --force --labels \
@@ -58,10 +74,10 @@ system-packages:
 optional-packages:
 	@$(PYTHON) tools/system_packages.py --optional
 
-test: optional-packages $(VENV)/.test
+test: optional-packages $(VENV)/.test page
 	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadgroup
 
-test-slow: optional-packages $(VENV)/.test
+test-slow: optional-packages $(VENV)/.test page
 	$(BIN)/python -m pytest -m slow -n $(WORKERS) --dist loadgroup
 
 soak: $(VENV)/.test
@@ -76,7 +92,7 @@ lint: $(VENV)/.test
 resolve: $(VENV)/.test
 	$(BIN)/python tools/resolve.py
 
-wheels: $(VENV)/.test
+wheels: $(VENV)/.test page
 	$(BIN)/python -m pytest tests/test_distributions.py
 
 bench: $(VENV)/.test
@@ -96,4 +112,4 @@ gpu-wheels: $(VENV)/.test
 	$(BIN)/python -m benchmarks.gpu.fetch $(if $(HAVE),--have $(HAVE)) $(if $(GROUPS),--groups $(GROUPS))
 
 clean:
-	rm -rf $(VENV) $(DEMO) build dist *.egg-info runtimes/python/build runtimes/python/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis soak-found
+	rm -rf $(VENV) $(dir $(SITE)) $(WEB)/node_modules $(DEMO) build dist *.egg-info runtimes/python/build runtimes/python/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis soak-found

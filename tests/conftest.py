@@ -33,7 +33,6 @@ from groupvit_export.graph.precision import HALVES
 from groupvit_export.graph.text_capture import TextCapture
 from groupvit_export.pipeline.api import ExportOptions, export_bundle
 from groupvit_export.targets.aotinductor.toolchain import compiler_name, has_compiler
-from groupvit_export.targets.registry import TARGETS
 from groupvit_export.targets.tensorrt.options import TrtOptions
 from groupvit_runtime.engines import ENGINES
 
@@ -42,7 +41,8 @@ hypothesis.settings.register_profile("toolkit", deadline=None, derandomize="CI" 
 hypothesis.settings.load_profile("toolkit")
 
 # `torch` compiles for a minute, and is a deployment with PyTorch: it has a fixture and tests of its own.
-ON_CPU = sorted(target for target in TARGETS if "cpu" in ENGINES[target].devices and target != "torch")
+# `web` has the engines of `onnx`.
+ON_CPU = sorted(target for target in ENGINES if "cpu" in ENGINES[target].devices and target != "torch")
 
 pytest_plugins = ["skip_summary"]
 

@@ -14,7 +14,15 @@ from tools import api_reference
 REPOSITORY = Path(__file__).resolve().parent.parent
 FOLDERS = (".github", "docs", "examples", "groupvit_export", "kernels", "runtimes", "benchmarks")
 PAGES = sorted(
-    [*REPOSITORY.glob("*.md"), *(path for name in FOLDERS for path in (REPOSITORY / name).rglob("*.md"))]
+    [
+        *REPOSITORY.glob("*.md"),
+        *(
+            path
+            for name in FOLDERS
+            for path in (REPOSITORY / name).rglob("*.md")
+            if "node_modules" not in path.parts
+        ),
+    ]
 )
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)|<img src=\"([^\"]+)\"")
 RAISED = ("Error", "_Refusal")

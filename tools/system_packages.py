@@ -21,6 +21,7 @@ PACKAGES = {
     "libpng-dev": "libpng-dev",
     "libstb-dev": "libstb-dev",
     "locales": "locales",
+    "chromium": "chromium",
 }
 """By name, the pattern of the names that serve as well: a version's own package does."""
 

@@ -95,7 +95,7 @@ class EngineBuilder:
             graph.model,
             folder,
             role=role,
-            target=self.target.name,
+            target=self.target.engine_name,
             precision=precision,
             files=built.files,
             versions=built.versions,

@@ -113,6 +113,7 @@ def export_bundle(
         text = manifest.to_text().encode()
         (stage / MANIFEST_NAME).write_bytes(text)
         (stage / PROVENANCE_NAME).write_text(provenance_text(provenance, manifest), encoding="utf-8")
+        TARGETS[options.target].furnish(stage)
     digest = hashlib.sha256(text).hexdigest()
     return ExportResult(path, manifest, digest, provenance, clock.seconds, (*cautions, *source.notes))
 

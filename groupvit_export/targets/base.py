@@ -113,6 +113,8 @@ class Target(ABC, Generic[OptionsT]):
             bits, two at a time.
         no_decode_in_graph: why it cannot decode inside its engine; None where it can.
         no_mark_values: why values inside its engines cannot be marked as outputs; None where they can.
+        engine: the target whose engines these are, as the runtime and the manifest call them; None for its
+            own.
     """
 
     name: str
@@ -124,11 +126,17 @@ class Target(ABC, Generic[OptionsT]):
     weight_bits: int = 8
     no_decode_in_graph: str | None = None
     no_mark_values: str | None = None
+    engine: str | None = None
+
+    @property
+    def engine_name(self) -> str:
+        """What the runtime and the manifest call its engines."""
+        return self.engine or self.name
 
     @property
     def runtime(self) -> EngineKind:
         """What executes its engines."""
-        return ENGINES[self.name]
+        return ENGINES[self.engine_name]
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -175,6 +183,9 @@ class Target(ABC, Generic[OptionsT]):
             ExportError: the target refuses the graph.
             EngineError: hardware is missing.
         """
+
+    def furnish(self, folder: Path) -> None:
+        """Put into a finished bundle what it has besides: files that the manifest does not list."""
 
     @abstractmethod
     def cut_op(self, info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | Missing:

@@ -14,10 +14,14 @@ from groupvit_export.targets.onnx.target import TARGET as ONNX
 from groupvit_export.targets.openvino.target import TARGET as OPENVINO
 from groupvit_export.targets.options import TargetOptions, flags_of, given, read_options
 from groupvit_export.targets.tensorrt.target import TARGET as TENSORRT
+from groupvit_export.targets.web.target import TARGET as WEB
 
 TARGETS: Final[Mapping[str, Target[Any]]] = MappingProxyType(
-    {target.name: target for target in (ONNX, OPENVINO, TENSORRT, AOTINDUCTOR)}
+    {target.name: target for target in (ONNX, OPENVINO, TENSORRT, AOTINDUCTOR, WEB)}
 )
+
+PAGE_TARGET: Final = WEB
+"""The target whose bundles are pages."""
 
 _ALIASES: Final[Mapping[str, str]] = MappingProxyType({"tensorrt": TENSORRT.name})
 """Other names that people have for a target, on the command line."""

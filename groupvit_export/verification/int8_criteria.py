@@ -22,9 +22,13 @@ PIXELS: Final = RowKey(RowKind.PIXELS_UNLIKE_FP32)
 MIOU: Final = RowKey(RowKind.MIOU_DROP)
 
 
+_JUDGED_AS: Final[Mapping[str, str]] = MappingProxyType({"int8": "fp32", "w16": "fp16"})
+"""Precisions that PyTorch has not: w16 rounds weights as fp16 does, and nothing besides."""
+
+
 def reference_precision(precision: str) -> str:
-    """The precision whose noise and budgets an examination uses: of int8 those of float32."""
-    return "fp32" if precision == "int8" else precision
+    """The precision whose noise and budgets an examination uses."""
+    return _JUDGED_AS.get(precision, precision)
 
 
 def label_cells(found: Quality, fp32: Quality, budget: LabelBudget, images: str) -> dict[RowKey, Cell]:

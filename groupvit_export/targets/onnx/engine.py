@@ -6,6 +6,7 @@ from pathlib import Path
 
 import onnx
 
+from groupvit_export.graph.half_weights import W16, with_half_weights
 from groupvit_export.graph.isolate import isolate_grouping
 from groupvit_export.targets.base import BuildRequest, BuiltEngine
 from groupvit_export.targets.cut import cut_info
@@ -18,6 +19,8 @@ from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
 def build(model: onnx.ModelProto, folder: Path, request: BuildRequest[TargetOptions]) -> BuiltEngine:
     """Write `ROLE.onnx`; ONNX Runtime optimizes it for the machine when it is loaded."""
     name = f"{request.role}.onnx"
+    if request.precision == W16:
+        model = with_half_weights(model)
     onnx.save_model(model, folder / name)
     versions = {"onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__}
     return BuiltEngine(files=(name,), versions=versions, hardware="any")

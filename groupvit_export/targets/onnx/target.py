@@ -77,7 +77,7 @@ def _has_cuda_provider() -> bool:
 TARGET: Final = OnnxTarget(
     name="onnx",
     summary="ONNX file, executed by ONNX Runtime on CPU or CUDA; bf16 on CUDA only",
-    precisions=("fp32", "fp16", "bf16", "int8"),
+    precisions=("fp32", "w16", "fp16", "bf16", "int8"),
     Options=TargetOptions,
     typed=True,
     weight_bits=7,

@@ -113,6 +113,7 @@ target_options: Mapping[str, st.SearchStrategy[TargetOptions]] = {
     "openvino": st.just(TargetOptions()),
     "torch": st.builds(TorchOptions, device=st.sampled_from(["cpu", "cuda"])),
     "trt": plans,
+    "web": st.just(TargetOptions()),
 }
 
 

@@ -78,7 +78,7 @@ def test_a_float_product_is_none() -> None:
 
 
 def test_every_target_that_runs_on_a_cpu_asks_for_7_bits() -> None:
-    assert {name for name, kind in TARGETS.items() if kind.weight_bits == 7} == {"onnx", "openvino"}
+    assert {name for name, kind in TARGETS.items() if kind.weight_bits == 7} == {"onnx", "openvino", "web"}
     assert all(kind.weight_bits == 8 for name, kind in TARGETS.items() if name in ("trt", "torch"))
 
 

@@ -30,7 +30,7 @@ def target(request: pytest.FixtureRequest) -> Target[Any]:
 
 def test_a_target_is_called_as_the_runtime_calls_it(target: Target[Any]) -> None:
     assert TARGETS[target.name] is target is target_of_engine(target.name)
-    assert target.devices == ENGINES[target.name].devices
+    assert target.devices == ENGINES[target.engine_name].devices
     assert "fp32" in target.precisions and target.summary
 
 
@@ -79,8 +79,8 @@ def test_a_missing_package_is_named_with_what_installs_it(
     target: Target[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(base, "is_there", lambda module: False)
-    needed = ", ".join(ENGINES[target.name].needs)
-    with pytest.raises(MissingDependencyError, match=rf"{needed}(.|\n)*{ENGINES[target.name].extra}"):
+    needed = ", ".join(target.runtime.needs)
+    with pytest.raises(MissingDependencyError, match=rf"{needed}(.|\n)*{target.runtime.extra}"):
         target.announce(target.Options())
 
 

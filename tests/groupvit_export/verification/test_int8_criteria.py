@@ -93,3 +93,4 @@ def test_a_budget_is_recorded_as_it_was_given() -> None:
 
 def test_noise_is_that_of_float32() -> None:
     assert reference_precision("int8") == "fp32" and reference_precision("bf16") == "bf16"
+    assert reference_precision("w16") == "fp16"

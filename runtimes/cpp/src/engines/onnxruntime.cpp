@@ -20,9 +20,9 @@ std::string provider_of(const std::string& device) {
 // What its CPU does with engines of a precision. It has no bf16, and fp16 only by casts to float32.
 std::string precision_on(const std::string& device, const std::string& precision) {
   if (device != "cpu" || precision == "fp32" || precision == "int8") return precision;
-  if (precision == "fp16") return "fp16 weights, computed in float32";
+  if (precision == "w16" || precision == "fp16") return "fp16 weights, computed in float32";
   throw Error(GROUPVIT_ERROR_ENGINE, "ONNX Runtime cannot compute in " + precision + " on a CPU",
-              "device cpu", "device cuda, or an engine in fp32, fp16 or int8",
+              "device cpu", "device cuda, or an engine in fp32, w16, fp16 or int8",
               "device cuda, or groupvit export --target openvino --precision bf16");
 }
 

@@ -26,6 +26,7 @@ from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime as ort
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _ON_CPU = {
     "fp32": "fp32",
+    "w16": "fp16 weights, computed in float32",
     "fp16": "fp16 weights, computed in float32",
     "int8": "int8",
 }
