@@ -14,7 +14,7 @@ from tokenizers import normalizers
 from groupvit_runtime.errors import BundleError, LabelError
 from groupvit_runtime.manifest.regular_file import open_regular
 from groupvit_runtime.prompts import shorten
-from groupvit_runtime.tokenizer_checks import faults_of
+from groupvit_runtime.tokenizer_checks import faults_of, faults_of_steps
 
 
 class Tokenizer:
@@ -43,6 +43,9 @@ class Tokenizer:
             if fault is not None:
                 raise ValueError(fault)
             self._tokenizer = _Tokenizer.from_buffer(data)
+            fault = next(faults_of_steps(self._tokenizer), None)
+            if fault is not None:
+                raise ValueError(fault)
         # Truncation would silently drop the end of a label, and with it the end-of-text token.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
