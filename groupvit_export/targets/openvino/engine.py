@@ -11,9 +11,9 @@ import onnx
 
 from groupvit_export.errors import EngineError, ExportError
 from groupvit_export.graph.grouping_attention_function import inlined
-from groupvit_export.graph.matmul_to_mul_reduce import matmul_to_mul_reduce
 from groupvit_export.graph.naming import grouping_nodes, grouping_value
 from groupvit_export.targets.base import BuildRequest, BuiltEngine
+from groupvit_export.targets.openvino.float32 import deciding, mark, transpose_inside_products
 from groupvit_export.targets.options import TargetOptions
 from groupvit_runtime.files import utf8_path
 from groupvit_runtime.system_errors import keeping_system_errors
@@ -26,18 +26,15 @@ _EXACT_IN_BF16: Final = 256
 def build(model: onnx.ModelProto, folder: Path, request: BuildRequest[TargetOptions]) -> BuiltEngine:
     """Write `ROLE.xml` and `ROLE.bin`, weights in float32.
 
-    In bf16 the file is written so that OpenVINO leaves what decides in float32, and compiled to see that it
-    does.
+    In bf16 the file says that OpenVINO leaves what decides in float32, and is compiled to see that it does.
 
     Raises:
         ExportError: OpenVINO cannot convert the graph, or decides in bf16.
         EngineError: OpenVINO does not compute in bf16 on this CPU.
     """
-    stem = request.role
+    stem, stages = request.role, len(grouping_nodes(model))
     # OpenVINO refuses model-local functions.
     graph = inlined(model)
-    if request.precision == "bf16":
-        graph = matmul_to_mul_reduce(graph)
     try:
         converted = ov.Core().read_model(graph.SerializeToString())
     except RuntimeError as error:
@@ -46,11 +43,15 @@ def build(model: onnx.ModelProto, folder: Path, request: BuildRequest[TargetOpti
             got=str(error).strip().splitlines()[0],
             fix="install the openvino of constraints.txt",
         ) from error
+    if request.precision == "bf16":
+        transpose_inside_products(converted)
     name_reproducibly(converted, graph)
     try:
         # Compression to half would be a silent change of precision; the runtime's hint decides that.
         with keeping_system_errors(folder), utf8_path(folder) as place:
             ov.save_model(converted, place / f"{stem}.xml", compress_to_fp16=False)
+            if request.precision == "bf16":
+                mark(place / f"{stem}.xml", deciding(converted, stages))
     except RuntimeError as error:
         # Of a stream, which does not say why; what the system refused a moment later was told above.
         raise ExportError(
@@ -60,7 +61,8 @@ def build(model: onnx.ModelProto, folder: Path, request: BuildRequest[TargetOpti
             fix="give the same command again, or another disk with -o",
         ) from error
     if request.precision == "bf16":
-        check_bf16(converted, stages=len(grouping_nodes(model)))
+        with utf8_path(folder) as place:
+            check_bf16(ov.Core().read_model(place / f"{stem}.xml"), stages)
     versions = {"onnx": onnx.__version__, "openvino": _version()}
     return BuiltEngine(files=(f"{stem}.xml", f"{stem}.bin"), versions=versions, hardware="any CPU")
 
