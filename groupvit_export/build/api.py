@@ -115,6 +115,7 @@ def build_engines(
             target=target,
             budget=options.quantization.budget,
             limit=options.quantization.limit,
+            saturation_safe=options.quantization.saturation_safe,
             note=clock.note,
         )
         made = quantization.image

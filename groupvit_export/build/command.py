@@ -66,6 +66,7 @@ ROWS: Final = (
     Row("quantization.limit", "--limit", _text),
     Row("quantization.budget.max_miou_drop", "--max-miou-drop", _number),
     Row("quantization.budget.min_agreement", "--min-agreement", _number),
+    Row("quantization.saturation_safe", "--allow-saturation", None),
 )
 """In the order in which they are written; `target_options` follow, which have a table of their own."""
 

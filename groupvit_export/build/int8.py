@@ -150,6 +150,7 @@ class Quantization:
         target: Target[Any],
         budget: LabelBudget,
         limit: int,
+        saturation_safe: bool,
         note: Progress,
     ) -> Quantization:
         """Quantize; see `groupvit_export.quantization.image.quantize_image`.
@@ -165,6 +166,7 @@ class Quantization:
             target: that the ranges are for.
             budget: what must hold.
             limit: at most so many of the package's own images.
+            saturation_safe: see `QuantizationOptions`.
             note: told what goes on.
 
         Raises:
@@ -194,7 +196,7 @@ class Quantization:
             build=build,
             scratch=scratch,
             symmetric=target.symmetric,
-            weight_bits=target.weight_bits,
+            weight_bits=target.weight_bits if saturation_safe else 8,
             on_cpu=substitute is not None or target.devices[0] == "cpu",
             substitute=substitute,
             note=note,

@@ -24,8 +24,12 @@ class QuantizationOptions:
         calibration: a folder of images, with masks or without; None for the scenes of the package.
         budget: what label maps may lose.
         limit: at most so many images, spread evenly: half of them give the ranges, the others judge.
+        saturation_safe: whether sums of products are exact on every processor, with weights of 7 bits and
+            products of two activations in float32. Without, for processors with VNNI or AMX, both are of 8
+            bits; targets whose sums have 32 bits do so anyway.
     """
 
     calibration: Path | None = None
     budget: LabelBudget = field(default_factory=LabelBudget)
     limit: int = IMAGES
+    saturation_safe: bool = True

@@ -17,6 +17,7 @@ from groupvit_export.errors import UsageError
 from groupvit_export.metrics.budget import LabelBudget
 from groupvit_export.provenance import Provenance
 from groupvit_export.quantization.options import QuantizationOptions
+from groupvit_export.targets.registry import TARGETS
 from groupvit_runtime.manifest import EngineInfo, Role
 from groupvit_runtime.open_bundle import OpenBundle
 
@@ -81,7 +82,15 @@ def build_candidate(
     quantization = QuantizationOptions(calibration)
     if made is not None:
         taken = made.calibration.images + made.calibration.held_out
-        quantization = QuantizationOptions(calibration, LabelBudget.recorded(made.budget), taken)
+        info = manifest.engine("image")
+        safe = info.quantization is None or info.quantization.never_saturates
+        quantization = QuantizationOptions(
+            calibration,
+            LabelBudget.recorded(made.budget),
+            taken,
+            # TensorRT has no need to be safe, which says nothing of another target.
+            saturation_safe=safe or TARGETS[info.target].weight_bits == 8,
+        )
     options = BuildOptions(
         target=target,
         precision=precision,

@@ -209,6 +209,7 @@ def test_images_that_cannot_be_used_are_refused_at_once(
     "arguments",
     [
         ["--min-agreement", "99"],
+        ["--allow-saturation"],
         ["--precision", "int8", "--min-agreement", "101"],
         ["--precision", "int8", "--max-miou-drop", "-1"],
     ],
@@ -216,6 +217,26 @@ def test_images_that_cannot_be_used_are_refused_at_once(
 def test_options_that_mean_nothing_are_refused(tmp_path: Path, arguments: list[str]) -> None:
     assert _export(*arguments, output=tmp_path / "bundle") == 2
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_what_may_saturate_is_quantized_where_it_is_allowed(tmp_path: Path, few_scenes: Path) -> None:
+    options = ExportOptions(
+        target="openvino",
+        precision="int8",
+        output=tmp_path / "bundle",
+        quantization=QuantizationOptions(
+            calibration=few_scenes,
+            budget=LabelBudget(max_miou_drop=100.0, min_agreement=0.0),
+            saturation_safe=False,
+        ),
+    )
+    bundle = export_bundle(options).path
+    image = provenance_of(bundle).engine("image")
+    assert not any("two activations" in item.reason for item in image.kept)
+    assert "weights in int8 per channel" in quantization_of(bundle).method
+    info = read_manifest(bundle).engine("image").quantization
+    assert info is not None and not info.never_saturates
 
 
 @pytest.mark.slow

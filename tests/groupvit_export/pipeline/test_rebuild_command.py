@@ -105,6 +105,7 @@ quantizations = st.builds(
     calibration=st.none() | paths,
     budget=st.builds(LabelBudget, max_miou_drop=percents, min_agreement=percents),
     limit=st.integers(2, 1000),
+    saturation_safe=st.booleans(),
 )
 
 

@@ -79,6 +79,8 @@ def test_another_target_is_calibrated_on_the_images_of_the_bundle(
     assert options.quantization.budget == LabelBudget(max_miou_drop=2.0, min_agreement=98.0)
     record = provenance.engine("image").quantization.calibration
     assert options.quantization.limit == record.images + record.held_out
+    # The bundle's own sums may saturate, so nothing is gained if those of another target may not.
+    assert not options.quantization.saturation_safe
 
 
 def test_images_that_have_moved_can_be_named(demo_bundles: Mapping[str, Path], tmp_path: Path) -> None:
