@@ -16,10 +16,12 @@ from groupvit_export.data.bundled import DEMO_LABELS, DEMO_SOURCE
 from groupvit_export.errors import UsageError
 from groupvit_export.provenance import find_provenance
 from groupvit_export.utf8 import utf8_text
+from groupvit_runtime.choose_engine import choose_image_engine
 from groupvit_runtime.engines import ENGINES, EngineOptions
-from groupvit_runtime.load_checks import warn_of_failed_parity, warn_of_int8
+from groupvit_runtime.load_checks import warn_of_failed_parity, warn_of_precision
 from groupvit_runtime.manifest import DecodeName, EngineInfo, Manifest, check_decode
 from groupvit_runtime.open_bundle import OpenBundle, open_bundle
+from groupvit_runtime.processor import processor_flags
 from groupvit_runtime.prompts import check_labels, resolve_templates
 from groupvit_runtime.read_image import read_image
 from groupvit_runtime.segmenter import Image, Labels, Segmenter
@@ -36,7 +38,7 @@ class BundleFacts:
         name: of its folder or file; numbered where the same was given twice.
         path: as it was given.
         target: that it was exported for.
-        precision: of its image engine, as exported.
+        precision: of the image engine that is measured, as exported.
         image_size: (height, width) of the engine's input.
         fingerprint: of the weights.
         manifest_sha256: of the manifest without cached vocabularies, as `groupvit eval` records it.
@@ -59,11 +61,8 @@ class BenchTarget:
     bundle: OpenBundle
     labels: Labels | str
     templates: str | Sequence[str] | None
-
-    @property
-    def image_engine(self) -> EngineInfo:
-        """What the manifest says of the engine that is measured."""
-        return self.bundle.manifest.engine("image")
+    image_engine: EngineInfo
+    """That is measured."""
 
     def decode(self, fixed: RunConfig) -> DecodeName:
         """The decode that is measured."""
@@ -90,7 +89,11 @@ class Loaded:
 
 
 def open_subjects(
-    paths: Sequence[str], labels: Labels | str | None, templates: str | Sequence[str] | None
+    paths: Sequence[str],
+    labels: Labels | str | None,
+    templates: str | Sequence[str] | None,
+    precisions: Sequence[str] = (),
+    device: str | None = None,
 ) -> tuple[BenchTarget, ...]:
     """Open the bundles.
 
@@ -98,16 +101,22 @@ def open_subjects(
         paths: folders or zipped ones; the same may come twice.
         labels: class names, or the name of a vocabulary that every bundle has; None for the demo's own.
         templates: prompt templates; None for the bundle's own.
+        precisions: image engines of every bundle; none for the one that a runtime takes by itself.
+        device: that was asked for.
 
     Raises:
         BundleError: one is not there, damaged, or of another schema.
-        UsageError: no labels, and a bundle that is not the demo's.
+        UsageError: no labels, and a bundle that is not the demo's; a bundle without one of the precisions.
     """
     subjects = []
     for name, path in zip(_names(paths), paths, strict=True):
         bundle = open_bundle(Path(path))
-        facts = _facts(name, path, bundle.manifest)
-        subjects.append(BenchTarget(facts, bundle, _labels(labels, path, bundle), templates))
+        for precision in precisions or (None,):
+            choice = choose_image_engine(bundle.manifest, precision, device, processor_flags())
+            full_name = f"{name} {precision}" if len(precisions) > 1 else name
+            facts = _facts(full_name, path, bundle.manifest, choice.engine)
+            words = _labels(labels, path, bundle)
+            subjects.append(BenchTarget(facts, bundle, words, templates, choice.engine))
     return tuple(subjects)
 
 
@@ -137,9 +146,11 @@ def load(
     options = EngineOptions(
         device=fixed.device, threads=setting.threads, streams=setting.streams if several else None
     )
-    segmenter = Segmenter(subject.bundle, options, decode, setting.batch, stages)
+    segmenter = Segmenter(
+        subject.bundle, options, decode, setting.batch, stages, precision=subject.facts.precision
+    )
     warn_of_failed_parity(segmenter.manifest)
-    warn_of_int8(segmenter.manifest, options.device)
+    warn_of_precision(segmenter.manifest, segmenter.image_engine, options.device)
     vocabulary = segmenter.vocabulary(subject.labels, templates=subject.templates)
     images: list[Image] = [image] * setting.batch
     info = subject.image_engine
@@ -165,6 +176,7 @@ def _load_cpp(subject: BenchTarget, setting: Setting, fixed: RunConfig, image: P
         streams=setting.streams if setting.streams > 1 and _has_streams(subject) else 0,
         decode=subject.decode(fixed),
         batch_size=setting.batch,
+        precision=subject.facts.precision,
     )
     with scratch_folder("words") as folder:
         file = folder / "words.safetensors"
@@ -242,8 +254,7 @@ def _labels(labels: Labels | str | None, path: str, bundle: OpenBundle) -> Label
     )
 
 
-def _facts(name: str, path: str, manifest: Manifest) -> BundleFacts:
-    image = manifest.engine("image")
+def _facts(name: str, path: str, manifest: Manifest, image: EngineInfo) -> BundleFacts:
     text = replace(manifest, vocabularies=()).to_text()
     return BundleFacts(
         name=name,

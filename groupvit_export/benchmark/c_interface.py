@@ -107,7 +107,13 @@ class Library:
         for name in ("segmenter_engine", "segmenter_free", "vocabulary_free"):
             getattr(self.raw, f"groupvit_{name}").argtypes = [c_void_p]
         self._declare("default_params", Params)
-        self._declare("segmenter_load", c_int32, c_char_p, POINTER(Params), POINTER(c_void_p))
+        self._declare(
+            "segmenter_load_precision",
+            c_int32,
+            *(c_char_p, c_char_p, c_char_p),
+            POINTER(Params),
+            POINTER(c_void_p),
+        )
         self._declare("vocabulary_open_file", c_int32, c_void_p, c_char_p, POINTER(c_void_p))
         self._declare(
             "segment_into", c_int32, c_void_p, POINTER(Image), c_void_p, POINTER(Options), c_void_p, c_int64
@@ -151,6 +157,7 @@ class CppSegmenter:
         streams: calls that OpenVINO computes at once; 0 for one.
         decode: "hf" or "paper"; None for the bundle's own.
         batch_size: most windows that run at once; 0 for 8, or fewer if the engine takes fewer.
+        precision: of the image engine; None for the fastest that the processor computes natively.
 
     Raises:
         CppError: the library refused.
@@ -166,6 +173,7 @@ class CppSegmenter:
         streams: int = 0,
         decode: str | None = None,
         batch_size: int = 0,
+        precision: str | None = None,
     ) -> None:
         self.library = library
         self.handle = c_void_p()
@@ -174,7 +182,13 @@ class CppSegmenter:
         params.threads, params.streams = threads, streams
         params.decode, params.batch_size = DECODES[decode], batch_size
         library.check(
-            library.raw.groupvit_segmenter_load(str(bundle).encode(), byref(params), byref(self.handle))
+            library.raw.groupvit_segmenter_load_precision(
+                str(bundle).encode(),
+                None,
+                None if precision is None else precision.encode(),
+                byref(params),
+                byref(self.handle),
+            )
         )
 
     def __del__(self) -> None:

@@ -59,12 +59,14 @@ class Start:
     Attributes:
         bundle: path, of the C++ runtime that of a folder.
         vocabulary: of the bundle.
+        precision: of its image engine; None for the one that a runtime takes by itself.
     """
 
     bundle: str
     vocabulary: Vocabulary
     decode: DecodeName
     threads: int | None
+    precision: str | None = None
 
 
 Run = Callable[[list[str]], "subprocess.CompletedProcess[str]"]
@@ -105,6 +107,7 @@ def cold_starts(
             "device": fixed.device,
             "threads": start.threads,
             "decode": start.decode,
+            "precision": start.precision,
             "library": library,
         }
         commands.append(child_command(_MODULE, json.dumps(options)))

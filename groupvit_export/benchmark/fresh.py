@@ -42,6 +42,7 @@ def _python(options: dict[str, Any]) -> _Loaded:
         device=options["device"],
         threads=options["threads"],
         decode=options["decode"],
+        precision=options["precision"],
     )
     return _Loaded(_start, imported, time.perf_counter(), Vocabulary.load, segmenter)
 
@@ -60,6 +61,7 @@ def _cpp(options: dict[str, Any]) -> _Loaded:
         device=options["device"],
         threads=options["threads"] or 0,
         decode=options["decode"],
+        precision=options["precision"],
     )
     loaded = time.perf_counter()
     return _Loaded(

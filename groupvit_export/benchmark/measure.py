@@ -115,7 +115,11 @@ def _cold(
         ready = load(subject, single, plan.fixed, image, (facts.height, facts.width))
         # The C++ runtime does not unzip.
         path = subject.facts.path if plan.fixed.runtime == "python" else str(subject.bundle.root)
-        starts.append(Start(path, ready.vocabulary, subject.decode(plan.fixed), setting.threads))
+        starts.append(
+            Start(
+                path, ready.vocabulary, subject.decode(plan.fixed), setting.threads, subject.facts.precision
+            )
+        )
     return list(cold_starts(starts, plan.fixed, image, plan.effort.cold, folder, steps))
 
 

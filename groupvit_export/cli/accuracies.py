@@ -84,6 +84,14 @@ def _read(path: Path, subject: BenchTarget, fixed: RunConfig) -> Accuracy:
             expected=subject.decode(fixed),
             fix=f"--decode {report.identity.decode}",
         )
+    if report.precision != subject.facts.precision:
+        raise UsageError(
+            "the accuracy is of another image engine of the bundle than the one that is measured",
+            got=f"{path}: {report.precision}",
+            expected=subject.facts.precision,
+            fix=f"--precision {report.precision}, or a report of groupvit eval --precision "
+            f"{subject.facts.precision}",
+        )
     if report.miou is None:
         raise GroupViTError("the report has no mIoU", got=path, expected="one with images measured")
     return Accuracy(report.identity.dataset, report.miou, report.images.measured, report.partial)

@@ -42,7 +42,7 @@ _ZIP = b"PK\x03\x04"
 _MEASURING = (
     *("threads", "batch", "streams", "rate", "rounds", "seconds", "warm_up", "cold", "image", "size"),
     *("labels", "labels_file", "vocab", "templates", "decode", "device", "accuracy", "records"),
-    *("runtime", "library"),
+    *("runtime", "library", "precision"),
 )
 """Options that mean nothing when two files are compared."""
 
@@ -88,6 +88,15 @@ class Arguments(VerbArguments):
     device: Annotated[
         str | None,
         _flag("--device", _HOW, "cpu or cuda; default cpu where the target has it; no fallback", "D"),
+    ] = None
+    precision: Annotated[
+        str | None,
+        _flag(
+            "--precision",
+            _HOW,
+            "image engines of bundles that have several (default: the fastest on this processor)",
+            "P,...",
+        ),
     ] = None
     runtime: Annotated[
         Literal["python", "cpp"] | None, _flag("--runtime", _HOW, "that segments (default: python)")
@@ -173,11 +182,12 @@ def _check(arguments: Arguments) -> None:
             expected="--runtime cpp --library PATH",
             fix="add --runtime cpp",
         )
-    if arguments.compare and len(arguments.bundles) != 2:
+    precisions = _precisions(arguments)
+    if arguments.compare and len(arguments.bundles) * max(len(precisions), 1) != 2:
         raise UsageError(
             "a comparison is of two",
-            got=" ".join(arguments.bundles),
-            expected="two bundles, or two files that --json wrote",
+            got=" ".join((*arguments.bundles, *precisions)),
+            expected="two bundles, two precisions of one, or two files that --json wrote",
         )
     for option, path in (("--json", arguments.records), ("--html", arguments.html)):
         if path is not None and (not path.parent.is_dir() or path.is_dir()):
@@ -302,7 +312,13 @@ def _plan(arguments: Arguments) -> Plan:
     labels = _labels(arguments)
     # Before anything is loaded, which is load, too.
     load_before = load_average()
-    subjects = open_subjects(arguments.bundles, labels, read_templates(arguments.templates))
+    subjects = open_subjects(
+        arguments.bundles,
+        labels,
+        read_templates(arguments.templates),
+        _precisions(arguments),
+        arguments.device,
+    )
     return Plan(
         subjects=subjects,
         settings=settings,
@@ -379,6 +395,11 @@ def _labels(arguments: Arguments) -> Labels | str | None:
     name = arguments.vocab
     path = Path(name)
     return Vocabulary.load(path) if path.suffix == ".safetensors" or path.is_file() else name
+
+
+def _precisions(arguments: Arguments) -> tuple[str, ...]:
+    parts = (part.strip() for part in (arguments.precision or "").split(","))
+    return tuple(dict.fromkeys(part for part in parts if part))
 
 
 def _numbers(option: str, text: str | None) -> tuple[int, ...]:

@@ -12,7 +12,15 @@ from typing import Annotated
 from typer import Option
 
 from groupvit_export.cli.eval_report import report_blocks
-from groupvit_export.cli.options import Bundle, Device, Quiet, Templates, Threads, VerbArguments
+from groupvit_export.cli.options import (
+    Bundle,
+    Device,
+    EnginePrecision,
+    Quiet,
+    Templates,
+    Threads,
+    VerbArguments,
+)
 from groupvit_export.cli.origin import origin
 from groupvit_export.cli.output import note, print_json, say
 from groupvit_export.cli.progress import EvalProgress
@@ -108,6 +116,7 @@ class Arguments(VerbArguments):
     ] = None
     templates: Templates = None
     device: Device = None
+    precision: EnginePrecision = None
     threads: Threads = None
     workers: Annotated[
         int,
@@ -206,6 +215,7 @@ def _options(arguments: Arguments) -> EvalOptions:
         background_threshold=arguments.background_threshold,
         templates=None if arguments.templates is None else tuple(arguments.templates),
         device=arguments.device,
+        precision=arguments.precision,
         threads=arguments.threads,
         workers=arguments.workers,
     )

@@ -55,7 +55,7 @@ def run(arguments: Arguments) -> int:
         return 0
     parts: tuple[list[Block], ...] = (
         [_head(bundle, provenance)],
-        *map(_engine, manifest.engines),
+        *map(_engine, (*manifest.engines, *manifest.alternatives)),
         *_made(manifest, provenance),
         [files],
     )

@@ -43,6 +43,14 @@ Device = Annotated[
         help="cpu or cuda; default cpu where the target has it; never falls back silently",
     ),
 ]
+EnginePrecision = Annotated[
+    str | None,
+    Option(
+        "--precision",
+        metavar="P",
+        help="of the image engine, where the bundle has several; default: the fastest on this processor",
+    ),
+]
 Threads = Annotated[int | None, Option("--threads", metavar="N", help="threads of the engine")]
 Json = Annotated[bool, Option("--json", help="print the result as JSON")]
 Quiet = Annotated[bool, Option("--quiet", help="print only what failed")]

@@ -14,6 +14,7 @@ from groupvit_export.cli.decoder_messages import read_with_notes
 from groupvit_export.cli.options import (
     Bundle,
     Device,
+    EnginePrecision,
     LabelNames,
     LabelsFile,
     Quiet,
@@ -79,6 +80,7 @@ class Arguments(VerbArguments):
         Option("--digest", metavar="SHA256", help="refuse a bundle with another; see groupvit inspect"),
     ] = None
     device: Device = None
+    precision: EnginePrecision = None
     threads: Threads = None
     as_json: Annotated[bool, Option("--json", help="print a JSON line an image")] = False
     quiet: Quiet = False
@@ -113,6 +115,7 @@ def run(arguments: Arguments) -> int:
         decode=decode,
         max_pixels=arguments.max_pixels,
         digest=arguments.digest,
+        precision=arguments.precision,
     )
     vocabulary = segmenter.vocabulary(
         _named_vocabulary(arguments.vocab or "") if labels is None else labels,

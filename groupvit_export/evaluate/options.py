@@ -19,6 +19,7 @@ class EvalOptions:
         background_threshold: in place of the data set's.
         templates: in place of the data set's or the bundle's; one alone may be the name of a set.
         device: of the engine.
+        precision: of the image engine, where the bundle has several.
     """
 
     bundle: str
@@ -37,6 +38,7 @@ class EvalOptions:
     device: str | None = None
     threads: int | None = None
     workers: int = 1
+    precision: str | None = None
 
 
 @dataclass(frozen=True)

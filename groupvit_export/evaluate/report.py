@@ -21,7 +21,7 @@ from groupvit_export.evaluate.setting import Choices
 from groupvit_export.evaluate.tally import Tally
 from groupvit_export.evaluate.worst import Drawn
 from groupvit_export.metrics.confusion import Scores
-from groupvit_runtime.manifest import Manifest
+from groupvit_runtime.manifest import EngineInfo
 from groupvit_runtime.serialize import to_json
 
 REPORT_NAME: Final = "report.json"
@@ -155,14 +155,13 @@ def make_report(
     tally: Tally,
     worst: tuple[Drawn, ...],
     identity: Identity,
-    manifest: Manifest,
+    image: EngineInfo,
     *,
     choices: Choices,
     request: Request,
 ) -> Report:
     """Put the report together."""
     scores = tally.scores()
-    image = manifest.engine("image")
     images = Images(
         total=len(dataset.samples),
         wanted=len(spread(dataset.samples, request.options.limit)),

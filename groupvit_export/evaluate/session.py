@@ -22,7 +22,7 @@ from groupvit_export.evaluate.setting import (
     choose_setting,
 )
 from groupvit_export.evaluate.worst import clear_worst, draw_worst
-from groupvit_runtime.manifest import Manifest, check_decode
+from groupvit_runtime.manifest import EngineInfo, check_decode
 from groupvit_runtime.segmenter import Segmenter
 
 
@@ -34,7 +34,7 @@ class Session:
     segment: SegmentImage
     identity: Identity
     choices: Choices
-    manifest: Manifest
+    engine: EngineInfo
 
 
 def open_session(options: EvalOptions) -> Session:
@@ -49,7 +49,13 @@ def open_session(options: EvalOptions) -> Session:
         check_threshold(threshold, wanted)
     dataset = _dataset(options)
     check_background(threshold, dataset)
-    segmenter = Segmenter.load(options.bundle, device=options.device, threads=options.threads, decode=wanted)
+    segmenter = Segmenter.load(
+        options.bundle,
+        device=options.device,
+        threads=options.threads,
+        decode=wanted,
+        precision=options.precision,
+    )
     decode = check_decode(wanted or segmenter.manifest.decode.default)
     # Again, for the bundle's own decode is known only now.
     check_threshold(threshold, decode)
@@ -61,7 +67,7 @@ def open_session(options: EvalOptions) -> Session:
         bind(segmenter, setting),
         identify(dataset, setting, segmenter.manifest, segmenter.engine_description),
         setting.choices,
-        segmenter.manifest,
+        segmenter.image_engine,
     )
 
 
@@ -106,7 +112,7 @@ def run_session(
             tally,
             worst,
             session.identity,
-            session.manifest,
+            session.engine,
             choices=session.choices,
             request=request,
         )

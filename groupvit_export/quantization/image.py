@@ -24,8 +24,9 @@ from groupvit_export.quantization.saturation import LARGEST_WEIGHT, layers_at_ri
 from groupvit_export.quantization.search import find_fallback_layers
 from groupvit_export.quantization.sensitivity import sensitivities
 from groupvit_export.utf8 import utf8_text
-from groupvit_runtime.byte_products import this_instruction_set
+from groupvit_runtime.instruction_sets import byte_products
 from groupvit_runtime.manifest import QuantizationInfo
+from groupvit_runtime.processor import processor_flags
 
 FEW_IMAGES: Final = 8
 """Fewer for the ranges than this are worth a note (`docs/precision.md` has the measurement)."""
@@ -226,7 +227,7 @@ def _calibration(context: QuantizationContext) -> Calibration:
 
 
 def _judged_on(context: QuantizationContext) -> str | None:
-    found = this_instruction_set() if context.on_cpu else None
+    found = byte_products(processor_flags()) if context.on_cpu else None
     return None if found is None else found.flag
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,7 @@ from groupvit_runtime.manifest import (
     EngineInfo,
     FileInfo,
     Manifest,
+    MeasuredInfo,
     ModelInfo,
     Preprocessings,
     ProfileInfo,
@@ -170,7 +172,7 @@ def full_manifest() -> Manifest:
         EngineInfo(
             role=role,
             target="trt",
-            precision="int8",
+            precision="fp32" if role == "image" else "int8",
             files=(file, FileInfo("deep/er/image.bin", "f" * 64, 0)),
             inputs=inputs,
             outputs=(*outputs, TensorInfo("count", "int64", ())),
@@ -219,4 +221,6 @@ def full_manifest() -> Manifest:
         ),
         decode=DecodeInfo("hf", PaperDecode(window=window, background_threshold=0.95, top_classes=4)),
         vocabularies=(VocabularyInfo("voc", 21, FileInfo("vocabularies/voc.safetensors", "2" * 64, 99)),),
+        alternatives=(replace(engines[0], precision="int8"),),
+        measured=MeasuredInfo(("avx512_vnni", "avx512_bf16"), ("int8", "fp32")),
     )

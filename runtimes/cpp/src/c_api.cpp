@@ -225,6 +225,20 @@ groupvit_status groupvit_segmenter_load_pinned(const char* bundle, const char* d
   });
 }
 
+groupvit_status groupvit_segmenter_load_precision(const char* bundle, const char* digest, const char* precision,
+                                                  const groupvit_params* params, groupvit_segmenter** segmenter) {
+  return guarded([&] {
+    SessionOptions options = session_options(params);
+    if (digest != nullptr) options.digest = *digest == '\0' ? "none" : digest;
+    if (precision != nullptr) options.precision = *precision == '\0' ? "none" : precision;
+    load_segmenter(bundle, options, segmenter);
+  });
+}
+
+const char* groupvit_segmenter_precision(const groupvit_segmenter* segmenter) {
+  return segmenter == nullptr ? "" : segmenter->session->image_engine().precision.c_str();
+}
+
 const char* groupvit_segmenter_digest(const groupvit_segmenter* segmenter) {
   return segmenter == nullptr ? "" : segmenter->session->manifest().digest.c_str();
 }

@@ -47,6 +47,8 @@ Manifest to_manifest(ManifestRecord&& record) {
   manifest.verdict = std::move(record.verdict);
   manifest.model = std::move(record.model);
   manifest.engines = std::move(record.engines);
+  manifest.alternatives = std::move(record.alternatives);
+  manifest.measured = std::move(record.measured);
   manifest.tokenizer = std::move(record.tokenizer);
   if (!record.requirements.empty()) manifest.text_cleaning = TextCleaning::kNvlabs;
   manifest.prompts = std::move(record.prompts);
@@ -156,6 +158,12 @@ const EngineInfo& Manifest::engine(std::string_view role) const {
   }
   throw Error(GROUPVIT_ERROR_BUNDLE, "the bundle has no " + std::string(role) + " engine", record::listed(roles),
               std::string(role), kExportAgain);
+}
+
+std::vector<const EngineInfo*> Manifest::image_engines() const {
+  std::vector<const EngineInfo*> found = {&engine("image")};
+  for (const EngineInfo& each : alternatives) found.push_back(&each);
+  return found;
 }
 
 Manifest parse_manifest(std::string_view text, const std::string& where) {

@@ -19,7 +19,7 @@ inline constexpr std::uint64_t kMaxManifestBytes = 4u << 20;
 
 // Another major version is refused; a larger minor one has fields more, which are ignored.
 struct SchemaVersion {
-  std::int64_t major = 5, minor = 1;
+  std::int64_t major = 5, minor = 3;
 };
 
 struct FileInfo {
@@ -103,12 +103,21 @@ struct VocabularyInfo {
   FileInfo file;
 };
 
+// Which image engine was the fastest where the bundle was exported.
+struct MeasuredInfo {
+  std::vector<std::string> instruction_sets;  // of the processor, as instruction_sets() gives them
+  std::vector<std::string> fastest_first;     // precisions
+};
+
 struct Manifest {
   std::string name;
   std::string fingerprint;             // of the checkpoint's weights; vocabularies of others are refused
   std::optional<std::string> verdict;  // of the comparison at export: "PASS", "AMBIGUOUS" or "FAIL"
   ModelInfo model;
   std::vector<EngineInfo> engines;
+  // The same image encoder in other precisions, of which one may be taken in place of that in `engines`.
+  std::vector<EngineInfo> alternatives;
+  std::optional<MeasuredInfo> measured;
   std::optional<FileInfo> tokenizer;
   TextCleaning text_cleaning = TextCleaning::kNone;
   std::vector<std::string> prompts;
@@ -119,6 +128,8 @@ struct Manifest {
   std::string digest;  // of the bundle: the sha256 of the file that all this was read from
 
   const EngineInfo& engine(std::string_view role) const;
+  // That in `engines` and the alternatives, each of another precision.
+  std::vector<const EngineInfo*> image_engines() const;
 };
 
 // Throws Error(GROUPVIT_ERROR_BUNDLE) for everything that parse_manifest of the Python runtime refuses.

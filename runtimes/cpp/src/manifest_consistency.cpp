@@ -81,6 +81,45 @@ void check_tensors(const EngineInfo& engine, const ModelInfo& model) {
   }
 }
 
+bool are_alike(const std::vector<TensorInfo>& first, const std::vector<TensorInfo>& second) {
+  return std::equal(first.begin(), first.end(), second.begin(), second.end(),
+                    [](const TensorInfo& one, const TensorInfo& other) {
+                      return one.name == other.name && one.dtype == other.dtype && one.shape == other.shape;
+                    });
+}
+
+// Whatever is said of the image engine must be true of each, and old runtimes know only the first.
+void check_alternatives(const Manifest& manifest) {
+  const EngineInfo* image = nullptr;
+  std::vector<std::string> precisions;
+  for (const EngineInfo& engine : manifest.engines) {
+    if (engine.role == "image") image = &engine;
+  }
+  if (image != nullptr) precisions.push_back(image->precision);
+  if (!manifest.alternatives.empty() && (image == nullptr || image->precision != "fp32")) {
+    contradiction("alternatives", "no image engine in fp32", "beside an image engine in fp32");
+  }
+  for (const EngineInfo& engine : manifest.alternatives) {
+    if (engine.role != "image" || engine.files.empty()) {
+      contradiction("alternatives.role", engine.role, "an image engine with its files");
+    }
+    if (std::find(precisions.begin(), precisions.end(), engine.precision) != precisions.end()) {
+      contradiction("precisions of the image engines", engine.precision + " twice", "each once");
+    }
+    precisions.push_back(engine.precision);
+    if (engine.target != image->target || engine.normalizes != image->normalizes ||
+        !are_alike(engine.inputs, image->inputs) || !are_alike(engine.outputs, image->outputs)) {
+      contradiction("alternatives", "another target, input or output of " + engine.precision, "those of fp32");
+    }
+  }
+  if (!manifest.measured) return;
+  for (const std::string& name : manifest.measured->fastest_first) {
+    if (std::find(precisions.begin(), precisions.end(), name) == precisions.end()) {
+      contradiction("measured.fastest_first", name, "precisions of the image engines");
+    }
+  }
+}
+
 void check_windows(const Manifest& manifest) {
   if (!manifest.paper_decode) return;
   const SlidingWindow& window = manifest.paper_decode->window;
@@ -108,6 +147,8 @@ void check_consistency(const Manifest& manifest) {
   }
   check_windows(manifest);
   for (const EngineInfo& engine : manifest.engines) check_tensors(engine, model);
+  for (const EngineInfo& engine : manifest.alternatives) check_tensors(engine, model);
+  check_alternatives(manifest);
   if (manifest.tokenizer && manifest.tokenizer->bytes > kMaxTokenizerBytes) {
     contradiction("tokenizer.bytes", std::to_string(manifest.tokenizer->bytes),
                   "at most " + std::to_string(kMaxTokenizerBytes));

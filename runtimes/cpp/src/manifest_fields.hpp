@@ -45,6 +45,8 @@ struct ManifestRecord {
   PreprocessingsRecord preprocessing;
   DecodeRecord decode;
   std::vector<VocabularyInfo> vocabularies;
+  std::vector<EngineInfo> alternatives;
+  std::optional<MeasuredInfo> measured;
 };
 
 namespace manifest_fields {
@@ -198,6 +200,12 @@ inline auto fields(const SchemaVersion*) {
   return std::make_tuple(record::field("major", &R::major, record::range(0, 2147483647)), record::field("minor", &R::minor, record::range(0, 2147483647)));
 }
 
+inline auto fields(const MeasuredInfo*) {
+  using R = MeasuredInfo;
+  return std::make_tuple(record::field("instruction_sets", &R::instruction_sets, record::list(8, record::word(), 1)),
+                         record::field("fastest_first", &R::fastest_first, record::list(8, record::word(), 1)));
+}
+
 inline auto fields(const ManifestRecord*) {
   using R = ManifestRecord;
   return std::make_tuple(
@@ -208,7 +216,9 @@ inline auto fields(const ManifestRecord*) {
       record::field("model", &R::model), record::field("engines", &R::engines, record::list(8)),
       record::field("tokenizer", &R::tokenizer), record::field("prompts", &R::prompts, record::list(1024, record::text(1024, record::Form::kTemplate), 1)),
       record::field("preprocessing", &R::preprocessing), record::field("decode", &R::decode),
-      record::field("vocabularies", &R::vocabularies, record::list(1024)));
+      record::field("vocabularies", &R::vocabularies, record::list(1024)),
+      record::added_later(record::field("alternatives", &R::alternatives, record::list(8))),
+      record::added_later(record::field("measured", &R::measured)));
 }
 
 inline void check(const FileInfo& file) {

@@ -1,5 +1,5 @@
-// Records from JSON values: a field that is missing or of another type is an error, and one that is not known is
-// ignored, as in groupvit_runtime.serialize for what is extensible.
+// Records from JSON values: a field that is missing (but for those added later) or of another type is an error, and one
+// that is not known is ignored, as in groupvit_runtime.serialize for what is extensible.
 //
 // A record names its fields in one table beside its type,
 //
@@ -39,11 +39,19 @@ struct Field {
   const char* name;
   T Record::* member;
   Bounds bounds;
+  bool added_later = false;
 };
 
 template <typename T, typename Record>
 Field<T, Record> field(const char* name, T Record::* member, Bounds bounds = {}) {
   return {name, member, std::move(bounds)};
+}
+
+// A field that a later minor version added: where it is missing, the record's default is what was meant.
+template <typename T, typename Record>
+Field<T, Record> added_later(Field<T, Record> field) {
+  field.added_later = true;
+  return field;
 }
 
 // One of a few strings, kept as it is or as an enumerator.
@@ -52,6 +60,7 @@ struct Choice {
   const char* name;
   T Record::* member;
   std::vector<std::pair<const char*, Chosen>> allowed;
+  bool added_later = false;
 };
 
 template <typename T>
@@ -190,11 +199,11 @@ void decode(Record& out, const json::Value& value, const std::string& where) {
   std::vector<std::string> known, missing;
   std::apply(
       [&](const auto&... field) {
-        const auto look = [&](const char* name) {
+        const auto look = [&](const char* name, bool may_be_missing) {
           known.emplace_back(name);
-          if (value.find(name) == nullptr) missing.emplace_back(name);
+          if (value.find(name) == nullptr && !may_be_missing) missing.emplace_back(name);
         };
-        (look(field.name), ...);
+        (look(field.name, field.added_later), ...);
       },
       table);
   if (!missing.empty()) {
@@ -205,7 +214,8 @@ void decode(Record& out, const json::Value& value, const std::string& where) {
   std::apply(
       [&](const auto&... field) {
         const auto read = [&](const auto& each) {
-          decode_field(each, out, *value.find(each.name), where + "." + each.name);
+          const json::Value* found = value.find(each.name);
+          if (found != nullptr) decode_field(each, out, *found, where + "." + each.name);
         };
         (read(field), ...);
       },

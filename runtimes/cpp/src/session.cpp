@@ -6,12 +6,12 @@
 #include <limits>
 #include <utility>
 
-#include "byte_products.hpp"
 #include "decimal.hpp"
 #include "engines/of_process.hpp"
 #include "engines/support.hpp"
 #include "error.hpp"
 #include "image_outputs.hpp"
+#include "precision_cautions.hpp"
 
 namespace groupvit::detail {
 namespace {
@@ -131,21 +131,23 @@ void check_image_engine(const EngineInfo& engine) {
 
 }  // namespace
 
-Session::Session(const std::filesystem::path& bundle, const SessionOptions& options, EngineLoader loader)
+Session::Session(const std::filesystem::path& bundle, const SessionOptions& options, EngineLoader loader,
+                 const ProcessorFlags& flags)
     : bundle_(open_bundle(bundle, options.digest)), engine_options_(options.engine), loader_(of_process(std::move(loader))) {
   decode_ = checked_decode(options.decode.empty() ? bundle_.manifest.default_decode : options.decode);
-  const EngineInfo& image = bundle_.manifest.engine("image");
+  choice_ = choose_image_engine(bundle_.manifest, options.precision, options.engine.device, flags);
+  const EngineInfo& image = choice_.engine;
   batch_size_ = resolve_batch_size(options.batch_size, image);
   check_image_engine(image);
   check_normalizes(decode_);
   image_engine_ = loader_(image, bundle_.root, engine_options_);
-  engine_description_ = image_engine_->description();
+  engine_description_ = image_engine_->description() + (choice_.why.empty() ? "" : "; " + choice_.why);
 }
 
 std::string Session::warning() const {
   const Manifest& manifest = bundle_.manifest;
   const std::string caution =
-      int8_caution(manifest.name, manifest.engine("image"), engine_options_.device, processor_flags());
+      precision_caution(manifest, choice_.engine, engine_options_.device, processor_flags());
   if (manifest.verdict != "FAIL") return caution;
   return (caution.empty() ? "" : caution + "\n") + "bundle '" + manifest.name +
          "' was exported although it does not equal the reference. Look into it with: groupvit verify BUNDLE --bisect";
@@ -207,7 +209,7 @@ void Session::check_fits(const Vocabulary& vocabulary) const {
 
 void Session::check_normalizes(const std::string& decode) const {
   const Manifest& manifest = bundle_.manifest;
-  const std::optional<std::string>& inside = manifest.engine("image").normalizes;
+  const std::optional<std::string>& inside = choice_.engine.normalizes;
   if (!inside) return;
   const Preprocessing& own = *inside == "hf" ? manifest.hf : manifest.paper;
   const Preprocessing& wanted = decode == "hf" ? manifest.hf : manifest.paper;
@@ -249,7 +251,7 @@ Segmentation Session::segment(RgbImage image, const Vocabulary& vocabulary, cons
 
 Segmentation Session::segment_whole(RgbImage image, const Vocabulary& vocabulary) {
   const Manifest& manifest = bundle_.manifest;
-  const EngineInfo& engine = manifest.engine("image");
+  const EngineInfo& engine = choice_.engine;
   const Size size = image.size, input_size = manifest.model.image_size;
   const Classes classes = classes_of(vocabulary);
   const RgbImage resized = resize_image(std::move(image), input_size, manifest.hf);
@@ -296,7 +298,7 @@ const PaperDecode& Session::paper_constants() const {
 Segmentation Session::segment_windows(RgbImage image, const Vocabulary& vocabulary,
                                       std::optional<double> background_threshold) {
   const Manifest& manifest = bundle_.manifest;
-  const EngineInfo& engine = manifest.engine("image");
+  const EngineInfo& engine = choice_.engine;
   const Size size = image.size;
   PaperDecode settings = paper_constants();
   settings.background_threshold = background_threshold;

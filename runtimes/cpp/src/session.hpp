@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bundle.hpp"
+#include "choose_engine.hpp"
 #include "decode.hpp"
 #include "engines/engine.hpp"
 #include "preprocess.hpp"
@@ -23,6 +24,7 @@ struct SessionOptions {
   EngineOptions engine;
   std::string decode;  // "hf", "paper", or empty for the bundle's own
   std::string digest;  // that the bundle must have; empty for any
+  std::string precision;  // of the image engine; empty for the fastest that the processor computes natively
   std::int64_t batch_size =
       0;  // most windows of an image that run at once; 0: 8, or fewer if the engine says so
 };
@@ -39,11 +41,13 @@ class Session {
  public:
   // Checks the manifest, verifies the image engine's files and loads it; the text engine comes when it is asked for.
   explicit Session(const std::filesystem::path& bundle, const SessionOptions& options = {},
-                   EngineLoader loader = load_engine);
+                   EngineLoader loader = load_engine, const ProcessorFlags& flags = processor_flags());
 
   const Manifest& manifest() const { return bundle_.manifest; }
+  const EngineInfo& image_engine() const { return choice_.engine; }
   const std::string& engine_description() const { return engine_description_; }
-  // Of a bundle that does not equal the reference, or is int8 on a processor without VNNI; empty for any other.
+  // Of a bundle that does not equal the reference, or of a precision that is slow on this processor; empty for any
+  // other.
   std::string warning() const;
   const std::string& default_decode() const { return decode_; }
 
@@ -74,6 +78,7 @@ class Session {
   EngineLoader loader_;
   std::string decode_;
   std::int64_t batch_size_ = 0;
+  EngineChoice choice_;
   std::unique_ptr<Engine> image_engine_;
   std::string engine_description_;
   std::mutex text_mutex_;

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import warnings
 
-from groupvit_runtime.byte_products import int8_caution, this_instruction_set
 from groupvit_runtime.contract import PaperDecode
 from groupvit_runtime.errors import ParityWarning, PrecisionWarning, UsageError
 from groupvit_runtime.manifest import EngineInfo, Manifest
+from groupvit_runtime.precision_cautions import precision_caution
+from groupvit_runtime.processor import processor_flags
 
 _BATCH = 8
 
@@ -60,8 +61,8 @@ def warn_of_failed_parity(manifest: Manifest) -> None:
         )
 
 
-def warn_of_int8(manifest: Manifest, device: str | None) -> None:
-    """Warn of int8 that this processor computes otherwise; said where `load` is called."""
-    caution = int8_caution(manifest.name, manifest.engine("image"), device, this_instruction_set())
+def warn_of_precision(manifest: Manifest, engine: EngineInfo, device: str | None) -> None:
+    """Warn of a precision that is slow on this processor; said where `load` is called."""
+    caution = precision_caution(manifest, engine, device, processor_flags())
     if caution is not None:
         warnings.warn(caution, PrecisionWarning, stacklevel=3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from os import PathLike
@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from groupvit_runtime.choose_engine import choose_image_engine
 from groupvit_runtime.competition import Competition, check_threshold
 from groupvit_runtime.decode_checks import check_output, check_text
 from groupvit_runtime.engines import EngineOptions, load_engine
@@ -19,11 +20,17 @@ from groupvit_runtime.errors import BundleError, UsageError
 from groupvit_runtime.image_engine import ImageEngine, Prepared
 from groupvit_runtime.image_outputs import ImageOutputs
 from groupvit_runtime.image_size import check_limit
-from groupvit_runtime.load_checks import check_paper, choose_batch_size, warn_of_failed_parity, warn_of_int8
+from groupvit_runtime.load_checks import (
+    check_paper,
+    choose_batch_size,
+    warn_of_failed_parity,
+    warn_of_precision,
+)
 from groupvit_runtime.make_result import whole_result, windowed_result
-from groupvit_runtime.manifest import DecodeName, Manifest, check_decode
+from groupvit_runtime.manifest import DecodeName, EngineInfo, Manifest, check_decode
 from groupvit_runtime.open_bundle import OpenBundle, load_from_bundle
 from groupvit_runtime.process import OwningProcess
+from groupvit_runtime.processor import processor_flags
 from groupvit_runtime.read_image import ImageSource, read_image
 from groupvit_runtime.result import Segmentation
 from groupvit_runtime.vocabularies import Labels as Labels
@@ -58,6 +65,8 @@ class Segmenter:
         batch_size: int | None,
         observe: Observer | None = None,
         max_pixels: int | None = None,
+        precision: str | None = None,
+        flags: Collection[str] | None = None,
     ) -> None:
         self._max_pixels = check_limit(max_pixels)
         self._process = OwningProcess()
@@ -68,7 +77,11 @@ class Segmenter:
         if self._decode == "paper":
             # Refused before anything long, not at the first image.
             check_paper(bundle.manifest)
-        image = bundle.manifest.engine("image")
+        self._precision = precision
+        self._choice = choose_image_engine(
+            bundle.manifest, precision, options.device, processor_flags() if flags is None else flags
+        )
+        image = self._choice.engine
         self._batch_size = choose_batch_size(batch_size, image)
         self._image = ImageEngine(image, load_engine(image, bundle.root, options))
         self._image.check_serves(self._decode, bundle.manifest.preprocessing)
@@ -87,6 +100,7 @@ class Segmenter:
         observe: Observer | None = None,
         max_pixels: int | None = None,
         digest: str | None = None,
+        precision: str | None = None,
     ) -> Segmenter:
         """Open a bundle, verify its image engine's hash and load it.
 
@@ -107,21 +121,23 @@ class Segmenter:
                 `groupvit_runtime.read_image.read_image`.
             digest: that the bundle must have, as `groupvit inspect` prints it where the bundle is trusted; it
                 covers the manifest and every file that a runtime opens. None for any.
+            precision: of the image engine, where the bundle has several: "fp32"; None for the fastest that
+                this processor computes natively, see `groupvit_runtime.choose_engine`.
 
         Raises:
             BundleError: the bundle is damaged, of another schema, or has another digest.
             EngineError: the engine cannot run here as asked.
             UsageError: the engine normalizes images by itself, otherwise than this decode needs them; a limit
-                of pixels below 1.
+                of pixels below 1; the bundle has no engine of this precision.
         """
         options = EngineOptions(device=device, threads=threads, cuda_graphs=cuda_graphs, streams=streams)
         loaded = load_from_bundle(
             Path(bundle),
             digest,
-            lambda opened: Segmenter(opened, options, decode, batch_size, observe, max_pixels),
+            lambda opened: Segmenter(opened, options, decode, batch_size, observe, max_pixels, precision),
         )
         warn_of_failed_parity(loaded.manifest)
-        warn_of_int8(loaded.manifest, device)
+        warn_of_precision(loaded.manifest, loaded.image_engine, device)
         return loaded
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -135,6 +151,7 @@ class Segmenter:
             "streams": options.streams,
             "observe": None if self._observe is _unobserved else self._observe,
             "max_pixels": self._max_pixels,
+            "precision": self._precision,
         }
         return _reopened, (self._bundle.source, self.manifest.fingerprint, arguments)
 
@@ -150,8 +167,14 @@ class Segmenter:
 
     @property
     def engine_description(self) -> str:
-        """Runtime, version, device and precision that are really in use."""
-        return self._image.description
+        """Runtime, version, device and precision that are really in use; of several engines, why this one."""
+        why = self._choice.why
+        return self._image.description + ("" if why is None else f"; {why}")
+
+    @property
+    def image_engine(self) -> EngineInfo:
+        """What the manifest says of the image engine that is in use."""
+        return self._choice.engine
 
     @property
     def device(self) -> str:

@@ -6,11 +6,14 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from groupvit_runtime.errors import BundleError
 
 T = TypeVar("T")
+
+ADDED_LATER: Final = {"added_later": True}
+"""Metadata of a field that a later minor version added: where it is missing, its default is meant."""
 
 
 def to_json(value: Any) -> Any:
@@ -33,8 +36,8 @@ def from_json(cls: type[T], value: Any, where: str, *, extensible: bool = False)
         value: what `json.loads` gave.
         where: dotted path of `value`, for messages.
         extensible: whether a newer writer may have added fields: these are ignored, and all that are known
-            must be there, so that no default stands in for one that was renamed. Otherwise a field too many
-            is an error, and one that has a default may be left out.
+            must be there but for those `ADDED_LATER`, so that no default stands in for one that was renamed.
+            Otherwise a field too many is an error, and one that has a default may be left out.
 
     Raises:
         BundleError: a field is missing, unknown, of another type or out of bounds; the message has its path.
@@ -88,9 +91,7 @@ class _Decoder:
         fields = {field.name: field for field in dataclasses.fields(kind)}
         unknown = [] if self.extensible else sorted(set(value) - set(fields))
         missing = sorted(
-            name
-            for name, field in fields.items()
-            if name not in value and (self.extensible or not _has_default(field))
+            name for name, field in fields.items() if name not in value and not self._may_be_missing(field)
         )
         if unknown or missing:
             raise BundleError(
@@ -107,6 +108,9 @@ class _Decoder:
                 if name in fields
             }
         )
+
+    def _may_be_missing(self, field: dataclasses.Field[Any]) -> bool:
+        return bool(field.metadata) if self.extensible else _has_default(field)
 
 
 def _has_default(field: dataclasses.Field[Any]) -> bool:

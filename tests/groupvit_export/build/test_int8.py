@@ -30,10 +30,11 @@ from groupvit_export.quantization.sensitivity import run_unoptimized
 from groupvit_export.verification.int8_criteria import MIOU, PIXELS
 from groupvit_export.verification.words import row_title
 from groupvit_runtime import Segmenter
-from groupvit_runtime.byte_products import this_instruction_set
 from groupvit_runtime.contract import IMAGE_INPUT
+from groupvit_runtime.instruction_sets import byte_products
 from groupvit_runtime.manifest import Manifest, read_manifest
 from groupvit_runtime.preprocess import prepare_whole
+from groupvit_runtime.processor import processor_flags
 
 pytest.importorskip("nncf")
 
@@ -142,7 +143,7 @@ def test_onnxruntime_multiplies_bytes(int8_bundle: Path, tmp_path: Path) -> None
 def test_no_sum_of_two_products_can_saturate(int8_bundle: Path, manifest: Manifest) -> None:
     """The bound is on the weights in the file, and holds on every processor."""
     assert layers_at_risk(onnx.load(int8_bundle / "image.onnx")) == {}
-    info, here = manifest.engine("image").quantization, this_instruction_set()
+    info, here = manifest.engine("image").quantization, byte_products(processor_flags())
     assert info is not None and info.never_saturates and "7 bits" in quantization_of(int8_bundle).method
     assert info.instruction_set == (None if here is None else here.flag)
 

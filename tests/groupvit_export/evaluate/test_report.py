@@ -47,7 +47,7 @@ def report(demo_bundles: Mapping[str, Path], tmp_path: Path) -> Report:
         tally,
         (Drawn("b", 0.5, "worst/b"),),
         make_identity(),
-        manifest,
+        manifest.engine("image"),
         choices=BUNDLES_OWN,
         request=asked(tmp_path, limit=3),
     )
@@ -152,7 +152,13 @@ def test_nothing_measured(demo_bundles: Mapping[str, Path], tmp_path: Path) -> N
     tally = Tally(len(CLASSES), {"a"}, worst=1)
     tally.add(Failed("a", "cannot be read", None, None, None))
     empty = make_report(
-        dataset, tally, (), make_identity(), manifest, choices=BUNDLES_OWN, request=asked(tmp_path)
+        dataset,
+        tally,
+        (),
+        make_identity(),
+        manifest.engine("image"),
+        choices=BUNDLES_OWN,
+        request=asked(tmp_path),
     )
     assert (empty.miou, empty.speed.images_per_second) == (None, None)
     lines = [line.split() for line in plain(report_blocks(empty)).splitlines()]

@@ -131,13 +131,21 @@ GROUPVIT_API groupvit_status groupvit_segmenter_load(const char* bundle, const g
 GROUPVIT_API groupvit_status groupvit_segmenter_load_pinned(const char* bundle, const char* digest,
                                                             const groupvit_params* params,
                                                             groupvit_segmenter** segmenter);
+/* The same with the image engine of this precision, "fp32", where the bundle has several; another than it has is
+ * GROUPVIT_ERROR_USAGE. `precision` NULL, as for the functions above: the fastest that the processor computes natively;
+ * groupvit_segmenter_engine() says which and why. `digest` NULL: any. */
+GROUPVIT_API groupvit_status groupvit_segmenter_load_precision(const char* bundle, const char* digest,
+                                                               const char* precision, const groupvit_params* params,
+                                                               groupvit_segmenter** segmenter);
 GROUPVIT_API void groupvit_segmenter_free(groupvit_segmenter* segmenter);
 /* Digest of the bundle that was loaded. */
 GROUPVIT_API const char* groupvit_segmenter_digest(const groupvit_segmenter* segmenter);
-/* Runtime, version, device and precision that are really in use. */
+/* Runtime, version, device and precision that are really in use; of several engines, why this one. */
 GROUPVIT_API const char* groupvit_segmenter_engine(const groupvit_segmenter* segmenter);
-/* What the user ought to know, such as parity that failed at export, or int8 on a processor that it is slow on; empty
- * where there is nothing. */
+/* Precision of the image engine that is in use, as the manifest has it: "fp32". */
+GROUPVIT_API const char* groupvit_segmenter_precision(const groupvit_segmenter* segmenter);
+/* What the user ought to know, such as parity that failed at export, or a precision that is slow on this processor;
+ * empty where there is nothing. */
 GROUPVIT_API const char* groupvit_segmenter_warning(const groupvit_segmenter* segmenter);
 
 /* A vocabulary that is cached in the bundle under `name`. */

@@ -68,6 +68,7 @@ struct Params {
   groupvit_decode decode = GROUPVIT_DECODE_DEFAULT;
   int batch_size = 0;
   std::string digest;  // that the bundle must have; empty for any
+  std::string precision;  // of the image engine; empty for the fastest that the processor computes natively
 };
 
 // See groupvit_options.
@@ -136,13 +137,14 @@ class Segmenter {
     params.decode = given.decode;
     params.batch_size = given.batch_size;
     groupvit_segmenter* handle = nullptr;
-    wrapper::check(given.digest.empty()
-                       ? groupvit_segmenter_load(bundle.c_str(), &params, &handle)
-                       : groupvit_segmenter_load_pinned(bundle.c_str(), given.digest.c_str(), &params, &handle));
+    wrapper::check(groupvit_segmenter_load_precision(
+        bundle.c_str(), given.digest.empty() ? nullptr : given.digest.c_str(),
+        given.precision.empty() ? nullptr : given.precision.c_str(), &params, &handle));
     handle_.reset(handle);
   }
 
   std::string digest() const { return groupvit_segmenter_digest(handle_.get()); }
+  std::string precision() const { return groupvit_segmenter_precision(handle_.get()); }
   std::string engine() const { return groupvit_segmenter_engine(handle_.get()); }
   std::string warning() const { return groupvit_segmenter_warning(handle_.get()); }
 

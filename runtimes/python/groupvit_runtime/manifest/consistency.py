@@ -24,6 +24,11 @@ MAX_WINDOW_PIXELS: Final = 2**28
 MAX_TOKENIZER_BYTES: Final = 2**28
 MAX_VOCABULARY_BYTES: Final = 2**31
 
+FLOAT32: Final = "fp32"
+
+_SHARED: Final = ("target", "inputs", "outputs", "normalizes")
+"""Fields of an image engine that all of a bundle have alike."""
+
 _OPEN: Final = -1
 _REQUIRED: Final[Mapping[Role, tuple[str, ...]]] = MappingProxyType(
     {"image": ("image_embeds", "group_embeds", "masks"), "text": (TEXT_OUTPUT,)}
@@ -41,8 +46,9 @@ def check_consistency(manifest: Manifest) -> None:
     if sides != model.image_size:
         raise _contradiction("model.image_size", list(model.image_size), f"grid * patch_size, {list(sides)}")
     _check_windows(manifest)
-    for engine in manifest.engines:
+    for engine in (*manifest.engines, *manifest.alternatives):
         _check_tensors(engine, model)
+    _check_alternatives(manifest)
     if manifest.tokenizer is not None and manifest.tokenizer.bytes > MAX_TOKENIZER_BYTES:
         raise _contradiction("tokenizer.bytes", manifest.tokenizer.bytes, f"at most {MAX_TOKENIZER_BYTES}")
     for vocabulary in manifest.vocabularies:
@@ -50,6 +56,27 @@ def check_consistency(manifest: Manifest) -> None:
             raise _contradiction(
                 "vocabularies.file.bytes", vocabulary.file.bytes, f"at most {MAX_VOCABULARY_BYTES}"
             )
+
+
+def _check_alternatives(manifest: Manifest) -> None:
+    """Whatever is said of the image engine must be true of each, and old runtimes know only the first."""
+    images = [engine for engine in manifest.engines if engine.role == "image"]
+    precisions = [engine.precision for engine in (*images, *manifest.alternatives)]
+    if manifest.alternatives:
+        if not images or images[0].precision != FLOAT32:
+            raise _contradiction("alternatives", precisions, f"beside an image engine in {FLOAT32}")
+        if len(set(precisions)) != len(precisions):
+            raise _contradiction("precisions of the image engines", precisions, "each once")
+    for engine in manifest.alternatives:
+        if engine.role != "image" or not engine.files:
+            raise _contradiction("alternatives.role", engine.role, "an image engine with its files")
+        for name in _SHARED:
+            if getattr(engine, name) != getattr(images[0], name):
+                raise _contradiction(f"alternatives.{name}", engine.precision, f"that of {FLOAT32}")
+    if manifest.measured is not None:
+        unknown = sorted(set(manifest.measured.fastest_first) - set(precisions))
+        if unknown:
+            raise _contradiction("measured.fastest_first", unknown, ", ".join(precisions))
 
 
 def _check_windows(manifest: Manifest) -> None:

@@ -100,7 +100,7 @@ class QuantizationInfo:
 
     Attributes:
         instruction_set: of the processor that it was judged on, a flag of
-            `groupvit_runtime.byte_products.INSTRUCTION_SETS`; None where that is not known, or was a GPU.
+            `groupvit_runtime.instruction_sets.INSTRUCTION_SETS`; None where that is not known, or was a GPU.
         never_saturates: whether its weights are proven to be so small that processors that add two products
             in 16 bits compute the same.
     """

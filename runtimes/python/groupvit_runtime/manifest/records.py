@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Final, Literal
 
 from groupvit_runtime.bounds import Length, Line, Range, Sha256, Side, Template, Word
@@ -11,7 +11,7 @@ from groupvit_runtime.contract import PaperDecode, Preprocessing
 from groupvit_runtime.errors import BundleError
 from groupvit_runtime.manifest.engine_info import DecodeName, EngineInfo, Role
 from groupvit_runtime.manifest.file_info import FileInfo
-from groupvit_runtime.serialize import to_json
+from groupvit_runtime.serialize import ADDED_LATER, to_json
 
 FORMAT: Final = "groupvit-bundle"
 """What tells the manifest of a bundle from another file of this name."""
@@ -30,7 +30,7 @@ class SchemaVersion:
         return f"{self.major}.{self.minor}"
 
 
-SCHEMA_VERSION: Final = SchemaVersion(5, 2)
+SCHEMA_VERSION: Final = SchemaVersion(5, 3)
 
 NVLABS_TEXT_CLEANING: Final = "nvlabs_text_cleaning"
 """In `requires` since 5.1: sentences are cleaned as NVlabs does before the tokenizer splits them."""
@@ -85,6 +85,20 @@ class VocabularyInfo:
     file: FileInfo
 
 
+@dataclass(frozen=True)
+class MeasuredInfo:
+    """Which image engine was the fastest where the bundle was exported.
+
+    Attributes:
+        instruction_sets: of the processor that it was measured on, as
+            `groupvit_runtime.instruction_sets.instruction_sets` gives them.
+        fastest_first: precisions of image engines of the bundle.
+    """
+
+    instruction_sets: Annotated[tuple[Word, ...], Length(8, 1)]
+    fastest_first: Annotated[tuple[Word, ...], Length(8, 1)]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
     """What a runtime needs of a bundle; how it came to be is in `provenance.json`.
@@ -99,6 +113,9 @@ class Manifest:
             was exported with `--allow-failed-parity`.
         model: dimensions.
         engines: one of the role image, one of the role text.
+        alternatives: the same image encoder in other precisions, of which a runtime may take one in place of
+            that in `engines`, which is then float32. Since 5.3; older runtimes take float32.
+        measured: which image engine was the fastest at export; None where that was not measured. Since 5.3.
         tokenizer: its tokenizer.json; None where there is none.
         prompts: the default templates, each with one `{}`.
         preprocessing: of both decodes.
@@ -119,11 +136,22 @@ class Manifest:
     preprocessing: Preprocessings
     decode: DecodeInfo
     vocabularies: Annotated[tuple[VocabularyInfo, ...], Length(1024)] = ()
+    alternatives: Annotated[tuple[EngineInfo, ...], Length(8)] = field(default=(), metadata=ADDED_LATER)
+    measured: MeasuredInfo | None = field(default=None, metadata=ADDED_LATER)
 
     @property
     def cleans_as_nvlabs(self) -> bool:
         """Whether sentences are cleaned as NVlabs' tokenizer does."""
         return NVLABS_TEXT_CLEANING in self.requires
+
+    @property
+    def image_engines(self) -> tuple[EngineInfo, ...]:
+        """That in `engines` and the alternatives, each of another precision."""
+        return (self.engine("image"), *self.alternatives)
+
+    def with_image_engine(self, engine: EngineInfo) -> Manifest:
+        """What the manifest would be of a bundle with this image engine only."""
+        return replace(self, engines=(engine, self.engine("text")), alternatives=(), measured=None)
 
     def engine(self, role: Role) -> EngineInfo:
         """The engine of `role`.
@@ -145,7 +173,7 @@ class Manifest:
     def all_files(self) -> tuple[FileInfo, ...]:
         """Everything that the manifest names."""
         return (
-            *(file for engine in self.engines for file in engine.all_files),
+            *(file for engine in (*self.engines, *self.alternatives) for file in engine.all_files),
             *(() if self.tokenizer is None else (self.tokenizer,)),
             *(vocabulary.file for vocabulary in self.vocabularies),
         )

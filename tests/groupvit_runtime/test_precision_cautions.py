@@ -1,4 +1,4 @@
-"""int8 on processors that this machine's is not: the flags are given."""
+"""int8 and bf16 on processors that this machine's is not: the flags are given."""
 
 from __future__ import annotations
 
@@ -9,44 +9,28 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from damaged_bundles import full_manifest
 
 from groupvit_runtime import Segmenter, load_checks
-from groupvit_runtime.byte_products import INSTRUCTION_SETS, InstructionSet, instruction_set, int8_caution
 from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.engines.onnxruntime import OnnxRuntimeEngine
 from groupvit_runtime.errors import PrecisionWarning
+from groupvit_runtime.instruction_sets import INSTRUCTION_SETS
 from groupvit_runtime.manifest import EngineInfo, QuantizationInfo, read_manifest
+from groupvit_runtime.precision_cautions import precision_caution
 
 _COMMON = ("fpu", "sse2", "ssse3", "avx", "fma")
 _AVX2 = (*_COMMON, "avx2")
 _AVX512 = (*_AVX2, "avx512f", "avx512bw", "avx512vl")
 
 
-@pytest.mark.parametrize(
-    ("flags", "flag", "exact"),
-    [
-        ((*_AVX512, "avx512_vnni", "amx_int8"), "amx_int8", True),
-        ((*_AVX512, "avx512_vnni", "avx_vnni"), "avx512_vnni", True),
-        ((*_AVX2, "avx_vnni"), "avx_vnni", True),
-        (_AVX512, "avx512bw", False),
-        (_AVX2, "avx2", False),
-        (_COMMON, "ssse3", False),
-        (("fp", "asimd", "asimddp", "i8mm"), "i8mm", True),
-        (("fp", "asimd", "asimddp"), "asimddp", True),
-        (("fp", "asimd"), "asimd", True),
-    ],
-)
-def test_the_best_that_a_processor_has(flags: tuple[str, ...], flag: str, exact: bool) -> None:
-    found = instruction_set(flags)
-    assert found is not None and (found.flag, found.exact) == (flag, exact)
-
-
-def test_of_a_processor_without_flags_nothing_is_known() -> None:
-    assert instruction_set(()) is None
-
-
 def _engine(target: str, precision: str = "int8", quantization: QuantizationInfo | None = None) -> EngineInfo:
     return EngineInfo("image", target, precision, (), (), (), {}, "any", quantization=quantization)
+
+
+def _caution(engine: EngineInfo, device: str | None, flags: tuple[str, ...]) -> str | None:
+    manifest = full_manifest().with_image_engine(engine)
+    return precision_caution(replace(manifest, name="demo"), engine, device, flags)
 
 
 _PROVEN = QuantizationInfo("avx512_vnni", never_saturates=True)
@@ -63,7 +47,7 @@ _PROVEN = QuantizationInfo("avx512_vnni", never_saturates=True)
 def test_without_vnni_float32_is_recommended(
     target: str, flags: tuple[str, ...], has: str, speed: str
 ) -> None:
-    said = int8_caution("demo", _engine(target, quantization=_PROVEN), None, instruction_set(flags))
+    said = _caution(_engine(target, quantization=_PROVEN), None, flags)
     assert said == (
         "bundle 'demo' is int8, judged on avx512_vnni, "
         f"and this processor has {has}: its label maps are what was judged, and float32 {speed} here. "
@@ -73,31 +57,45 @@ def test_without_vnni_float32_is_recommended(
 
 @pytest.mark.parametrize("quantization", [None, QuantizationInfo()])
 def test_of_an_older_bundle_nothing_is_proven(quantization: QuantizationInfo | None) -> None:
-    said = int8_caution("demo", _engine("onnx", "int8", quantization), "cpu", instruction_set(_AVX512))
+    said = _caution(_engine("onnx", "int8", quantization), "cpu", _AVX512)
     assert said is not None and "AVX-512 without VNNI" in said
     assert "may saturate here" in said and "an instruction set that it does not name" in said
 
 
-_WITHOUT = instruction_set(_AVX2)
-
-
 @pytest.mark.parametrize(
-    ("engine", "device", "found"),
-    [
-        (_engine("openvino"), None, known)
-        for known in (*INSTRUCTION_SETS, None)
-        if known is None or known.exact
-    ]
+    ("engine", "device", "flags"),
+    [(_engine("openvino"), None, (known.flag,)) for known in INSTRUCTION_SETS if known.exact]
     + [
-        (_engine("openvino", "fp32"), None, _WITHOUT),
-        (_engine("onnx"), "cuda", _WITHOUT),
-        (_engine("trt"), None, _WITHOUT),
+        (_engine("openvino"), None, ()),
+        (_engine("openvino", "fp32"), None, _AVX2),
+        (_engine("onnx"), "cuda", _AVX2),
+        (_engine("trt"), None, _AVX2),
+        (_engine("openvino", "bf16"), None, ()),
+        (_engine("openvino", "bf16"), None, (*_AVX512, "avx512_bf16")),
+        (_engine("openvino", "bf16"), None, (*_AVX512, "amx_bf16")),
+        (_engine("onnx", "bf16"), None, _AVX512),
     ],
 )
 def test_elsewhere_there_is_nothing_to_say(
-    engine: EngineInfo, device: str | None, found: InstructionSet | None
+    engine: EngineInfo, device: str | None, flags: tuple[str, ...]
 ) -> None:
-    assert int8_caution("demo", engine, device, found) is None
+    assert _caution(engine, device, flags) is None
+
+
+def test_emulated_bf16_is_told() -> None:
+    assert _caution(_engine("openvino", "bf16"), None, (*_AVX512, "avx512_vnni")) == (
+        "bundle 'demo' is bf16, and this processor has neither AMX nor AVX-512 BF16: it is emulated, and "
+        "float32 is faster here. Try a bundle in float32: groupvit export --target openvino"
+    )
+
+
+def test_of_several_engines_the_other_is_recommended() -> None:
+    manifest = full_manifest()
+    int8 = replace(manifest.alternatives[0], target="openvino")
+    said = precision_caution(manifest, int8, None, _AVX2)
+    assert said is not None and said.endswith(
+        "It is in this bundle, too: leave the precision away, or ask for fp32"
+    )
 
 
 @pytest.fixture
@@ -128,7 +126,7 @@ def test_onnxruntime_is_told_to_avoid_saturation(
 def test_loading_warns_once(
     called_int8: Path, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(load_checks, "this_instruction_set", lambda: instruction_set(flags))
+    monkeypatch.setattr(load_checks, "processor_flags", lambda: frozenset(flags))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         # The text engine, too.
