@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option
 
-from groupvit_export.cli.decoder_messages import read_with_notes
 from groupvit_export.cli.options import (
     Bundle,
     Device,
@@ -29,11 +30,12 @@ from groupvit_export.cli.output import error_record, note, print_json, say
 from groupvit_export.cli.segment_files import plan, write_results
 from groupvit_export.cli.segment_journal import JOURNAL_NAME, Job, SegmentJournal, run_digest
 from groupvit_export.cli.segment_outputs import Outputs
+from groupvit_export.cli.segment_work import Segmented, SegmentWork
 from groupvit_runtime.errors import BundleError, GroupViTError, ImageError, LabelError, UsageError
 from groupvit_runtime.image_size import check_limit
 from groupvit_runtime.manifest import check_decode
-from groupvit_runtime.result import Segmentation
 from groupvit_runtime.segmenter import Labels, Segmenter
+from groupvit_runtime.stream import Done, in_order
 from groupvit_runtime.vocabulary import Vocabulary
 
 
@@ -148,18 +150,39 @@ def _segment_all(
     done = {job for job in jobs if journal.is_done(job)}
     if done and not arguments.quiet:
         note(f"groupvit: {len(done)} of {len(jobs)} images are done already; --force does them anew")
+    work = SegmentWork(
+        partial(segmenter, labels=vocabulary, background_threshold=arguments.background_threshold),
+        outputs.encode,
+        max_pixels=arguments.max_pixels,
+        quiet=arguments.quiet,
+    )
+    with closing(in_order(work, (job for job in jobs if job not in done))) as results:
+        failed = _write_all(arguments, jobs, done, results, outputs, journal)
+    if failed:
+        note(f"groupvit: {failed} of {len(jobs)} images could not be segmented, see above")
+        return 1
+    return 0
+
+
+def _write_all(
+    arguments: Arguments,
+    jobs: Sequence[Job],
+    done: Set[Job],
+    results: Iterator[Done[Job, Segmented]],
+    outputs: Outputs,
+    journal: SegmentJournal,
+) -> int:
+    """Write and tell the results in the order of the jobs; how many failed."""
     failed = 0
+    start = time.perf_counter()
     for number, job in enumerate(jobs, 1):
         if job in done:
             if arguments.as_json:
                 print_json({"image": str(job.image), "done_before": True, **outputs.paths(job)})
             continue
         try:
-            start = time.perf_counter()
-            rgb = read_with_notes(job.image, max_pixels=arguments.max_pixels, quiet=arguments.quiet)
-            result = segmenter(rgb, vocabulary, background_threshold=arguments.background_threshold)
-            milliseconds = (time.perf_counter() - start) * 1000
-            write_results(job, outputs.encode(result), journal)
+            result = next(results).get()
+            write_results(job, result.contents, journal)
         except (UsageError, LabelError, BundleError):
             # Of the command, not of this image.
             raise
@@ -171,16 +194,15 @@ def _segment_all(
                 print_json({"image": str(job.image), **error_record(refusal)})
             note(f"groupvit: error: {refusal}")
             continue
+        # Since the image before: several are worked on at once, and together they are the time of the run.
+        milliseconds, start = (time.perf_counter() - start) * 1000, time.perf_counter()
         if arguments.as_json:
             print_json(_record(job.image, result, outputs.paths(job), milliseconds))
         elif not arguments.quiet:
-            shares = ", ".join(f"{name} {share:.0%}" for name, share in result.shares().items())
+            shares = ", ".join(f"{name} {share:.0%}" for name, share in result.shares.items())
             say(f"[{number}/{len(jobs)}] {job.image}: {shares}  ({milliseconds:.0f} ms)")
             say(f"  {outputs.shown(job)}")
-    if failed:
-        note(f"groupvit: {failed} of {len(jobs)} images could not be segmented, see above")
-        return 1
-    return 0
+    return failed
 
 
 def _no_memory(image: Path) -> ImageError:
@@ -197,16 +219,13 @@ def _named_vocabulary(name: str) -> Labels | str:
     return Vocabulary.load(path) if path.suffix == ".safetensors" or path.is_file() else name
 
 
-def _record(
-    image: Path, result: Segmentation, files: dict[str, str], milliseconds: float
-) -> dict[str, object]:
-    height, width = result.labels.shape
+def _record(image: Path, result: Segmented, files: dict[str, str], milliseconds: float) -> dict[str, object]:
     return {
         "image": str(image),
-        "width": width,
-        "height": height,
+        "width": result.width,
+        "height": result.height,
         "names": list(result.names),
-        "shares": result.shares(),
+        "shares": result.shares,
         "scores": result.scores,
         "milliseconds": round(milliseconds, 3),
         **files,

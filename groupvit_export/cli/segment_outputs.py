@@ -30,7 +30,8 @@ class Outputs:
         """The contents of the files, by suffix."""
         labels, overlay = io.BytesIO(), io.BytesIO()
         result.save_labels(labels, gray=self.gray)
-        result.overlay().save(overlay, format="PNG")
+        # An overlay is to be looked at: what zlib saves further takes longer than segmenting the image.
+        result.overlay().save(overlay, format="PNG", compress_level=1)
         return {LABELS_SUFFIX: labels.getvalue(), OVERLAY_SUFFIX: overlay.getvalue()}
 
     def paths(self, job: Job) -> dict[str, str]:

@@ -20,10 +20,12 @@ from groupvit_runtime.errors import (
 from groupvit_runtime.objects import SegmentedObject
 from groupvit_runtime.result import Segmentation
 from groupvit_runtime.segmenter import Segmenter
+from groupvit_runtime.stream import Done, segment_stream
 from groupvit_runtime.vocabulary import Vocabulary
 
 __all__ = [
     "BundleError",
+    "Done",
     "EngineError",
     "GroupViTError",
     "ImageError",
@@ -34,4 +36,5 @@ __all__ = [
     "Segmenter",
     "UsageError",
     "Vocabulary",
+    "segment_stream",
 ]

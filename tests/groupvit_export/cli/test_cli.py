@@ -56,6 +56,32 @@ def test_one_bad_image_does_not_cost_the_others(
     assert "bad.jpg" in error and "1 of 3" in error and "Traceback" not in error
 
 
+def test_what_is_said_of_an_image_is_not_lost_while_another_is_read(
+    bundle: str, scenes, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    images = []
+    for number in range(12):
+        images.append(tmp_path / f"bad-{number}.jpg")
+        images[-1].write_text("no image")
+        images.append(scenes.image(number % 5))
+    command = [
+        "segment",
+        bundle,
+        *map(str, images),
+        "--labels",
+        LABELS,
+        "-o",
+        str(tmp_path / "out"),
+        "--json",
+    ]
+    assert main(command) == 1
+    said = capfd.readouterr()
+    assert [json.loads(line)["image"] for line in said.out.splitlines()] == [str(image) for image in images]
+    assert [line.split()[2] for line in said.err.splitlines() if line.startswith("groupvit: error:")] == [
+        str(image) for image in images[::2]
+    ]
+
+
 def test_as_json_an_image_that_fails_has_its_line(
     bundle: str, scenes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
