@@ -1,7 +1,9 @@
 // OpenVINO on the CPU.
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <openvino/openvino.hpp>
 #include <optional>
 #include <stdexcept>
@@ -95,8 +97,22 @@ std::vector<TensorInfo> tensors_of(const std::vector<ov::Output<const ov::Node>>
   return tensors;
 }
 
+// The shape of one image, where the batch is all that the model leaves open.
+std::optional<ov::Shape> single_shape(const ov::Model& model) {
+  if (model.inputs().size() != 1) return std::nullopt;
+  ov::PartialShape shape = model.input().get_partial_shape();
+  if (shape.rank().is_dynamic() || shape.size() == 0 || shape[0].is_static()) return std::nullopt;
+  shape[0] = 1;
+  if (shape.is_dynamic()) return std::nullopt;
+  return shape.to_shape();
+}
+
 // A compiled model with a pool of infer requests, as many as there are streams: more would only wait in OpenVINO, each
 // with memory for its own activations.
+//
+// An image engine has two, each compiled when it is first needed but the first: one of a static shape for a single
+// image, which OpenVINO plans once rather than at every call, and one for all other batches, which gain nothing by
+// that. Which of them computes depends on the shape alone, as in groupvit_runtime.engines.openvino.
 class OpenVINOEngine final : public Engine {
  public:
   OpenVINOEngine(const EngineSource& source, const EngineOptions& options)
@@ -104,25 +120,26 @@ class OpenVINOEngine final : public Engine {
     const EngineInfo& info = info_;
     const ov::element::Type hint = precision_hint(info.precision);
     check_version(info);
-    ov::AnyMap properties = {
+    properties_ = {
         // Left alone, OpenVINO computes in bf16 where the CPU has it, and hundreds of tokens change group.
         ov::hint::inference_precision(hint),
         ov::hint::performance_mode(ov::hint::PerformanceMode::LATENCY),
     };
-    if (options.streams > 0) properties.insert(ov::num_streams(static_cast<int>(options.streams)));
-    if (options.threads > 0) properties.insert(ov::inference_num_threads(static_cast<int>(options.threads)));
+    if (options.streams > 0) properties_.insert(ov::num_streams(static_cast<int>(options.streams)));
+    if (options.threads > 0) properties_.insert(ov::inference_num_threads(static_cast<int>(options.threads)));
     ov::element::Type active;
     std::string cpu;
     std::int32_t streams = 1;
     try {
-      ov::Core core;
-      compiled_ = core.compile_model(read_graph(core, source), "CPU", properties);
-      check_interface(runtime(), info, tensors_of(compiled_.inputs(), info.inputs),
-                      tensors_of(compiled_.outputs(), info.outputs));
-      active = compiled_.get_property(ov::hint::inference_precision);
-      streams = compiled_.get_property(ov::num_streams);
+      model_ = read_graph(core_, source);
+      single_ = single_shape(*model_);
+      const ov::CompiledModel& first = compiled(single_.has_value());
+      check_interface(runtime(), info, tensors_of(std::as_const(*model_).inputs(), info.inputs),
+                      tensors_of(std::as_const(*model_).outputs(), info.outputs));
+      active = first.get_property(ov::hint::inference_precision);
+      streams = first.get_property(ov::num_streams);
       requests_.emplace(static_cast<std::size_t>(std::max(streams, 1)));
-      cpu = core.get_property("CPU", ov::device::full_name);
+      cpu = core_.get_property("CPU", ov::device::full_name);
     } catch (const Error&) {
       throw;
     } catch (const std::exception& error) {
@@ -143,12 +160,15 @@ class OpenVINOEngine final : public Engine {
     check_inputs(runtime(), info_, inputs);
     for (const std::string& name : wanted) output_info(info_, name);
     try {
-      return requests_->use([&] { return compiled_.create_infer_request(); },
-                            [&](ov::InferRequest& request, bool) {
-                              infer(request, inputs);
+      const bool is_single = is_one_image(inputs);
+      return requests_->use([] { return Requests(); },
+                            [&](Requests& requests, bool) {
+                              std::optional<ov::InferRequest>& request = requests[is_single ? 1 : 0];
+                              if (!request) request = compiled(is_single).create_infer_request();
+                              infer(*request, inputs);
                               Tensors outputs;
                               for (const std::string& name : wanted) {
-                                outputs.emplace(name, copied(request.get_tensor(name), name));
+                                outputs.emplace(name, copied(request->get_tensor(name), name));
                               }
                               return outputs;
                             });
@@ -162,6 +182,31 @@ class OpenVINOEngine final : public Engine {
   }
 
  private:
+  // Of one call at a time: for all batches, and for a single image.
+  using Requests = std::array<std::optional<ov::InferRequest>, 2>;
+
+  bool is_one_image(const Tensors& inputs) const {
+    if (!single_ || inputs.size() != 1) return false;
+    const Shape& shape = inputs.begin()->second.shape;
+    return std::equal(shape.begin(), shape.end(), single_->begin(), single_->end(), [](std::int64_t given, std::size_t own) {
+      return given == static_cast<std::int64_t>(own);
+    });
+  }
+
+  ov::CompiledModel& compiled(bool is_single) {
+    const std::lock_guard<std::mutex> lock(compiling_);
+    std::optional<ov::CompiledModel>& found = compiled_[is_single ? 1 : 0];
+    if (!found) {
+      std::shared_ptr<ov::Model> model = model_;
+      if (is_single) {
+        model = model->clone();
+        model->reshape(ov::PartialShape(*single_));
+      }
+      found = core_.compile_model(model, "CPU", properties_);
+    }
+    return *found;
+  }
+
   static std::string runtime() { return "OpenVINO " + runtime_version(); }
 
   void infer(ov::InferRequest& request, const Tensors& inputs) const {
@@ -192,8 +237,13 @@ class OpenVINOEngine final : public Engine {
   // OpenVINO would map the file, which may change; it reads weights as long as it lives.
   std::shared_ptr<const Bytes> weights_;
   std::string description_;
-  ov::CompiledModel compiled_;
-  std::optional<Pool<ov::InferRequest>> requests_;
+  ov::AnyMap properties_;
+  ov::Core core_;
+  std::shared_ptr<ov::Model> model_;
+  std::optional<ov::Shape> single_;
+  std::mutex compiling_;
+  std::array<std::optional<ov::CompiledModel>, 2> compiled_;
+  std::optional<Pool<Requests>> requests_;
 };
 
 }  // namespace

@@ -5,7 +5,8 @@ from __future__ import annotations
 import queue
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from groupvit_runtime.errors import EngineError
 from groupvit_runtime.manifest import EngineInfo, TensorInfo
 from groupvit_runtime.without_telemetry.openvino import openvino as ov
 
+Shape = tuple[int, ...]
+
 # Of int8, what is not quantized in the file is float32.
 _PRECISION_HINTS = {"fp32": ov.Type.f32, "bf16": ov.Type.bf16, "int8": ov.Type.f32}
 
@@ -28,6 +31,11 @@ class OpenVINOEngine:
     """A compiled model with a pool of infer requests, as many as there are streams.
 
     More would only wait in OpenVINO, each with memory for its own activations.
+
+    An image engine has two, each compiled when it is first needed but the first: one of a static shape for a
+    single image, which OpenVINO plans once rather than at every call, and one for all other batches, which
+    gain nothing by that. Which of them computes depends on the shape alone, so that verification judges what
+    runs: in bf16 and int8 they round differently.
     """
 
     def __init__(self, info: EngineInfo, root: Path, options: EngineOptions) -> None:
@@ -56,28 +64,30 @@ class OpenVINOEngine:
         try:
             core = ov.Core()
             model = core.read_model(text, ov.Tensor(self._weights, shared_memory=True))
-            self._compiled = core.compile_model(model, "CPU", properties)
+            single = _single_shape(model)
+            self._plans = _Plans(core, model, properties, single)
+            compiled = self._plans.get(single).compiled
         except (RuntimeError, ValueError) as error:
             raise load_failed(
                 f"OpenVINO {_runtime_version()}", info, error, fix="export the bundle again on this machine"
             ) from error
-        active = self._compiled.get_property("INFERENCE_PRECISION_HINT")
-        if active != hint:
+        self._active = compiled.get_property("INFERENCE_PRECISION_HINT")
+        if self._active != hint:
             raise EngineError(
                 "OpenVINO runs in another precision than was asked for",
-                got=f"{active.get_type_name()} on {core.get_property('CPU', 'FULL_DEVICE_NAME')}",
+                got=f"{self._active.get_type_name()} on {core.get_property('CPU', 'FULL_DEVICE_NAME')}",
                 expected=hint.get_type_name(),
                 fix="run it on a CPU that has this precision, or export with --precision fp32",
             )
         check_interface(
             f"OpenVINO {_runtime_version()}",
             info,
-            _tensors(self._compiled.inputs, info.inputs),
-            _tensors(self._compiled.outputs, info.outputs),
+            _tensors(model.inputs, info.inputs),
+            _tensors(model.outputs, info.outputs),
         )
         self._outputs = [output.name for output in info.outputs]
-        self._turns = threading.BoundedSemaphore(max(self._compiled.get_property("NUM_STREAMS"), 1))
-        self._idle: queue.SimpleQueue[ov.InferRequest] = queue.SimpleQueue()
+        self._streams = max(compiled.get_property("NUM_STREAMS"), 1)
+        self._turns = threading.BoundedSemaphore(self._streams)
 
     @property
     def device(self) -> str:
@@ -85,11 +95,9 @@ class OpenVINOEngine:
 
     @property
     def description(self) -> str:
-        active = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         mixed = "int8 and " if self._info.precision == "int8" else ""
-        streams = self._compiled.get_property("NUM_STREAMS")
-        divided = f", {streams} streams" if streams > 1 else ""
-        return f"OpenVINO {_runtime_version()}, CPU, {mixed}{active}{divided}"
+        divided = f", {self._streams} streams" if self._streams > 1 else ""
+        return f"OpenVINO {_runtime_version()}, CPU, {mixed}{self._active.get_type_name()}{divided}"
 
     def run(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
         with self._turns:
@@ -97,17 +105,64 @@ class OpenVINOEngine:
 
     def _run(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
         try:
-            request = self._idle.get_nowait()
-        except queue.Empty:
-            request = self._compiled.create_infer_request()
-        try:
-            request.infer(dict(inputs), share_inputs=True)
-            # Copied: the tensors belong to the request, which the next call overwrites.
-            return {name: request.get_tensor(name).data.copy() for name in self._outputs}
+            plan = self._plans.get(*(array.shape for array in inputs.values()))
+            with plan.request() as request:
+                request.infer(dict(inputs), share_inputs=True)
+                # Copied: the tensors belong to the request, which the next call overwrites.
+                return {name: request.get_tensor(name).data.copy() for name in self._outputs}
         except (RuntimeError, ValueError, TypeError) as error:
             raise run_failed(f"OpenVINO {_runtime_version()}", self._info, inputs, error) from error
+
+
+class _Plan:
+    """A compiled model and its requests that are not in use."""
+
+    def __init__(self, compiled: Any) -> None:
+        self.compiled = compiled
+        self._idle: queue.SimpleQueue[ov.InferRequest] = queue.SimpleQueue()
+
+    @contextmanager
+    def request(self) -> Iterator[Any]:
+        try:
+            request = self._idle.get_nowait()
+        except queue.Empty:
+            request = self.compiled.create_infer_request()
+        try:
+            yield request
         finally:
             self._idle.put(request)
+
+
+class _Plans:
+    """The model compiled for one shape, where there is such, and for all others; each when it is needed."""
+
+    def __init__(self, core: Any, model: Any, properties: dict[str, Any], single: Shape | None) -> None:
+        self._core, self._model, self._properties, self._single = core, model, properties, single
+        self._compiling = threading.Lock()
+        self._plans: dict[bool, _Plan] = {}
+
+    def get(self, *shapes: Shape | None) -> _Plan:
+        """The plan for inputs of these shapes."""
+        is_single = self._single is not None and shapes == (self._single,)
+        with self._compiling:
+            if is_single not in self._plans:
+                self._plans[is_single] = _Plan(self._compiled(is_single))
+            return self._plans[is_single]
+
+    def _compiled(self, is_single: bool) -> Any:
+        model = self._model
+        if is_single:
+            model = model.clone()
+            model.reshape(list(self._single or ()))
+        return self._core.compile_model(model, "CPU", self._properties)
+
+
+def _single_shape(model: Any) -> Shape | None:
+    """Of a batch of one, where the batch is all that the model leaves open; None for other models."""
+    shapes = [_shape(port.get_partial_shape()) for port in model.inputs]
+    if len(shapes) == 1 and shapes[0][:1] == (-1,) and -1 not in shapes[0][1:]:
+        return (1, *shapes[0][1:])
+    return None
 
 
 def _tensors(ports: Sequence[Any], recorded: Sequence[TensorInfo]) -> list[TensorInfo]:
