@@ -211,7 +211,63 @@ def test_openvino_has_no_more_requests_than_streams(
 ) -> None:
     engine = image_engine(demo_bundles["openvino"], EngineOptions(streams=streams, threads=2))
     called_by_sixty_four(engine)
-    assert 1 <= engine._engine._idle.qsize() <= (streams or 1)
+    assert 1 <= engine._engine._plans.get((1, 3, 224, 224))._idle.qsize() <= (streams or 1)
+
+
+def test_openvino_compiles_for_one_image_and_for_all_batches_when_they_come(
+    demo_bundles: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import openvino as ov
+
+    shapes: list[str] = []
+
+    class Core(ov.Core):
+        def compile_model(self, model: Any, *arguments: Any) -> Any:
+            shapes.append(str(model.input(0).partial_shape))
+            return super().compile_model(model, *arguments)
+
+    monkeypatch.setattr(ov, "Core", Core)
+    engine = image_engine(demo_bundles["openvino"])
+    pixels = np.random.default_rng(0).standard_normal((5, 3, 224, 224), np.float32)
+    alone = [engine.run({"pixel_values": pixels[index : index + 1]}) for index in range(5)]
+    assert shapes == ["[1,3,224,224]"]
+    batches = [engine.run({"pixel_values": pixels[:count]}) for count in (5, 3)]
+    assert shapes == ["[1,3,224,224]", "[?,3,224,224]"]
+    for outputs in batches:
+        for name, values in outputs.items():
+            expected = np.concatenate([one[name] for one in alone])[: len(values)]
+            np.testing.assert_allclose(values, expected, atol=1e-5)
+
+
+def test_a_text_engine_of_openvino_is_compiled_once_for_all_lengths(demo_bundles: Mapping[str, Path]) -> None:
+    bundle = demo_bundles["openvino"]
+    engine: Any = load_engine(read_manifest(bundle).engine("text"), bundle, EngineOptions())
+    for length in (4, 6):
+        engine.run({"input_ids": np.ones((1, length), np.int64)})
+    assert list(engine._engine._plans._plans) == [False]
+
+
+@pytest.mark.parametrize("target", ["onnx", "openvino"])
+def test_throughput_computes_the_same_for_as_many_calls_as_there_are_processors(
+    demo_bundles: Mapping[str, Path], target: str
+) -> None:
+    engine = image_engine(demo_bundles[target], EngineOptions(performance="throughput"))
+    alone = image_engine(demo_bundles[target])
+    pixels = np.random.default_rng(0).standard_normal((4, 1, 3, 224, 224), np.float32)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda value: dict(engine.run({"pixel_values": value})), pixels))
+    for outputs, value in zip(found, pixels, strict=True):
+        for name, expected in alone.run({"pixel_values": value}).items():
+            np.testing.assert_allclose(outputs[name], expected, atol=1e-5)
+
+
+def test_throughput_is_refused_where_nothing_would_come_of_it(demo_bundles: Mapping[str, Path]) -> None:
+    with pytest.raises(UsageError, match="unknown performance"):
+        EngineOptions(performance="fast")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="streams and throughput"):
+        EngineOptions(performance="throughput", streams=2)
+    with pytest.raises(EngineError, match="throughput"):
+        Segmenter.load(demo_bundles["onnx"], performance="throughput", device="cuda")
 
 
 def test_onnx_runtime_computes_no_more_calls_than_there_are_processors(

@@ -13,6 +13,9 @@ from groupvit_runtime import Segmenter
 from groupvit_runtime.engines import EngineOptions, load_engine
 from groupvit_runtime.manifest import read_manifest
 
+FOR_THROUGHPUT = -1
+"""GROUPVIT_STREAMS_FOR_THROUGHPUT of groupvit.h."""
+
 Outputs = dict[str, NDArray[np.generic]]
 
 
@@ -34,10 +37,13 @@ def python_streams(
 
 
 def both_with_streams(
-    library: Path, bundle: Path, image: NDArray[np.uint8], labels: list[str]
+    library: Path, bundle: Path, image: NDArray[np.uint8], labels: list[str], streams: int | None
 ) -> tuple[tuple[str, NDArray[np.uint16]], tuple[str, NDArray[np.uint16]]]:
-    """Description and label map of the C++ runtime and of the Python one, two streams each."""
-    cpp = CppSegmenter(Library(library), bundle, streams=2, threads=2)
-    python = Segmenter.load(bundle, streams=2, threads=2)
+    """Description and label map of the C++ runtime and of the Python one; None for throughput."""
+    cpp = CppSegmenter(
+        Library(library), bundle, streams=FOR_THROUGHPUT if streams is None else streams, threads=2
+    )
+    performance = "throughput" if streams is None else None
+    python = Segmenter.load(bundle, streams=streams, threads=2, performance=performance)
     mine = cpp.segment(image, cpp.encode(labels)).labels
     return (cpp.engine, mine), (python.engine_description, python(image, labels).labels)

@@ -1,6 +1,7 @@
 // groupvit.h in terms of Session. Nothing that is thrown passes this file.
 #include "c_api.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <exception>
@@ -90,12 +91,13 @@ SessionOptions session_options(const groupvit_params* given) {
     throw Error(GROUPVIT_ERROR_USAGE, "a number of threads must be positive", std::to_string(params.threads),
                 "1 or more, or 0 for the engine's own choice");
   }
-  if (params.streams < 0) {
+  if (params.streams < 0 && params.streams != GROUPVIT_STREAMS_FOR_THROUGHPUT) {
     throw Error(GROUPVIT_ERROR_USAGE, "a number of streams must be positive", std::to_string(params.streams),
-                "1 or more, or 0 for one call after the other");
+                "1 or more, 0 for one call after the other, or GROUPVIT_STREAMS_FOR_THROUGHPUT");
   }
   options.engine.threads = params.threads;
-  options.engine.streams = params.streams;
+  options.engine.throughput = params.streams == GROUPVIT_STREAMS_FOR_THROUGHPUT;
+  options.engine.streams = std::max(params.streams, 0);
   options.decode = decode_name(params.decode);
   options.batch_size = params.batch_size;
   return options;

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from groupvit_runtime.choose_engine import choose_image_engine
 from groupvit_runtime.competition import Competition, check_threshold
 from groupvit_runtime.decode_checks import check_output, check_text
-from groupvit_runtime.engines import EngineOptions, load_engine
+from groupvit_runtime.engines import EngineOptions, Performance, load_engine
 from groupvit_runtime.errors import BundleError, UsageError
 from groupvit_runtime.image_engine import ImageEngine, Prepared
 from groupvit_runtime.image_outputs import ImageOutputs
@@ -97,6 +97,7 @@ class Segmenter:
         batch_size: int | None = None,
         cuda_graphs: bool = True,
         streams: int | None = None,
+        performance: Performance | None = None,
         observe: Observer | None = None,
         max_pixels: int | None = None,
         digest: str | None = None,
@@ -115,6 +116,9 @@ class Segmenter:
             cuda_graphs: whether a TensorRT engine replays shapes that come again as CUDA graphs.
             streams: how many calls an OpenVINO engine computes at once, its threads divided among them: for
                 programs whose threads all call it. None for one after the other.
+            performance: "throughput" for the most images a second where many threads call, or
+                `segment_stream` does (OpenVINO and ONNX Runtime on the CPU); None or "latency" for the
+                shortest time of one call.
             observe: gives the context that a stage of a call runs in, for measuring and tracing; it is asked
                 by the thread that calls, once for every batch.
             max_pixels: larger images are refused before they are decoded; None for the limit of
@@ -130,7 +134,7 @@ class Segmenter:
             UsageError: the engine normalizes images by itself, otherwise than this decode needs them; a limit
                 of pixels below 1; the bundle has no engine of this precision.
         """
-        options = EngineOptions(device=device, threads=threads, cuda_graphs=cuda_graphs, streams=streams)
+        options = EngineOptions(device, threads, cuda_graphs, streams, performance)
         loaded = load_from_bundle(
             Path(bundle),
             digest,
@@ -149,6 +153,7 @@ class Segmenter:
             "batch_size": self._batch_size,
             "cuda_graphs": options.cuda_graphs,
             "streams": options.streams,
+            "performance": options.performance,
             "observe": None if self._observe is _unobserved else self._observe,
             "max_pixels": self._max_pixels,
             "precision": self._precision,

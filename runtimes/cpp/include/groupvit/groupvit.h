@@ -48,6 +48,11 @@ extern "C" {
 /* Raised by every change that breaks callers that were compiled earlier. */
 #define GROUPVIT_ABI_VERSION 1
 
+/* As `streams` of groupvit_params: as many as give the most images a second where many threads call, though each call
+ * takes longer. OpenVINO chooses how many; ONNX Runtime computes every call on the thread that it came on. On the CPU
+ * only. */
+#define GROUPVIT_STREAMS_FOR_THROUGHPUT (-1)
+
 typedef struct groupvit_segmenter groupvit_segmenter;
 typedef struct groupvit_vocabulary groupvit_vocabulary;
 typedef struct groupvit_result groupvit_result;
@@ -94,7 +99,9 @@ typedef struct groupvit_params {
   const char* device; /* "cpu" or "cuda"; NULL for the usual one of the target; never a fallback */
   int32_t threads;    /* of the engine; 0 for its own choice */
   int32_t decode;     /* a groupvit_decode, of calls that do not say; DEFAULT: the bundle's own */
-  int32_t streams;    /* calls that OpenVINO computes at once, its threads divided among them; 0 for one */
+  /* Calls that OpenVINO computes at once, its threads divided among them; 0 for one; or
+   * GROUPVIT_STREAMS_FOR_THROUGHPUT. */
+  int32_t streams;
   int32_t batch_size; /* most windows that run at once; 0 for 8, or fewer if the engine takes fewer */
 } groupvit_params;
 

@@ -16,6 +16,7 @@ struct EngineOptions {
   std::string device;        // "cpu", "cuda", or empty for the target's usual one
   std::int64_t threads = 0;  // 0: the engine's own choice
   std::int64_t streams = 0;  // calls that OpenVINO computes at once, its threads divided among them; 0: one
+  bool throughput = false;   // the most images a second where many threads call, rather than the shortest call
 };
 
 // A loaded engine. `run` may be called from several threads at once.

@@ -78,7 +78,9 @@ OrtOptions make_options(const EngineInfo& info, const EngineOptions& wanted) {
   runtime.check(runtime.api->CreateSessionOptions(&made));
   OrtOptions options(made);
   runtime.check(runtime.api->SetSessionLogSeverityLevel(made, ORT_LOGGING_LEVEL_ERROR));
-  if (wanted.threads > 0) runtime.check(runtime.api->SetIntraOpNumThreads(made, static_cast<int>(wanted.threads)));
+  // For throughput every call is computed on the thread that it came on, which waits for no other.
+  const std::int64_t threads = wanted.throughput ? 1 : wanted.threads;
+  if (threads > 0) runtime.check(runtime.api->SetIntraOpNumThreads(made, static_cast<int>(threads)));
   // Without VNNI its products of unsigned and signed bytes saturate in 16 bits. Takes weights as unsigned,
   // whose products do not; with VNNI it costs nothing, and gives the same bits.
   if (info.precision == "int8")
@@ -158,7 +160,9 @@ class OnnxRuntimeEngine final : public Engine {
   OnnxRuntimeEngine(const EngineInfo& info, const Bytes& graph, const EngineOptions& options)
       : info_(info),
         precision_(precision_on(options.device, info.precision)),
-        provider_(provider_of(options.device)) {
+        provider_(provider_of(options.device)),
+        turns_(options.throughput && options.threads > 0 ? static_cast<std::size_t>(options.threads)
+                                                         : calls_at_once()) {
     try {
       environment_ = make_environment();
       check_provider(provider_);
@@ -259,7 +263,7 @@ class OnnxRuntimeEngine final : public Engine {
   std::string provider_;
   OrtEnvironment environment_;
   OrtLoaded session_;
-  Pool<Turn> turns_{calls_at_once()};
+  Pool<Turn> turns_;
 };
 
 }  // namespace

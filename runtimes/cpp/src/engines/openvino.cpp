@@ -123,7 +123,8 @@ class OpenVINOEngine final : public Engine {
     properties_ = {
         // Left alone, OpenVINO computes in bf16 where the CPU has it, and hundreds of tokens change group.
         ov::hint::inference_precision(hint),
-        ov::hint::performance_mode(ov::hint::PerformanceMode::LATENCY),
+        ov::hint::performance_mode(options.throughput ? ov::hint::PerformanceMode::THROUGHPUT
+                                                      : ov::hint::PerformanceMode::LATENCY),
     };
     if (options.streams > 0) properties_.insert(ov::num_streams(static_cast<int>(options.streams)));
     if (options.threads > 0) properties_.insert(ov::inference_num_threads(static_cast<int>(options.threads)));

@@ -87,6 +87,12 @@ std::unique_ptr<Engine> load_engine(const EngineInfo& info, const std::filesyste
                 std::to_string(options.streams), "this with a target that has them: openvino",
                 "leave the streams away; several threads may call one engine all the same");
   }
+  if (options.throughput && ((info.target != "openvino" && info.target != "onnx") || chosen.device != "cpu")) {
+    throw Error(GROUPVIT_ERROR_ENGINE,
+                "the " + info.target + " engine has no setting for throughput on this device",
+                chosen.device.empty() ? "the device that it was compiled for" : chosen.device,
+                "this on the CPU with openvino or onnx", "leave streams at 0");
+  }
   if (kind.open == nullptr) {
     throw Error(GROUPVIT_ERROR_UNSUPPORTED, "this library was built without the " + info.target + " engine",
                 "engines: " + (built_engines().empty() ? "none" : joined(built_engines(), ", ")), info.target,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from groupvit_runtime.manifest import EngineInfo
 from groupvit_runtime.process import OwningProcess, keep_in_children
 
 Tensors = Mapping[str, NDArray[np.generic]]
+Performance = Literal["latency", "throughput"]
 
 
 class Engine(Protocol):
@@ -59,12 +60,15 @@ class EngineOptions:
         streams: how many calls the target `openvino` computes at once, its threads divided among them; None
             for one after the other, each with all threads.
         cuda_graphs: whether the target `trt` replays shapes that come again as CUDA graphs.
+        performance: "latency", each call with all threads; "throughput" for the most images a second of a
+            program whose threads all call, which takes longer for each of them; None for latency.
     """
 
     device: str | None = None
     threads: int | None = None
     cuda_graphs: bool = True
     streams: int | None = None
+    performance: Performance | None = None
 
     def __post_init__(self) -> None:
         if self.device not in (None, "cpu", "cuda"):
@@ -73,6 +77,16 @@ class EngineOptions:
             raise UsageError("a number of threads must be positive", got=self.threads, expected="1 or more")
         if self.streams is not None and self.streams < 1:
             raise UsageError("a number of streams must be positive", got=self.streams, expected="1 or more")
+        if self.performance not in (None, *get_args(Performance)):
+            raise UsageError(
+                "unknown performance", got=self.performance, expected=" or ".join(get_args(Performance))
+            )
+        if self.streams is not None and self.performance == "throughput":
+            raise UsageError(
+                "streams and throughput are two answers to one question",
+                got=f"streams={self.streams}, performance='throughput'",
+                expected="one of the two; with throughput the engine chooses its streams",
+            )
 
 
 @dataclass(frozen=True)
@@ -88,6 +102,7 @@ class EngineKind:
         devices: the usual one first.
         compiled_for_one: whether a file is for one of the devices, and knows which.
         streams: whether it can divide its threads among calls.
+        throughput: whether it computes more images a second on a CPU when it is told that many threads call.
         forks: whether its package still works in a child forked after it has loaded an engine.
         own_copies: on CUDA, why copies between host and device are part of the engine's time; None where the
             runtime makes them itself.
@@ -102,6 +117,7 @@ class EngineKind:
     devices: tuple[str, ...]
     compiled_for_one: bool = False
     streams: bool = False
+    throughput: bool = False
     forks: bool = True
     own_copies: str | None = None
 
@@ -116,6 +132,7 @@ ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
             packages=("onnxruntime", "onnxruntime-gpu"),
             extra="onnxruntime",
             devices=("cpu", "cuda"),
+            throughput=True,
             own_copies="ONNX Runtime copies through memory of its own",
         ),
         "openvino": EngineKind(
@@ -127,6 +144,7 @@ ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
             extra="openvino",
             devices=("cpu",),
             streams=True,
+            throughput=True,
         ),
         "trt": EngineKind(
             module="groupvit_runtime.engines.tensorrt",
@@ -192,6 +210,14 @@ def load_engine(info: EngineInfo, root: Path, options: EngineOptions) -> Engine:
             got=options.streams,
             expected=f"this with a target that has them: {', '.join(having)}",
             fix="leave the streams away; several threads may call one engine all the same",
+        )
+    if options.performance == "throughput" and not (kind.throughput and device == "cpu"):
+        raise EngineError(
+            f"the {info.target} engine has no setting for throughput on this device",
+            got=device or "the device that it was compiled for",
+            expected="this on the CPU with "
+            + " or ".join(n for n, other in ENGINES.items() if other.throughput),
+            fix="leave performance away; larger batches compute more images a second: batch_size",
         )
     if not kind.forks and info.target in _FIRST_USE:
         _FIRST_USE[info.target].check(

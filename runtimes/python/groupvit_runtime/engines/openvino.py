@@ -35,7 +35,7 @@ class OpenVINOEngine:
     An image engine has two, each compiled when it is first needed but the first: one of a static shape for a
     single image, which OpenVINO plans once rather than at every call, and one for all other batches, which
     gain nothing by that. Which of them computes depends on the shape alone, so that verification judges what
-    runs: in bf16 and int8 they round differently.
+    runs: they may round differently.
     """
 
     def __init__(self, info: EngineInfo, root: Path, options: EngineOptions) -> None:
@@ -51,7 +51,7 @@ class OpenVINOEngine:
         properties = {
             # Left alone, OpenVINO computes in bf16 where the CPU has it, and hundreds of tokens change group.
             "INFERENCE_PRECISION_HINT": hint,
-            "PERFORMANCE_HINT": "LATENCY",
+            "PERFORMANCE_HINT": (options.performance or "latency").upper(),
         }
         if options.streams is not None:
             properties["NUM_STREAMS"] = options.streams
