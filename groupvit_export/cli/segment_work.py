@@ -38,8 +38,8 @@ class Segmented:
 class SegmentWork:
     """Reads, segments and draws; may be called from several threads.
 
-    One image is read at a time, and while a large one is worked on no other is read: so a folder of large ones
-    takes no more memory than one of them.
+    One image is read at a time, and none while a large one is worked on: so a folder of large ones takes no
+    more memory than one of them.
 
     Args:
         segment: gives the result for pixels.
