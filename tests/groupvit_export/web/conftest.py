@@ -58,8 +58,8 @@ def open_page(browser: Any) -> OpenPage:
             page.on("pageerror", lambda error: faults.append(str(error)))
             page.on(
                 "request",
-                lambda request: (
-                    request.url.startswith((address, "blob:", "data:")) or faults.append(request.url)
+                lambda request: faults.extend(
+                    [] if request.url.startswith((address, "blob:", "data:")) else [request.url]
                 ),
             )
             page.goto(address)
