@@ -54,7 +54,7 @@ def _entry(name: str, found: object) -> Iterator[str]:
         return
     yield from _signature(name, found)
     yield from _document(found)
-    for member, value in vars(found).items() if inspect.isclass(found) else ():
+    for member, value in _members(found).items() if inspect.isclass(found) else ():
         if member.startswith("_") and member != "__call__":
             continue
         plain = value.__func__ if isinstance(value, (classmethod, staticmethod)) else value
@@ -65,6 +65,12 @@ def _entry(name: str, found: object) -> Iterator[str]:
             yield f"#### {name}.{member}"
             yield from _signature(name if member == "__call__" else f"{name}.{member}", plain)
             yield from _document(plain)
+
+
+def _members(found: type) -> dict[str, object]:
+    """A class's own, and before them those of the package's classes that it is made of."""
+    own = [base for base in reversed(found.__mro__) if base.__module__.startswith("groupvit_")]
+    return {member: value for base in own for member, value in vars(base).items()}
 
 
 def _signature(name: str, found: object) -> Iterator[str]:

@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         scene = _draw(_SCENES_SEED, index)
         name = f"scene-{index:02}"
         Image.fromarray(scene.image).save(images / f"{name}.jpg", quality=_QUALITY)
-        label_png(class_of_value[scene.mask], masks / f"{name}.png", len(kinds.classes))
+        label_png(class_of_value[scene.mask], masks / f"{name}.png", kinds.classes)
     Image.fromarray(_draw(_SAMPLE_SEED, _SAMPLE).image).save(arguments.sample, optimize=True)
     return 0
 

@@ -21,9 +21,9 @@ from groupvit_export.evaluate.output import write_output
 from groupvit_export.evaluate.setting import SegmentImage
 from groupvit_export.evaluate.tally import Ranked
 from groupvit_export.metrics.confusion import ConfusionMatrix
+from groupvit_runtime.colors import colors_of
 from groupvit_runtime.competition import BACKGROUND
 from groupvit_runtime.legend import LegendEntry, draw_legend
-from groupvit_runtime.render import palette
 
 FOLDER_NAME: Final = "worst"
 
@@ -115,7 +115,7 @@ def draw(sample: Sample, dataset: Dataset, segment: SegmentImage) -> Image.Image
     rgb, truth = pair.rgb, pair.truth
     predicted = segment(rgb).labels
     background = dataset.classes.index(BACKGROUND) if BACKGROUND in dataset.classes else None
-    colors = palette(len(dataset.classes), background=background)
+    colors = colors_of(dataset.classes, background=background)
 
     height, width = _panel_size(rgb.shape[0], rgb.shape[1])
     at = np.ix_(_nearest(rgb.shape[0], height), _nearest(rgb.shape[1], width))

@@ -16,8 +16,8 @@ from groupvit_export.verification.checks.labels import LabeledImage
 from groupvit_export.verification.detail_words import computation_words, detail_words, divergence_words
 from groupvit_export.verification.report import Cell, Report, Row, number
 from groupvit_export.verification.words import finding_words, place_words, report_notes, row_about, row_title
+from groupvit_runtime.colors import colors_of
 from groupvit_runtime.manifest import Verdict
-from groupvit_runtime.render import palette
 
 _SIDE: Final = 256
 _SURE: Final = np.array((250, 250, 250), np.float64)
@@ -109,7 +109,7 @@ def _label_maps(column: str, images: Sequence[LabeledImage]) -> dict[str, Any]:
     return {
         "column": column,
         "classes": [
-            (f"rgb{tuple(map(int, rgb))}", name) for rgb, name in zip(palette(len(names)), names, strict=True)
+            (f"rgb{tuple(map(int, rgb))}", name) for rgb, name in zip(colors_of(names), names, strict=True)
         ],
         "images": [{"name": image.name, "figures": _four(image)} for image in images],
     }
@@ -118,8 +118,8 @@ def _label_maps(column: str, images: Sequence[LabeledImage]) -> dict[str, Any]:
 def _four(image: LabeledImage) -> list[Figure]:
     different = image.labels != image.reference
     return [
-        _figure("reference, left to itself", _overlay(image.rgb, image.reference, len(image.names))),
-        _figure("this backend", _overlay(image.rgb, image.labels, len(image.names))),
+        _figure("reference, left to itself", _overlay(image.rgb, image.reference, image.names)),
+        _figure("this backend", _overlay(image.rgb, image.labels, image.names)),
         _figure(f"different: {int(different.sum()):,} pixels", _difference(image.rgb, different)),
         _figure(
             f"margin: dark is close, red at risk ({int(image.at_risk.sum()):,} pixels)",
@@ -132,8 +132,8 @@ def _figure(caption: str, rgb: NDArray[np.uint8]) -> Figure:
     return photograph(Image.fromarray(rgb), caption, (_SIDE, _SIDE))
 
 
-def _overlay(rgb: NDArray[np.uint8], labels: NDArray[np.integer], classes: int) -> NDArray[np.uint8]:
-    colors = palette(classes)[labels]
+def _overlay(rgb: NDArray[np.uint8], labels: NDArray[np.integer], names: Sequence[str]) -> NDArray[np.uint8]:
+    colors = colors_of(names)[labels]
     mixed: NDArray[np.uint8] = (0.45 * rgb + 0.55 * colors).round().astype(np.uint8)
     return mixed
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from transformers import GroupViTModel as HFGroupViTModel
 
 from groupvit_export.data.bundled import DEMO_CHECKPOINT
 from groupvit_runtime import LabelError, Segmentation, Segmenter, UsageError
+from groupvit_runtime.colors import colors_of
 from groupvit_runtime.preprocess import prepare_whole
 from groupvit_runtime.read_image import read_image
 
@@ -194,3 +196,33 @@ def test_results_with_scores_come_back_from_other_processes(
     np.testing.assert_array_equal(again.groups(1), result.groups(1))
     assert again.group_words() == result.group_words()
     assert segmenter(image, WORDS, threshold=0.4, **decode) != result
+
+
+def test_pictures(segmenter: Segmenter, image: np.ndarray, decode: dict[str, Any]) -> None:
+    result = segmenter(image, WORDS, threshold=0.5, negatives=NEGATIVES, **decode)
+    plain = np.asarray(result.overlay(legend=False))
+    assert plain.shape == image.shape
+    np.testing.assert_array_equal(result.overlay(legend=False, bgr=True), plain[:, :, ::-1])
+    unlabeled = result.labels == result.unlabeled
+    assert unlabeled.any()
+    np.testing.assert_array_equal(plain[unlabeled], image[unlabeled])
+    for shown in (
+        result.heatmap_overlay("sky"),
+        result.confidence_overlay(),
+        result.groups_overlay(),
+        result.groups_overlay(1),
+    ):
+        assert shown.width >= 480 and shown.height > 480
+    for shown in (
+        result.heatmap_overlay("tree", legend=False),
+        result.confidence_overlay(legend=False),
+        result.groups_overlay(1, legend=False),
+    ):
+        assert shown.size == image.shape[1::-1]
+    file = BytesIO()
+    result.save_labels(file)
+    with Image.open(file) as written:
+        colors = np.asarray(written.getpalette(), np.uint8).reshape(-1, 3)
+    assert colors[result.unlabeled].tolist() == [128, 128, 128]
+    first = 0 if decode["background_threshold"] is None else 1
+    np.testing.assert_array_equal(colors[first : first + 3], colors_of(WORDS))

@@ -17,7 +17,8 @@ from PIL import Image
 
 from groupvit_export.data.bundled import DEMO_SAMPLE
 from groupvit_runtime import Segmenter
-from groupvit_runtime.render import overlay, palette
+from groupvit_runtime.colors import colors_of
+from groupvit_runtime.render import overlay
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EXAMPLES = REPOSITORY / "runtimes" / "cpp" / "examples"
@@ -123,7 +124,7 @@ def test_the_examples_label_map_is_pythons_in_size_and_colors(
         colors = np.asarray(written.getpalette(), np.uint8).reshape(-1, 3)
         encoded = Image.fromarray(result.labels.astype(np.uint8))
         encoded.putpalette(colors.tobytes())
-    np.testing.assert_array_equal(colors[:count], palette(count))
+    np.testing.assert_array_equal(colors[:count], colors_of(names))
     encoded.save(tmp_path / "python.png", format="PNG", bits=8)
     sizes = [(tmp_path / name).stat().st_size for name in ("labels.png", "python.png")]
     # Pillow writes no sRGB chunk, and as many colors as there are; the rest is one library's deflate.
@@ -145,7 +146,7 @@ def test_the_examples_overlay_is_pythons_above_the_legend(
         np.testing.assert_array_equal(np.asarray(written)[:648], np.asarray(expected)[:648])
         legend = np.asarray(written)[648:]
     shown = {tuple(color) for color in legend.reshape(-1, 3).tolist()}
-    colors = palette(len(demo_labels))
+    colors = colors_of(demo_labels)
     occur = {tuple(colors[label].tolist()) for label in np.unique(result.labels)}
     assert len(occur) > 2 and shown == occur | {(255, 255, 255), (24, 24, 24)}
 

@@ -1,10 +1,11 @@
-// The colors of classes, those of the Python runtime (groupvit_runtime.render.palette).
+// The colors of classes, those of the Python runtime (groupvit_runtime/colors.py): they belong to the names.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 using Color = std::array<std::uint8_t, 3>;
@@ -39,10 +40,32 @@ inline bool stands_out(const Color& color) {
   });
 }
 
-inline std::vector<Color> class_colors(std::size_t count) {
+inline std::vector<Color> palette(std::size_t count) {
   std::vector<Color> colors(kFirstColors.begin(), kFirstColors.begin() + std::min(count, kFirstColors.size()));
   for (unsigned number = 1; colors.size() < count; ++number) {
     if (stands_out(voc_color(number))) colors.push_back(voc_color(number));
+  }
+  return colors;
+}
+
+// FNV-1a of the bytes of UTF-8.
+inline std::uint32_t hash_of(const std::string& name) {
+  std::uint32_t value = 0x811c9dc5u;
+  for (const char byte : name) value = (value ^ static_cast<std::uint8_t>(byte)) * 0x01000193u;
+  return value;
+}
+
+// A name's color is that of its hash in a table of 64, or the next that no earlier name has.
+inline std::vector<Color> class_colors(const std::vector<std::string>& names) {
+  constexpr std::size_t kTable = 64;
+  const std::vector<Color> table = palette(std::max(names.size(), kTable));
+  std::vector<bool> taken(table.size());
+  std::vector<Color> colors;
+  for (std::size_t number = 0; number < names.size(); ++number) {
+    std::size_t place = number >= kTable ? number : hash_of(names[number]) % kTable;
+    while (taken[place]) place = (place + 1) % kTable;
+    taken[place] = true;
+    colors.push_back(table[place]);
   }
   return colors;
 }

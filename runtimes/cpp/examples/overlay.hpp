@@ -112,7 +112,7 @@ inline Rgb overlay(const std::uint8_t* pixels, const std::uint16_t* labels, int 
   shown.erase(std::remove_if(shown.begin(), shown.end(), [&](std::size_t i) { return counts[i] == 0; }), shown.end());
   std::stable_sort(shown.begin(), shown.end(), [&](std::size_t a, std::size_t b) { return counts[a] > counts[b]; });
   shown.resize(std::min(shown.size(), kMost));
-  const std::vector<Color> colors = class_colors(names.size());
+  const std::vector<Color> colors = class_colors(names);
   const int wide = std::max(width, kShort), scale = std::max(wide / 320, 1), row = 14 * scale;
   Rgb canvas(wide, height + row * static_cast<int>(shown.size()) + row / 2);
   blend(canvas, large_pixels.data(), large_labels.data(), width, height, colors);

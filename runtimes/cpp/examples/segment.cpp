@@ -25,7 +25,7 @@ int main(int argc, char** argv) {
     const std::size_t count = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
     std::vector<std::size_t> found(names.size());
     for (std::size_t i = 0; i < count; ++i) ++found[result.labels()[i]];
-    write_label_png("labels.png", width, height, result.labels(), names.size());
+    write_label_png("labels.png", width, height, result.labels(), names);
     const Rgb shown = overlay(image.rgb.data(), result.labels(), width, height, names, found);
     write_png("overlay.png", shown.width, shown.height, PNG_FORMAT_RGB, shown.values.data());
 

@@ -88,6 +88,9 @@ class GroupMaps(Protocol):
     def at(self, stage: int | None) -> LabelMap:
         """uint16 [H, W]."""
 
+    def is_last(self, stage: int | None) -> bool:
+        """Whether `stage` is the last, whose groups have words."""
+
 
 @dataclass(frozen=True, eq=False)
 class WholeGroups:
@@ -100,6 +103,9 @@ class WholeGroups:
     def at(self, stage: int | None) -> LabelMap:
         return hf_groups(self.maps.of(stage)[0], self.through, self.size)
 
+    def is_last(self, stage: int | None) -> bool:
+        return stage in (None, self.maps.stages)
+
 
 @dataclass(frozen=True, eq=False)
 class WindowedGroups:
@@ -111,6 +117,9 @@ class WindowedGroups:
 
     def at(self, stage: int | None) -> LabelMap:
         return window_groups(self.plan, self.maps.of(stage), self.size)
+
+    def is_last(self, stage: int | None) -> bool:
+        return stage in (None, self.maps.stages)
 
 
 def words_of_groups(

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from groupvit_runtime.render import palette
+from groupvit_runtime.colors import colors_of
 
 if TYPE_CHECKING:
     from groupvit_runtime.result import Segmentation
@@ -47,7 +47,7 @@ def label_record(
     """
     height, width = result.labels.shape
     shares = result.shares()
-    colors = palette(len(result.names), background=result.background).tolist()
+    colors = colors_of(result.names, background=result.background, unlabeled=result.unlabeled).tolist()
     return {
         "kind": "groupvit label map",
         "version": RECORD_VERSION,

@@ -1,4 +1,4 @@
-"""The legend below an overlay: swatch, name and share of every class that occurs."""
+"""What stands below an overlay: swatch, name and share of every class that occurs, or a colorbar."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 _PAPER = (255, 255, 255)
@@ -102,6 +104,58 @@ def legend_below(
         more = f"and {len(rest)} more, {_percent(sum(entry.share for entry in rest))} together"
         middle = size[1] + gap + rows * row + row // 2
         draw.text((gap, middle), _fitted(more, typeface, width - 2 * gap), _FAINT, typeface, anchor="lm")
+    return canvas
+
+
+def colorbar_below(
+    strips: Iterable[Image.Image],
+    size: tuple[int, int],
+    title: str,
+    limits: tuple[float, float],
+    colors: NDArray[np.uint8],
+    font: str | os.PathLike[str] | None = None,
+) -> Image.Image:
+    """Put a title and a bar of all colors below the strips of an image, with numbers at ends and middle.
+
+    Args:
+        strips: RGB images of the image's width, from above to below.
+        size: (width, height) of the image, in pixels.
+        title: one line; what is too long is cut with an ellipsis.
+        limits: what the first and the last color stand for.
+        colors: uint8 [n, 3].
+        font: a TrueType file, or ``None`` for Pillow's own.
+
+    Returns:
+        An RGB image at least as wide as the image and 480 pixels.
+
+    Raises:
+        OSError: the font cannot be read.
+    """
+    width = max(size[0], _MIN_WIDTH)
+    letter = max(width // 42, 14)
+    typeface = _font(font, letter)
+    gap, row = letter * 2 // 3, letter * 8 // 5
+    canvas = Image.new("RGB", (width, size[1] + 2 * gap + 3 * row), _PAPER)
+    top = 0
+    for strip in strips:
+        canvas.paste(strip, ((width - size[0]) // 2, top))
+        top += strip.height
+    draw = ImageDraw.Draw(canvas)
+    written = _title(LegendEntry(0, title, 0, None), typeface, _pixels(typeface, "\uffff"))
+    first = size[1] + gap
+    draw.text(
+        (gap, first + row // 2), _fitted(written, typeface, width - 2 * gap), _INK, typeface, anchor="lm"
+    )
+    long = width - 2 * gap
+    bar = colors[np.arange(long) * len(colors) // long]
+    canvas.paste(Image.fromarray(np.broadcast_to(bar, (letter, long, 3)).copy()), (gap, first + row))
+    middle = first + 2 * row + row // 2
+    for place, value, anchor in (
+        (gap, limits[0], "lm"),
+        (width // 2, (limits[0] + limits[1]) / 2, "mm"),
+        (width - gap, limits[1], "rm"),
+    ):
+        draw.text((place, middle), f"{value:.3g}", _FAINT, typeface, anchor=anchor)
     return canvas
 
 

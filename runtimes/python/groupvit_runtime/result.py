@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from groupvit_runtime.errors import UsageError
+from groupvit_runtime.colors import Color, Colors
 from groupvit_runtime.objects import SegmentedObject, find_objects
 from groupvit_runtime.render import count_labels, label_png, overlay
-from groupvit_runtime.score_planes import ScorePlanes, rows_at_once, strips_of
+from groupvit_runtime.soft_result import SoftResult, check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from PIL import Image
 
     from groupvit_runtime.group_maps import GroupMaps
+    from groupvit_runtime.score_planes import ScorePlanes
+
+    Palette = Mapping[str, Color] | Sequence[Color] | Colors | None
 
 
 @dataclass(frozen=True, eq=False)
-class Segmentation:
+class Segmentation(SoftResult):
     """The label map of one image, at the image's own size; equal where labels, names, image and scores are.
 
     All else is computed of the engine's small outputs when it is asked for.
@@ -67,115 +69,6 @@ class Segmentation:
     # Its arrays can be written, so it has no lasting hash.
     __hash__ = None  # type: ignore[assignment]
 
-    def score_map(self) -> NDArray[np.float32]:
-        """float32 [H, W, S]: the score of every one of `score_names` at every pixel, in 0..1.
-
-        By the `hf` decode probabilities, which sum to 1 at each pixel up to rounding
-        (:mod:`groupvit_runtime.hf_planes`); by the `paper` decode the scores of which the largest
-        wins, which do not (:mod:`groupvit_runtime.paper_planes`). It takes 4 H W S
-        bytes; `score_strips` does not.
-
-        Returns:
-            A view of an array that lies plane by plane: ``score_map()[:, :, k]`` is contiguous.
-        """
-        return next(self.score_strips(rows=len(self.labels)))[1]
-
-    def score_strips(self, rows: int | None = None) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """`score_map` from above to below, a few rows at a time.
-
-        Args:
-            rows: of a strip; None for as many as take 16 MiB.
-
-        Returns:
-            (first row, float32 [rows, W, S]) of each strip, the last of which may have fewer rows.
-
-        Raises:
-            UsageError: ``rows`` below 1.
-        """
-        if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int) or rows < 1):
-            raise UsageError("a strip has at least one row", got=repr(rows), expected="1 or more, or None")
-        return self._strips(rows or rows_at_once(len(self.score_names), self.labels.shape[1]))
-
-    def _strips(self, rows: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        height, width = self.labels.shape
-        for strip in strips_of(height, rows):
-            planes = np.empty((len(self.score_names), strip.stop - strip.start, width), np.float32)
-            self._planes.fill(strip.start, planes)
-            yield strip.start, planes.transpose(1, 2, 0)
-
-    def coarse_scores(self) -> NDArray[np.float32]:
-        """float32 [h, w, S]: scores where the decode computes them, before they are resized to the image.
-
-        By the `hf` decode on the grid of patches; by the `paper` decode on the resized image.
-        """
-        return self._planes.coarse().transpose(1, 2, 0)
-
-    def heatmap(self, name: str) -> NDArray[np.float32]:
-        """float32 [H, W]: the score of one of `score_names` at every pixel, in 0..1.
-
-        Raises:
-            KeyError: there is no such name.
-        """
-        _check_name(name, self.score_names)
-        plane = np.empty(self.labels.shape, np.float32)
-        self._planes.fill_plane(self.score_names.index(name), 0, plane)
-        return plane
-
-    @cached_property
-    def confidence(self) -> NDArray[np.float32]:
-        """float32 [H, W], in 0..1: the largest score at every pixel, that of the class that won it."""
-        best = np.empty(self.labels.shape, np.float32)
-        self._planes.fill_best(0, best)
-        return best
-
-    def segmentation_logits(self) -> NDArray[np.float32]:
-        """float32 [S, H', W']: transformers' ``segmentation_logits``, at the size of the engine's input.
-
-        Raises:
-            UsageError: it was segmented by the `paper` decode, which has none.
-        """
-        if self._logits is None:
-            raise UsageError(
-                "the paper decode has no segmentation logits",
-                got="decode='paper'",
-                expected="decode='hf', whose logits they are",
-                fix="score_map() and coarse_scores() are for both decodes",
-            )
-        return self._logits()
-
-    @cached_property
-    def _planes(self) -> ScorePlanes:
-        return self._make_planes()
-
-    def groups(self, stage: int | None = None) -> NDArray[np.uint16]:
-        """uint16 [H, W]: the group of a stage that every pixel belongs to.
-
-        By the `paper` decode every window has groups of its own; they are numbered through, and where
-        windows overlap the first one counts.
-
-        Args:
-            stage: the number of the grouping block, from 1; None for the last.
-
-        Raises:
-            UsageError: the model has no such stage, or its engine does not give it.
-        """
-        return self._groups.at(stage)
-
-    def group_words(self, top: int = 5) -> tuple[tuple[tuple[str, float], ...], ...]:
-        """The labels and negatives that fit each group of the last stage best.
-
-        Args:
-            top: how many a group at most.
-
-        Returns:
-            For each group, by its number in `groups`, pairs of name and probability, the best first: softmax
-            over labels and negatives of the scaled similarity of group and text.
-
-        Raises:
-            UsageError: ``top`` below 1.
-        """
-        return self._words(top)
-
     def shares(self) -> dict[str, float]:
         """Share of the image's pixels by name, largest first, names that do not occur left out."""
         counts = count_labels(self.labels, len(self.names))
@@ -188,7 +81,7 @@ class Segmentation:
         Raises:
             KeyError: there is no such class.
         """
-        _check_name(name, self.names)
+        check_name(name, self.names)
         mask: NDArray[np.bool_] = self.labels == self.names.index(name)
         return mask
 
@@ -305,9 +198,52 @@ class Segmentation:
 
         save(self, path, format, objects, image)
 
-    def overlay(self, *, opacity: float = 0.5) -> Image.Image:
-        """The image with its classes in color and a legend."""
-        return overlay(self.image, self.labels, self.names, opacity=opacity, background=self.background)
+    @overload
+    def overlay(
+        self,
+        *,
+        opacity: float = 0.5,
+        legend: bool = True,
+        palette: Palette = None,
+        bgr: Literal[False] = False,
+    ) -> Image.Image: ...
+
+    @overload
+    def overlay(
+        self, *, opacity: float = 0.5, legend: bool = True, palette: Palette = None, bgr: Literal[True]
+    ) -> NDArray[np.uint8]: ...
+
+    def overlay(
+        self, *, opacity: float = 0.5, legend: bool = True, palette: Palette = None, bgr: bool = False
+    ) -> Image.Image | NDArray[np.uint8]:
+        """The image with its classes in color, outlined, and a legend; not background and unlabeled.
+
+        A color belongs to its name: a word has the same in every image, unless another word of the same
+        label map has it already (:mod:`groupvit_runtime.colors`).
+
+        Args:
+            opacity: of the colors, 0 (outlines only) to 1.
+            legend: False for the image alone, at its own size; with a legend, small images are enlarged.
+            palette: colors (red, green, blue) of some names, or of all in their order, instead.
+            bgr: an array as OpenCV writes it, instead of an image.
+
+        Returns:
+            An RGB image, or uint8 [h, w, 3] in the order blue, green, red.
+
+        Raises:
+            UsageError: an opacity outside 0 to 1, or a palette that is none.
+        """
+        image = overlay(
+            self.image,
+            self.labels,
+            self.names,
+            opacity=opacity,
+            background=self.background,
+            unlabeled=self.unlabeled,
+            legend=legend,
+            palette=palette,
+        )
+        return np.ascontiguousarray(np.asarray(image)[:, :, ::-1]) if bgr else image
 
     def save_labels(self, path: str | Path | IO[bytes], *, gray: bool = False) -> None:
         """Write the label map as a PNG of 8 bits with a palette (16 bits and none beyond 256 classes).
@@ -316,9 +252,11 @@ class Segmentation:
             path: a path or a binary file.
             gray: leave the palette out: OpenCV and scikit-image then read the labels, and not colors.
         """
-        label_png(self.labels, path, len(self.names), background=self.background, gray=gray)
-
-
-def _check_name(name: str, names: tuple[str, ...]) -> None:
-    if name not in names:
-        raise KeyError(f"{name!r} is not one of {', '.join(map(repr, names))}")
+        label_png(
+            self.labels,
+            path,
+            self.names,
+            background=self.background,
+            unlabeled=self.unlabeled,
+            gray=gray,
+        )

@@ -13,7 +13,7 @@ from PIL import Image
 from groupvit_export.data.dataset import Dataset, Sample
 from groupvit_export.evaluate.tally import Ranked
 from groupvit_export.evaluate.worst import clear_worst, draw, draw_worst
-from groupvit_runtime.render import palette
+from groupvit_runtime.colors import colors_of
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_truth_and_prediction_have_the_same_colors(tmp_path: Path) -> None:
     Image.fromarray(mask).save(sample.mask)
 
     image = np.asarray(draw(sample, dataset_of([sample], tmp_path), FakeSegmenter())).astype(int)
-    colors = palette(len(CLASSES), background=0)
+    colors = colors_of(CLASSES, background=0)
     # The image is almost black, and no text begins at the very border.
     top = int(np.flatnonzero((image[:, 1] < 50).all(axis=1))[0])
     panels = [image[top : top + size, start : start + size] for start in (0, size + 8, 2 * size + 16)]

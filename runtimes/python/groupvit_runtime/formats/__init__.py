@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from groupvit_runtime.colors import colors_of
 from groupvit_runtime.errors import UsageError
 from groupvit_runtime.files import write_atomically
 from groupvit_runtime.formats.coco import coco_document
@@ -22,7 +23,6 @@ from groupvit_runtime.formats.geojson import geojson_document
 from groupvit_runtime.formats.labelme import labelme_document
 from groupvit_runtime.formats.yolo import yolo_lines
 from groupvit_runtime.objects import SegmentedObject
-from groupvit_runtime.render import palette
 
 if TYPE_CHECKING:
     from groupvit_runtime.result import Segmentation
@@ -53,7 +53,8 @@ class Material:
     @cached_property
     def colors(self) -> Mapping[str, Sequence[int]]:
         """RGB by name."""
-        colors = palette(len(self.result.names), background=self.result.background).tolist()
+        found = self.result
+        colors = colors_of(found.names, background=found.background, unlabeled=found.unlabeled).tolist()
         return dict(zip(self.result.names, colors, strict=True))
 
 
