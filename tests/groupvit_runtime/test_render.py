@@ -286,7 +286,7 @@ class TestHeat:
             with pytest.raises(UsageError, match="do not ascend"):
                 heat_overlay(rgb[:5], scores, "a", limits=limits)
 
-    @pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (480, 640), (112, 112)])
+    @pytest.mark.parametrize("size", [(1, 1), (1, 2000), (600, 700)])
     def test_a_colorbar_says_what_they_mean(self, size: tuple[int, int], written: Written) -> None:
         scores = np.full(size, 0.5, np.float32)
         shown = heat_overlay(np.zeros((*size, 3), np.uint8), scores, "score of " + "sky " * 50)
@@ -295,8 +295,8 @@ class TestHeat:
         assert written.texts[1:] == ["0", "0.5", "1"]
         for left, top, right, bottom in written.boxes:
             assert left >= 0 and right <= shown.width and top >= 0 and bottom <= shown.height
-        bar = (np.asarray(shown) == heat_colors()[:, None, None]).all(axis=-1)
-        assert bar.any(axis=(1, 2)).all(), "all colors are in it"
+        pixels = np.asarray(shown).reshape(-1, 3) @ [1 << 16, 1 << 8, 1]
+        assert np.isin(heat_colors() @ [1 << 16, 1 << 8, 1], pixels).all(), "all colors are in the bar"
 
     def test_strips_do_not_show(self, monkeypatch: pytest.MonkeyPatch) -> None:
         rgb = np.random.default_rng(0).integers(0, 256, (41, 70, 3), dtype=np.uint8)
