@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from typer import Argument, Option
 
+from groupvit_export.cli.bench_inputs import (
+    read_bench_size,
+    read_budget,
+    read_numbers,
+    read_precisions,
+    read_words,
+)
 from groupvit_export.cli.measured import write_measured
 from groupvit_export.cli.options import (
     LabelNames,
@@ -19,8 +25,6 @@ from groupvit_export.cli.options import (
     Templates,
     VerbArguments,
     check_exclusive,
-    read_labels,
-    read_size,
     read_templates,
 )
 from groupvit_export.cli.origin import origin
@@ -34,15 +38,12 @@ from groupvit_runtime.files import check_writable, write_atomically
 if TYPE_CHECKING:
     from groupvit_export.benchmark.compare import Comparison
     from groupvit_export.benchmark.measure import Plan
-    from groupvit_export.benchmark.settings import SamplingBudget
-    from groupvit_runtime.segmenter import Labels
 
-_OWN_SIZE = "own"
 _ZIP = b"PK\x03\x04"
 _MEASURING = (
     *("threads", "batch", "streams", "rate", "rounds", "seconds", "warm_up", "cold", "image", "size"),
     *("labels", "labels_file", "vocab", "templates", "decode", "device", "accuracy", "records"),
-    *("runtime", "library", "precision"),
+    *("runtime", "library", "precision", "suggest"),
 )
 """Options that mean nothing when two files are compared."""
 
@@ -133,6 +134,9 @@ class Arguments(VerbArguments):
     cold: Annotated[
         int | None, _flag("--cold", _EFFORT, "fresh processes of each (default: 5, 0 for none)", "N")
     ] = None
+    suggest: Annotated[
+        bool, _flag("--suggest", _HOW, "try streams and batches in turn, and print the fastest; nothing else")
+    ] = False
     compare: Annotated[bool, _flag("--compare", _COMPARISON, "hold the second of two against the first")] = (
         False
     )
@@ -155,6 +159,10 @@ def run(arguments: Arguments) -> int:
     files = [bundle for bundle in arguments.bundles if _is_measurement(bundle)]
     if files:
         return _compare_files(arguments, files)
+    if arguments.suggest:
+        from groupvit_export.cli.bench_suggest import suggest_settings
+
+        return suggest_settings(_plan(arguments), quiet=arguments.quiet)
     return _measure(arguments)
 
 
@@ -164,6 +172,26 @@ def _check(arguments: Arguments) -> None:
         {"--labels": arguments.labels, "--labels-file": arguments.labels_file, "--vocab": arguments.vocab}
     )
     check_exclusive({"--rounds": arguments.rounds, "--seconds": arguments.seconds})
+    if arguments.suggest:
+        other = (
+            "batch",
+            "streams",
+            "rate",
+            "seconds",
+            "warm_up",
+            "cold",
+            "records",
+            "html",
+            "runtime",
+        )
+        given = [name for name in (*other, "accuracy") if getattr(arguments, name) is not None]
+        if given or arguments.compare:
+            raise UsageError(
+                "--suggest tries streams and batches itself, and prints what it finds",
+                got=", ".join("--" + name.replace("records", "json").replace("_", "-") for name in given)
+                or "--compare",
+                expected="bundles, --image, --size, --threads, --rounds, labels, --decode, --device",
+            )
     if arguments.max_regression is not None:
         if not arguments.compare:
             raise UsageError(
@@ -182,7 +210,7 @@ def _check(arguments: Arguments) -> None:
             expected="--runtime cpp --library PATH",
             fix="add --runtime cpp",
         )
-    precisions = _precisions(arguments)
+    precisions = read_precisions(arguments)
     if arguments.compare and len(arguments.bundles) * max(len(precisions), 1) != 2:
         raise UsageError(
             "a comparison is of two",
@@ -226,7 +254,7 @@ def _compare_files(arguments: Arguments, files: Sequence[str]) -> int:
             got=" ".join(arguments.bundles),
             expected="--compare FIRST.jsonl SECOND.jsonl, or bundles",
         )
-    given = [name for name in _MEASURING if getattr(arguments, name) is not None]
+    given = [name for name in _MEASURING if getattr(arguments, name) not in (None, False)]
     if given:
         raise UsageError(
             "nothing is measured when two files are compared",
@@ -291,12 +319,12 @@ def _plan(arguments: Arguments) -> Plan:
     from groupvit_runtime.manifest import check_decode
 
     settings = sweep(
-        _numbers("--threads", arguments.threads) or (None,),
-        _numbers("--batch", arguments.batch) or (1,),
-        _numbers("--streams", arguments.streams) or (1,),
+        read_numbers("--threads", arguments.threads) or (None,),
+        read_numbers("--batch", arguments.batch) or (1,),
+        read_numbers("--streams", arguments.streams) or (1,),
         arguments.rate,
     )
-    effort = _effort(arguments)
+    effort = read_budget(arguments)
     fixed = RunConfig(
         device=EngineOptions(device=arguments.device).device,
         decode=None if arguments.decode is None else check_decode(arguments.decode),
@@ -307,16 +335,16 @@ def _plan(arguments: Arguments) -> Plan:
         raise UsageError(
             "a call of the C++ runtime has one image", got=f"--batch {arguments.batch}", expected="--batch 1"
         )
-    size = _size(arguments.size)
+    size = read_bench_size(arguments.size)
     reports = split_accuracy(arguments.accuracy or (), arguments.bundles)
-    labels = _labels(arguments)
+    labels = read_words(arguments)
     # Before anything is loaded, which is load, too.
     load_before = load_average()
     subjects = open_subjects(
         arguments.bundles,
         labels,
         read_templates(arguments.templates),
-        _precisions(arguments),
+        read_precisions(arguments),
         arguments.device,
     )
     return Plan(
@@ -340,78 +368,3 @@ def _tell(arguments: Arguments, compared: Sequence[Comparison]) -> int:
     if told:
         show(comparison_blocks(told, arguments.max_regression))
     return EXIT_REGRESSION if any(comparison.regressed for comparison in compared) else 0
-
-
-def _effort(arguments: Arguments) -> SamplingBudget:
-    from groupvit_export.benchmark.compare import MIN_COMPARED
-    from groupvit_export.benchmark.paced import CALLS_A_ROUND
-    from groupvit_export.benchmark.settings import (
-        DEFAULT_COLD,
-        DEFAULT_ROUNDS,
-        DEFAULT_WARM_UP,
-        MIN_ROUNDS,
-        SamplingBudget,
-    )
-
-    least = MIN_ROUNDS
-    if arguments.compare:
-        least = MIN_COMPARED * (1 if arguments.rate is None else CALLS_A_ROUND)
-    rounds = arguments.rounds
-    if arguments.compare and rounds is not None and rounds < least:
-        raise UsageError(
-            "too few rounds to compare",
-            got=rounds,
-            expected=f"{least} or more",
-            fix=f"--rounds {DEFAULT_ROUNDS}",
-        )
-    if rounds is None:
-        rounds = DEFAULT_ROUNDS if arguments.seconds is None else least
-    return SamplingBudget(
-        rounds=rounds,
-        seconds=arguments.seconds,
-        warm_up=DEFAULT_WARM_UP if arguments.warm_up is None else arguments.warm_up,
-        cold=DEFAULT_COLD if arguments.cold is None else arguments.cold,
-    )
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    from groupvit_export.benchmark.image import DEFAULT_SIZE
-
-    if text is None:
-        return DEFAULT_SIZE
-    if text == _OWN_SIZE:
-        return None
-    size = read_size(text)
-    if size is not None and min(size) < 1:
-        raise UsageError("an image has at least one pixel", got=text, expected="HEIGHTxWIDTH in pixels")
-    return size
-
-
-def _labels(arguments: Arguments) -> Labels | str | None:
-    from groupvit_runtime.vocabulary import Vocabulary
-
-    if arguments.vocab is None:
-        return read_labels(arguments)
-    name = arguments.vocab
-    path = Path(name)
-    return Vocabulary.load(path) if path.suffix == ".safetensors" or path.is_file() else name
-
-
-def _precisions(arguments: Arguments) -> tuple[str, ...]:
-    parts = (part.strip() for part in (arguments.precision or "").split(","))
-    return tuple(dict.fromkeys(part for part in parts if part))
-
-
-def _numbers(option: str, text: str | None) -> tuple[int, ...]:
-    """`1,2,4` as numbers; nothing for nothing."""
-    if text is None:
-        return ()
-    parts = [part.strip() for part in text.split(",")]
-    if not all(re.fullmatch(r"\d{1,6}", part) for part in parts):
-        raise UsageError(
-            f"{option} cannot be understood",
-            got=text,
-            expected="numbers separated by commas",
-            fix=f"{option} 1,2",
-        )
-    return tuple(map(int, parts))

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from benchmarks.throughput import (
+from groupvit_export.benchmark.suggest import (
     ALONE,
     BATCHES,
     Combination,
@@ -14,7 +14,9 @@ from benchmarks.throughput import (
     images_of,
     player,
     rates,
+    suggest,
 )
+from groupvit_export.cli import main
 
 
 @pytest.mark.parametrize(
@@ -35,9 +37,9 @@ def test_a_round_is_the_same_work_for_every_combination(cores):
         seen: list[int] = []
         lock = threading.Lock()
 
-        def run(pixels, seen=seen, lock=lock):
+        def run(count, seen=seen, lock=lock):
             with lock:
-                seen.append(len(pixels))
+                seen.append(count)
 
         with ExitStack() as stack:
             player(run, one, images, stack)()
@@ -48,11 +50,11 @@ def test_streams_call_at_once():
     barrier = threading.Barrier(3, timeout=10)
     with ExitStack() as stack:
         # Passes only where three threads are inside at the same time.
-        player(lambda pixels: barrier.wait(), Combination(1, 3), 6, stack)()
+        player(lambda count: barrier.wait(), Combination(1, 3), 6, stack)()
 
 
 def test_a_failing_call_fails_the_round():
-    def run(pixels):
+    def run(count):
         raise RuntimeError("refused")
 
     with ExitStack() as stack, pytest.raises(RuntimeError, match="refused"):
@@ -61,5 +63,31 @@ def test_a_failing_call_fails_the_round():
 
 def test_rates_are_images_over_the_median():
     times = {ALONE: [100.0, 300.0, 200.0], Combination(4, 2): [50.0, 50.0, 900.0]}
-    assert [row["images_per_s"] for row in rates(times, 10)] == [50.0, 200.0]
+    assert list(rates(times, 10).values()) == [50.0, 200.0]
     assert fastest(times) == Combination(4, 2)
+
+
+def test_what_computes_more_at_once_is_suggested():
+    lock, now = threading.Lock(), [0.0]
+
+    def costing(seconds):
+        def call(count):
+            with lock:
+                now[0] += seconds(count)
+
+        return call
+
+    tried = combinations(2)
+    calls = {1: costing(lambda count: 2.0 * count), 2: costing(lambda count: 1.0)}
+    found = suggest(calls, tried, 3, clock=lambda: now[0])
+    assert found.best == Combination(8, 2) and set(found.measured) == {ALONE, found.best}
+    assert set(found.rates) == set(tried) and found.gain.ratio == found.gain.low == 2 * 8
+
+
+def test_the_command_prints_a_setting(demo_bundles, capsys):
+    bundle = str(demo_bundles["openvino"])
+    assert main(["bench", bundle, "--suggest", "--rounds", "3", "--quiet", "--threads", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "images/s" in said and "is the fastest" in said
+    assert main(["bench", bundle, "--suggest", "--batch", "2"]) == 2
+    assert "--batch" in capsys.readouterr().err

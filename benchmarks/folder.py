@@ -1,0 +1,83 @@
+"""Images a second of a folder of JPEGs, beside what the image engine alone computes.
+
+Usage: python -m benchmarks.folder [--rounds N] [--threads N]
+Writes benchmarks/results/folder.json.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from benchmarks.checkpoint import VOC, write_full_size_checkpoint
+from benchmarks.peers.inputs import write_image
+from benchmarks.record import circumstances, write_record
+from benchmarks.rounds import read_rounds
+from benchmarks.timing import milliseconds, rounded_interval
+from groupvit_export.benchmark.machine import load_average
+from groupvit_export.cli.segment_journal import Job
+from groupvit_export.cli.segment_outputs import Outputs
+from groupvit_export.cli.segment_work import SegmentWork
+from groupvit_export.pipeline.api import ExportOptions, export_bundle
+from groupvit_runtime import Segmenter, segment_stream
+from groupvit_runtime.read_image import read_image
+from groupvit_runtime.stream import in_order
+
+SIZE: Final = (480, 640)
+IMAGES: Final = 24
+ENGINE: Final = "the image engine alone"
+
+
+def sides(segmenter: Segmenter, image: Path) -> dict[str, Callable[[], object]]:
+    """What takes turns, each with the same images."""
+    words = segmenter.vocabulary(VOC)
+    manifest = segmenter.manifest
+    pixels = segmenter._image.whole([read_image(image)], manifest.model.image_size, manifest.preprocessing.hf)
+    outputs = Outputs()
+    work = SegmentWork(partial(segmenter, labels=words), outputs.encode, max_pixels=None, quiet=True)
+    job = Job(image, image, outputs.suffixes)
+    return {
+        ENGINE: lambda: [segmenter._image.run(pixels) for _ in range(IMAGES)],
+        "label maps, one image after the other": lambda: [segmenter(image, words) for _ in range(IMAGES)],
+        "label maps, segment_stream": lambda: list(segment_stream(segmenter, [image] * IMAGES, words)),
+        "files of groupvit segment, one image after the other": lambda: [work(job) for _ in range(IMAGES)],
+        "files of groupvit segment": lambda: list(in_order(work, [job] * IMAGES)),
+    }
+
+
+def measure(segmenter: Segmenter, image: Path, rounds: int) -> dict[str, Any]:
+    """Images a second of each side, and over the engine alone."""
+    times = milliseconds(sides(segmenter, image), rounds, warm_up=1)
+    return {
+        name: {
+            "images_per_s": round(1000 * IMAGES / float(np.median(values)), 2),
+            "over_engine_alone": rounded_interval(values, times[ENGINE]),
+        }
+        for name, values in times.items()
+    }
+
+
+def main() -> None:
+    arguments = read_rounds(__doc__, 10, "of the engine")
+    before = load_average()
+    with tempfile.TemporaryDirectory() as name:
+        image = write_image(Path(name) / "image.jpg", SIZE)
+        checkpoint = str(write_full_size_checkpoint(Path(name) / "checkpoint"))
+        options = ExportOptions("openvino", checkpoint=checkpoint, output=Path(name) / "bundle")
+        segmenter = Segmenter.load(export_bundle(options).path, threads=arguments.threads)
+        found = measure(segmenter, image, arguments.rounds)
+    setting = circumstances(
+        before, rounds=arguments.rounds, threads=arguments.threads, images=IMAGES, image_px=list(SIZE)
+    )
+    write_record("folder", {**setting, "sides": found})
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
