@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from groupvit_export.data.text_lines import text_lines, utf8_text
 from groupvit_export.errors import LabelError, UsageError
 
 MAX_LABELS_FILE_BYTES = 1 << 20
+_STANDARD_INPUT = Path("-")
 
 _KEPT_BYTE = re.compile("[\udc80-\udcff]")
 """PEP 383: how Python keeps a byte that the locale's encoding does not have."""
@@ -33,7 +35,7 @@ LabelNames = Annotated[
     str | None, Option("--labels", metavar="A,B,...", help="class names, separated by commas")
 ]
 LabelsFile = Annotated[
-    Path | None, Option("--labels-file", metavar="FILE", help="a text file with a class name a line")
+    Path | None, Option("--labels-file", metavar="FILE", help="a class name a line; - for standard input")
 ]
 Device = Annotated[
     str | None,
@@ -110,19 +112,12 @@ def read_labels(arguments: HasLabels) -> list[str] | None:
         LabelError: the file cannot be read.
     """
     if arguments.labels is not None:
-        text = typed_text(arguments.labels)
-        return text.split(",") if text.strip() else []
+        return split_names(arguments.labels)
     if arguments.labels_file is None:
         return None
     path = arguments.labels_file
     try:
-        if path.stat().st_size > MAX_LABELS_FILE_BYTES:
-            raise LabelError(
-                "the file of labels is too large to be one",
-                got=f"{path}: {path.stat().st_size} bytes",
-                expected=f"at most {MAX_LABELS_FILE_BYTES}",
-            )
-        lines = text_lines(utf8_text(path.read_bytes()))
+        lines = text_lines(utf8_text(_read_bounded(path)))
     except (OSError, ValueError) as error:
         raise LabelError(
             "the file of labels cannot be read",
@@ -133,6 +128,30 @@ def read_labels(arguments: HasLabels) -> list[str] | None:
             else "save it as UTF-8, or: iconv -f UTF-16 -t UTF-8 FILE > NEW",
         ) from error
     return [line for line in lines if line.strip()]
+
+
+def split_names(given: str | None) -> list[str] | None:
+    """Names with commas between them; None for None."""
+    if given is None:
+        return None
+    text = typed_text(given)
+    return text.split(",") if text.strip() else []
+
+
+def _read_bounded(path: Path) -> bytes:
+    if path == _STANDARD_INPUT:
+        data, size = sys.stdin.buffer.read(MAX_LABELS_FILE_BYTES + 1), "more"
+    else:
+        size = f"{path.stat().st_size} bytes"
+        with path.open("rb") as file:
+            data = file.read(MAX_LABELS_FILE_BYTES + 1)
+    if len(data) > MAX_LABELS_FILE_BYTES:
+        raise LabelError(
+            "the file of labels is too large to be one",
+            got=f"{path}: {size}",
+            expected=f"at most {MAX_LABELS_FILE_BYTES}",
+        )
+    return data
 
 
 def read_templates(given: list[str] | None) -> str | tuple[str, ...] | None:

@@ -129,13 +129,13 @@ class ShareProgress:
             return
         # The beginning is no measure of the rest: caches fill, and its pieces are few.
         told = share >= _FORESEEABLE
-        left = f", about {_duration(seconds / share - seconds)} left" if told else ""
+        left = f", about {duration(seconds / share - seconds)} left" if told else ""
         self._bar.show(share, f"{what}{left}" if self._bar.draws else f"{100 * share:3.0f} % {what}{left}")
 
     def waits(self, what: str, seconds: float) -> None:
         """`what` has gone on for `seconds`, and nobody knows for how long it will."""
         if not self._quiet and seconds >= _PATIENCE and self._bar.due():
-            self._bar.show(None, f"{what}, {_duration(seconds)} so far")
+            self._bar.show(None, f"{what}, {duration(seconds)} so far")
 
     @property
     def interval(self) -> float:
@@ -235,7 +235,7 @@ class EvalProgress:
             parts.append(f"{speed:.1f} images/s")
             # The first images are slower: the engine warms up, and files come from the disk.
             if finished - self._before >= min(_FORESEEABLE_IMAGES, _FORESEEABLE * self._total):
-                parts.append(f"{_duration((self._total - finished) / speed)} left")
+                parts.append(f"{duration((self._total - finished) / speed)} left")
         if miou is not None:
             parts.append(f"mIoU {100 * miou:.2f} so far")
         if failed:
@@ -243,7 +243,7 @@ class EvalProgress:
         return ", ".join(parts)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Minutes and seconds, `0:07`; hours before them where there are any."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

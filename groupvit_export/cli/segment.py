@@ -3,103 +3,62 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-from typer import Argument, Option
-
-from groupvit_export.cli.options import (
-    Bundle,
-    Device,
-    EnginePrecision,
-    LabelNames,
-    LabelsFile,
-    Quiet,
-    Templates,
-    Threads,
-    VerbArguments,
-    check_exclusive,
-    read_labels,
-    read_templates,
-)
+from groupvit_export.cli.options import read_templates
 from groupvit_export.cli.output import error_record, note, print_json, say
+from groupvit_export.cli.segment_dataset import write_datasets
 from groupvit_export.cli.segment_files import plan, write_results
 from groupvit_export.cli.segment_journal import JOURNAL_NAME, Job, SegmentJournal, run_digest
-from groupvit_export.cli.segment_outputs import Outputs
+from groupvit_export.cli.segment_options import Arguments as Arguments
+from groupvit_export.cli.segment_options import Request, read_request
+from groupvit_export.cli.segment_outputs import MakeRecord, Outputs
+from groupvit_export.cli.segment_pictures import check_heatmaps
+from groupvit_export.cli.segment_video import segment_video, video_target
 from groupvit_export.cli.segment_work import Segmented, SegmentWork
-from groupvit_runtime.errors import BundleError, GroupViTError, ImageError, LabelError, UsageError
-from groupvit_runtime.image_size import check_limit
-from groupvit_runtime.manifest import check_decode
+from groupvit_runtime.competition import Competition
+from groupvit_runtime.errors import (
+    BundleError,
+    GroupViTError,
+    ImageError,
+    LabelError,
+    MissingDependencyError,
+    UsageError,
+)
+from groupvit_runtime.label_record import label_record
+from groupvit_runtime.result import Segmentation
 from groupvit_runtime.segmenter import Labels, Segmenter
 from groupvit_runtime.stream import Done, in_order
 from groupvit_runtime.vocabulary import Vocabulary
 
 
-@dataclass(frozen=True, kw_only=True)
-class Arguments(VerbArguments):
-    """Options of `groupvit segment`."""
+@dataclass(frozen=True)
+class Loaded:
+    """The bundle and the words, ready for images.
 
-    bundle: Bundle
-    images: Annotated[list[Path], Argument(metavar="IMAGE", help="files, or folders of them")]
-    labels: LabelNames = None
-    labels_file: LabelsFile = None
-    vocab: Annotated[
-        str | None,
-        Option(
-            "--vocab",
-            metavar="V",
-            help="a vocabulary inside the bundle, or a file that groupvit vocab wrote",
-        ),
-    ] = None
-    templates: Templates = None
-    output: Annotated[
-        Path, Option("-o", "--output", metavar="DIR", help="default: segmented", show_default=False)
-    ] = Path("segmented")
-    force: Annotated[bool, Option("--force", help="do every image anew, and overwrite")] = False
-    recursive: Annotated[
-        bool, Option("--recursive", help="take the images in folders below a folder, too")
-    ] = False
-    gray_labels: Annotated[
-        bool, Option("--gray-labels", help="label maps without a palette: OpenCV reads the labels then")
-    ] = False
-    max_pixels: Annotated[
-        int | None,
-        Option("--max-pixels", metavar="N", help="refuse larger images; default: 178,956,970"),
-    ] = None
-    decode: Annotated[
-        str | None, Option("--decode", metavar="D", help="hf or paper; default: the bundle's")
-    ] = None
-    background_threshold: Annotated[
-        float | None,
-        Option("--background-threshold", metavar="T", help="paper decode: below it a pixel is background"),
-    ] = None
-    digest: Annotated[
-        str | None,
-        Option("--digest", metavar="SHA256", help="refuse a bundle with another; see groupvit inspect"),
-    ] = None
-    device: Device = None
-    precision: EnginePrecision = None
-    threads: Threads = None
-    as_json: Annotated[bool, Option("--json", help="print a JSON line an image")] = False
-    quiet: Quiet = False
+    Attributes:
+        segment: gives the result of an image, or those of a list.
+        make_record: gives the record beside a label map.
+        names: of the classes of every result.
+        digest: of all that results depend on but the image and `Outputs`.
+    """
+
+    segment: Callable[..., Any]
+    make_record: MakeRecord
+    names: tuple[str, ...]
+    digest: Callable[[Sequence[object]], str]
 
 
 def run(arguments: Arguments) -> int:
-    check_exclusive(
-        {"--labels": arguments.labels, "--labels-file": arguments.labels_file, "--vocab": arguments.vocab},
-        required=True,
-    )
-    threshold = arguments.background_threshold
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise UsageError("a background threshold is a probability", got=threshold, expected="0 to 1")
-    decode = None if arguments.decode is None else check_decode(arguments.decode)
-    check_limit(arguments.max_pixels)
-    labels = read_labels(arguments)
-    outputs = Outputs(gray=arguments.gray_labels)
+    request = read_request(arguments)
+    if request.outputs is None:
+        return _segment_videos(arguments, request)
+    outputs = request.outputs
     planned = plan(
         arguments.images,
         arguments.output,
@@ -110,58 +69,113 @@ def run(arguments: Arguments) -> int:
     if not arguments.quiet:
         for line in planned.notes:
             note(f"groupvit: {line}")
+    loaded = _load(arguments, request)
+    journal = SegmentJournal(
+        arguments.output,
+        loaded.digest(outputs.key),
+        force=arguments.force,
+        begin=len(planned.jobs) > 1,
+    )
+    failed = _segment_all(arguments, planned.jobs, loaded, outputs, journal)
+    if len(planned.jobs) > 1:
+        stems = [job.stem for job in planned.jobs if job not in failed]
+        for path in write_datasets(arguments.output, outputs.formats, stems, loaded.names, journal):
+            if not arguments.quiet:
+                note(f"groupvit: {len(stems)} images in {path}")
+    if failed:
+        note(f"groupvit: {len(failed)} of {len(planned.jobs)} images could not be segmented, see above")
+        return 1
+    return 0
+
+
+def _load(arguments: Arguments, request: Request) -> Loaded:
     segmenter = Segmenter.load(
         arguments.bundle,
         device=arguments.device,
         threads=arguments.threads,
-        decode=decode,
+        decode=request.decode,
         max_pixels=arguments.max_pixels,
         digest=arguments.digest,
         precision=arguments.precision,
     )
+    templates = read_templates(arguments.templates)
     vocabulary = segmenter.vocabulary(
-        _named_vocabulary(arguments.vocab or "") if labels is None else labels,
-        templates=read_templates(arguments.templates),
+        _named_vocabulary(arguments.vocab or "") if request.labels is None else request.labels,
+        templates=templates,
     )
-    if len(vocabulary) == 1 and threshold is None and not arguments.quiet:
-        note(
-            "groupvit: note: one name takes the whole picture, whatever it shows, because every pixel gets "
-            "the best of the names: add background or another name"
-        )
-    run = run_digest(
-        segmenter,
+    negatives = None
+    if request.negatives is not None:
+        negatives = segmenter.vocabulary(request.negatives, templates=templates)
+    thresholds = {
+        "threshold": arguments.threshold,
+        "background_threshold": arguments.background_threshold,
+    }
+    competition = Competition.of(
         vocabulary,
-        decode=decode or segmenter.manifest.decode.default,
-        threshold=threshold,
-        gray=arguments.gray_labels,
+        negatives,
+        threshold=arguments.threshold,
+        background=arguments.background_threshold is not None,
     )
-    journal = SegmentJournal(arguments.output, run, force=arguments.force, begin=len(planned.jobs) > 1)
-    return _segment_all(arguments, planned.jobs, segmenter, vocabulary, outputs, journal)
+    if request.outputs is not None:
+        check_heatmaps(request.outputs.pictures, competition.score_names)
+    if len(competition.score_names) == 1 and not competition.abstains and not arguments.quiet:
+        note(
+            "groupvit: note: one name takes the whole image, whatever it shows, because every pixel gets "
+            "the best of the names: add another name, --threshold 0.5, or --negatives with what it is not"
+        )
+    words = [vocabulary] if negatives is None else [vocabulary, negatives]
+    return Loaded(
+        partial(segmenter, labels=vocabulary, negatives=negatives, **thresholds),
+        partial(_record_of, segmenter, vocabulary, negatives, thresholds),
+        competition.names,
+        lambda options: run_digest(
+            segmenter,
+            words,
+            decode=request.decode or segmenter.manifest.decode.default,
+            options=[*thresholds.values(), *options],
+        ),
+    )
+
+
+def _record_of(
+    segmenter: Segmenter,
+    vocabulary: Vocabulary,
+    negatives: Vocabulary | None,
+    thresholds: dict[str, float | None],
+    result: Segmentation,
+    image: Path,
+    labels: bytes,
+) -> dict[str, Any]:
+    return label_record(
+        result,
+        segmenter,
+        image=image,
+        labels=labels,
+        negatives=() if negatives is None else negatives.names,
+        templates=vocabulary.templates,
+        **thresholds,
+    )
 
 
 def _segment_all(
     arguments: Arguments,
     jobs: Sequence[Job],
-    segmenter: Segmenter,
-    vocabulary: Vocabulary,
+    loaded: Loaded,
     outputs: Outputs,
     journal: SegmentJournal,
-) -> int:
+) -> set[Job]:
+    """The images that failed."""
     done = {job for job in jobs if journal.is_done(job)}
     if done and not arguments.quiet:
         note(f"groupvit: {len(done)} of {len(jobs)} images are done already; --force does them anew")
     work = SegmentWork(
-        partial(segmenter, labels=vocabulary, background_threshold=arguments.background_threshold),
-        outputs.encode,
+        loaded.segment,
+        partial(outputs.encode, make_record=loaded.make_record),
         max_pixels=arguments.max_pixels,
         quiet=arguments.quiet,
     )
     with closing(in_order(work, (job for job in jobs if job not in done))) as results:
-        failed = _write_all(arguments, jobs, done, results, outputs, journal)
-    if failed:
-        note(f"groupvit: {failed} of {len(jobs)} images could not be segmented, see above")
-        return 1
-    return 0
+        return _write_all(arguments, jobs, done, results, outputs, journal)
 
 
 def _write_all(
@@ -171,9 +185,9 @@ def _write_all(
     results: Iterator[Done[Job, Segmented]],
     outputs: Outputs,
     journal: SegmentJournal,
-) -> int:
-    """Write and tell the results in the order of the jobs; how many failed."""
-    failed = 0
+) -> set[Job]:
+    """Write and tell the results in the order of the jobs; those that failed."""
+    failed = set()
     start = time.perf_counter()
     for number, job in enumerate(jobs, 1):
         if job in done:
@@ -182,13 +196,13 @@ def _write_all(
             continue
         try:
             result = next(results).get()
-            write_results(job, result.contents, journal)
-        except (UsageError, LabelError, BundleError):
+            write_results(job, result.encoded.contents, journal)
+        except (UsageError, LabelError, BundleError, MissingDependencyError):
             # Of the command, not of this image.
             raise
         except (GroupViTError, MemoryError) as error:
             # One bad image must not cost the others.
-            failed += 1
+            failed.add(job)
             refusal = _no_memory(job.image) if isinstance(error, MemoryError) else error
             if arguments.as_json:
                 print_json({"image": str(job.image), **error_record(refusal)})
@@ -199,10 +213,36 @@ def _write_all(
         if arguments.as_json:
             print_json(_record(job.image, result, outputs.paths(job), milliseconds))
         elif not arguments.quiet:
-            shares = ", ".join(f"{name} {share:.0%}" for name, share in result.shares.items())
-            say(f"[{number}/{len(jobs)}] {job.image}: {shares}  ({milliseconds:.0f} ms)")
+            say(f"[{number}/{len(jobs)}] {job.image}: {_listed(result.shares)}  ({milliseconds:.0f} ms)")
             say(f"  {outputs.shown(job)}")
     return failed
+
+
+def _segment_videos(arguments: Arguments, request: Request) -> int:
+    targets = [video_target(source, arguments.output, force=arguments.force) for source in arguments.images]
+    loaded = _load(arguments, request)
+    for source, target in zip(arguments.images, targets, strict=True):
+        film = segment_video(source, target, loaded.segment, frames=arguments.frames, quiet=arguments.quiet)
+        rate = film.frames / film.seconds
+        if arguments.as_json:
+            print_json(
+                {
+                    "video": str(source),
+                    "frames": film.frames,
+                    "frames_per_second": round(rate, 3),
+                    "names": list(loaded.names),
+                    "shares": film.shares,
+                    "overlay": str(target),
+                }
+            )
+        elif not arguments.quiet:
+            say(f"{source}: {_listed(film.shares)}  ({film.frames} frames, {rate:.1f} frames/s)")
+            say(f"  {target}")
+    return 0
+
+
+def _listed(shares: dict[str, float]) -> str:
+    return ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
 
 
 def _no_memory(image: Path) -> ImageError:
@@ -220,6 +260,7 @@ def _named_vocabulary(name: str) -> Labels | str:
 
 
 def _record(image: Path, result: Segmented, files: dict[str, str], milliseconds: float) -> dict[str, object]:
+    objects = result.encoded.objects
     return {
         "image": str(image),
         "width": result.width,
@@ -227,6 +268,7 @@ def _record(image: Path, result: Segmented, files: dict[str, str], milliseconds:
         "names": list(result.names),
         "shares": result.shares,
         "scores": result.scores,
+        **({} if objects is None else {"objects": objects}),
         "milliseconds": round(milliseconds, 3),
         **files,
     }

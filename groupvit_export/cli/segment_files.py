@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from groupvit_export.cli.segment_journal import Job, SegmentJournal, refused
-from groupvit_runtime.errors import GroupViTError
+from groupvit_runtime.errors import GroupViTError, ImageError
 from groupvit_runtime.files import write_atomically
-from groupvit_runtime.image_folder import image_folder
+from groupvit_runtime.image_folder import image_folder, is_result
 
 
 @dataclass(frozen=True)
@@ -100,13 +101,33 @@ def write_results(job: Job, contents: Mapping[str, bytes], journal: SegmentJourn
 def _stems(images: Sequence[Path], recursive: bool, notes: list[str]) -> Iterator[tuple[Path, Path]]:
     for image in images:
         if not os.path.isdir(image):  # noqa: PTH112 - which is False for a name that cannot be
-            yield image, Path(image.stem)
+            yield from ((found, Path(found.stem)) for found in _matching(image))
             continue
         found = image_folder(image, recursive=recursive)
         line = found.left_out_line()
         if line is not None:
             notes.append(line)
         yield from ((path, path.relative_to(image).with_suffix("")) for path in found.images)
+
+
+def _matching(image: Path) -> list[Path]:
+    """The files of a pattern that the shell left alone, in the order of their names; else the path itself.
+
+    Raises:
+        ImageError: the pattern has none.
+    """
+    if os.path.lexists(image) or not glob.has_magic(str(image)):
+        return [image]
+    found = [Path(name) for name in sorted(glob.glob(str(image), recursive=True))]  # noqa: PTH207
+    images = [path for path in found if path.is_file() and not is_result(path)]
+    if not images:
+        raise ImageError(
+            "no file has a name of this pattern",
+            got=str(image),
+            expected="a pattern of images, such as 'images/*.jpg' or 'images/**/*.jpg'",
+            fix="check it with ls",
+        )
+    return images
 
 
 def _check_name(path: Path, image: Path) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -24,7 +24,16 @@ from groupvit_runtime.vocabulary import Vocabulary
 
 JOURNAL_NAME: Final = ".segmented.jsonl"
 
-_ENDS: Final = {".png": b"IEND\xaeB`\x82"}
+_ENDS: Final = {
+    ".png": b"IEND\xaeB`\x82",
+    ".json": b"}\n",
+    ".geojson": b"}\n",
+    ".xml": b">\n",
+    ".yaml": b"\n",
+    ".txt": b"\n",
+    # The end of a zip file's directory, with nothing after it.
+    ".npz": b"\0\0",
+}
 """What a whole file of a kind ends in."""
 
 
@@ -66,18 +75,29 @@ class Entry:
 
 
 def run_digest(
-    segmenter: Segmenter, vocabulary: Vocabulary, *, decode: str, threshold: float | None, gray: bool
+    segmenter: Segmenter, vocabularies: Sequence[Vocabulary], *, decode: str, options: Sequence[object]
 ) -> str:
-    """Of everything that results depend on but the image: two runs of the same digest give the same files."""
+    """Of everything that results depend on but the image: two runs of the same digest give the same files.
+
+    Args:
+        segmenter: that makes them.
+        vocabularies: of the labels, and of the negatives.
+        decode: "hf" or "paper".
+        options: all others; two are equal where they are printed alike.
+    """
     parts = [
         version("groupvit-export"),
         replace(segmenter.manifest, vocabularies=()).to_text(),
         segmenter.engine_description,
-        *(vocabulary.names, vocabulary.templates, vocabulary.fingerprint),
-        hashlib.sha256(vocabulary.embeddings.astype("<f4").tobytes()).hexdigest(),
-        *(decode, threshold, gray),
+        *map(_vocabulary_digest, vocabularies),
+        *(decode, *map(repr, options)),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _vocabulary_digest(vocabulary: Vocabulary) -> list[object]:
+    embeddings = hashlib.sha256(vocabulary.embeddings.astype("<f4").tobytes()).hexdigest()
+    return [vocabulary.names, vocabulary.templates, vocabulary.fingerprint, embeddings]
 
 
 class SegmentJournal:
@@ -132,14 +152,40 @@ class SegmentJournal:
             with locked(self._output / LOCK_NAME):
                 done = self.is_done(job)
                 if not done and self._kept:
-                    self._append(job, contents)
+                    self._append(self._entry(job, contents))
                 yield not done
         except OSError as error:
             raise system_refusal(error, failed="the output cannot be written", path=self._output) from error
 
-    def _append(self, job: Job, contents: Mapping[str, bytes]) -> None:
+    @contextmanager
+    def writing_file(self, name: str, digest: str) -> Iterator[bool]:
+        """Around the writing of a file of the whole run; gives whether it is still to be written.
+
+        Args:
+            name: in the output folder.
+            digest: sha256 of what it will be.
+
+        Raises:
+            GroupViTError: somebody changed it, or it is of another origin; the folder cannot be written.
+        """
+        path = self._output / name
+        entry = Entry("", self._run, "", {name: digest})
+        try:
+            with locked(self._output / LOCK_NAME):
+                self._read_on()
+                there = os.path.lexists(path) and not self._force
+                wanted = not (there and self._is_whole(path, name, entry))
+                if wanted and self._kept:
+                    self._append(entry)
+                yield wanted
+        except OSError as error:
+            raise system_refusal(error, failed="the output cannot be written", path=self._output) from error
+
+    def _entry(self, job: Job, contents: Mapping[str, bytes]) -> Entry:
         digests = {suffix: hashlib.sha256(data).hexdigest() for suffix, data in contents.items()}
-        entry = Entry(self._key(job), self._run, sha256_of(job.image), digests)
+        return Entry(self._key(job), self._run, sha256_of(job.image), digests)
+
+    def _append(self, entry: Entry) -> None:
         # The line before may lack its end, where a process was killed.
         line = f"\n{json.dumps(asdict(entry))}\n".encode()
         path = self._output / JOURNAL_NAME

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from groupvit_export.cli.decoder_messages import read_with_notes
 from groupvit_export.cli.segment_journal import Job
+from groupvit_export.cli.segment_outputs import Encoded
 from groupvit_runtime.result import Segmentation
 
 _LARGE_PIXELS: Final = 8_000_000
@@ -24,7 +25,7 @@ class Segmented:
     Attributes:
         width, height: of the image.
         names, shares, scores: of the result.
-        contents: of its files, by their suffixes.
+        encoded: its files, and its objects where they are wanted.
     """
 
     width: int
@@ -32,7 +33,7 @@ class Segmented:
     names: tuple[str, ...]
     shares: dict[str, float]
     scores: dict[str, float]
-    contents: Mapping[str, bytes]
+    encoded: Encoded
 
 
 class SegmentWork:
@@ -43,7 +44,7 @@ class SegmentWork:
 
     Args:
         segment: gives the result for pixels.
-        encode: gives the contents of a result's files, by their suffixes.
+        encode: makes the files of a job's result.
         max_pixels: as for `read_image`.
         quiet: nothing is noted of images that were read.
     """
@@ -51,7 +52,7 @@ class SegmentWork:
     def __init__(
         self,
         segment: Callable[[NDArray[np.uint8]], Segmentation],
-        encode: Callable[[Segmentation], Mapping[str, bytes]],
+        encode: Callable[[Job, Segmentation], Encoded],
         *,
         max_pixels: int | None,
         quiet: bool,
@@ -69,10 +70,11 @@ class SegmentWork:
         with self._reading:
             rgb = read_with_notes(job.image, max_pixels=self._max_pixels, quiet=self._quiet)
             if rgb.shape[0] * rgb.shape[1] > _LARGE_PIXELS:
-                return self._segmented(rgb)
-        return self._segmented(rgb)
+                return self._segmented(job, rgb)
+        return self._segmented(job, rgb)
 
-    def _segmented(self, rgb: NDArray[np.uint8]) -> Segmented:
+    def _segmented(self, job: Job, rgb: NDArray[np.uint8]) -> Segmented:
         result = self._segment(rgb)
         height, width = result.labels.shape
-        return Segmented(width, height, result.names, result.shares(), result.scores, self._encode(result))
+        encoded = self._encode(job, result)
+        return Segmented(width, height, result.names, result.shares(), result.scores, encoded)

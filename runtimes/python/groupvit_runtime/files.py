@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -28,7 +28,7 @@ _NO_EXCHANGE: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errn
 _OCCUPIED: Final = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR})
 
 
-def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
+def write_atomically(path: Path, data: bytes | Iterable[bytes], *, durable: bool = True) -> None:
     """Write `data` to `path`; a reader sees the old contents or the new, never a part.
 
     A link keeps leading where it led. What is no file, `/dev/stdout` for instance, is written into and stays
@@ -36,15 +36,17 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
 
     Args:
         path: of the file.
-        data: its contents.
+        data: its contents, or pieces of them that are not all there at once.
         durable: they are on the disk before the name is, so that this holds for a crash of the system, too.
 
     Raises:
         GroupViTError: the folder is missing or cannot be written.
     """
+    pieces = [data] if isinstance(data, bytes) else data
     try:
         if _is_special(path):
-            path.write_bytes(data)
+            with path.open("wb") as special:
+                special.writelines(pieces)
             return
         path = _real(path)
         descriptor, temporary = make_file(path.parent)
@@ -52,7 +54,7 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
         raise _unwritable(path, error) from error
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            file.writelines(pieces)
             file.flush()
             # mkstemp makes private files; what is written here is meant to be read by an application.
             temporary.chmod(0o644)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,11 @@ from groupvit_runtime.errors import ImageError
 from groupvit_runtime.image_formats import PREFIX_BYTES, begins_like_image, image_suffixes
 
 LABELS_SUFFIX: Final = ".labels.png"
-OVERLAY_SUFFIX: Final = ".overlay.png"
-"""What the names of a segmented image's results end in."""
+RECORD_SUFFIX: Final = ".labels.json"
+"""What the names of a label map and of the record beside it end in."""
+
+_RESULT: Final = re.compile(r"\.(?:labels|overlay|confidence|groups(?:-\d)?|heatmap-[\w.-]+)\.png$")
+"""What the names of images end in that are results of `groupvit segment`."""
 
 _SHOWN: Final = 5
 
@@ -107,12 +111,17 @@ def _entries(folder: Path, left_out: list[tuple[Path, str]], *, recursive: bool)
         below[:] = into
 
 
+def is_result(path: Path) -> bool:
+    """Whether a file has the name of an image that `groupvit segment` makes."""
+    return _RESULT.search(path.name) is not None
+
+
 def _reason_to_leave_out(path: Path) -> str | None:
     if path.name.startswith("."):
         return "hidden"
     if path.is_dir():
         return "a link to a folder" if path.is_symlink() else _FOLDER
-    if path.name.endswith((LABELS_SUFFIX, OVERLAY_SUFFIX)):
+    if is_result(path):
         return "a result of segment"
     if path.exists() and not path.is_file():
         return "no file"

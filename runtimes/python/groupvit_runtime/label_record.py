@@ -8,8 +8,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from groupvit_runtime.colors import colors_of
-
 if TYPE_CHECKING:
     from groupvit_runtime.result import Segmentation
     from groupvit_runtime.segmenter import Segmenter
@@ -47,7 +45,6 @@ def label_record(
     """
     height, width = result.labels.shape
     shares = result.shares()
-    colors = colors_of(result.names, background=result.background, unlabeled=result.unlabeled).tolist()
     return {
         "kind": "groupvit label map",
         "version": RECORD_VERSION,
@@ -59,11 +56,11 @@ def label_record(
             {
                 "index": index,
                 "name": name,
-                "color": color,
+                "color": list(color),
                 "share": shares.get(name, 0.0),
                 "score": result.scores.get(name),
             }
-            for index, (name, color) in enumerate(zip(result.names, colors, strict=True))
+            for index, (name, color) in enumerate(result.colors().items())
         ],
         "background": result.background,
         "unlabeled": result.unlabeled,

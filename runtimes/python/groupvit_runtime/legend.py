@@ -23,11 +23,14 @@ _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """One class of the legend; ``color`` is ``None`` where the image is left uncolored."""
+    """One class of the legend.
+
+    ``color`` is ``None`` where the image is left uncolored, ``share`` where none is to be told.
+    """
 
     index: int
     name: str
-    share: float
+    share: float | None
     color: tuple[int, ...] | None
 
 
@@ -101,7 +104,9 @@ def legend_below(
         right = left + cell - 3 * gap
         draw.text((right, middle), percent, fill=_FAINT, font=typeface, anchor="rm")
     if rest:
-        more = f"and {len(rest)} more, {_percent(sum(entry.share for entry in rest))} together"
+        shares = [entry.share for entry in rest if entry.share is not None]
+        together = f", {_percent(sum(shares))} together" if shares else ""
+        more = f"and {len(rest)} more{together}"
         middle = size[1] + gap + rows * row + row // 2
         draw.text((gap, middle), _fitted(more, typeface, width - 2 * gap), _FAINT, typeface, anchor="lm")
     return canvas
@@ -185,7 +190,9 @@ def _pixels(font: _Font, letter: str) -> bytes:
     return bytes(font.getmask(letter))
 
 
-def _percent(share: float) -> str:
+def _percent(share: float | None) -> str:
+    if share is None:
+        return ""
     # Nothing at all and too little to write are different answers.
     return "< 0.1 %" if 0 < share < 0.001 else f"{100 * share:.1f} %"
 

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from groupvit_runtime.colors import Color, Colors
+from groupvit_runtime.colors import Color, Colors, colors_of
 from groupvit_runtime.objects import SegmentedObject, find_objects
 from groupvit_runtime.render import count_labels, label_png, overlay
 from groupvit_runtime.soft_result import SoftResult, check_name
@@ -84,6 +84,11 @@ class Segmentation(SoftResult):
         check_name(name, self.names)
         mask: NDArray[np.bool_] = self.labels == self.names.index(name)
         return mask
+
+    def colors(self) -> dict[str, tuple[int, int, int]]:
+        """RGB of every name, as label maps and overlays have them."""
+        rows = colors_of(self.names, background=self.background, unlabeled=self.unlabeled).tolist()
+        return {name: (row[0], row[1], row[2]) for name, row in zip(self.names, rows, strict=True)}
 
     def objects(
         self, names: Sequence[str] | None = None, *, min_area: int = 1, opening: int = 0, closing: int = 0

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from groupvit_runtime.colors import colors_of
 from groupvit_runtime.errors import UsageError
 from groupvit_runtime.files import write_atomically
 from groupvit_runtime.formats.coco import coco_document
@@ -37,12 +36,14 @@ class Material:
         objects: of the result.
         file_name: of the image, as a data set names it.
         image_path: from the folder of the file to the image.
+        gray: label maps have no palette.
     """
 
     result: Segmentation
     objects: Sequence[SegmentedObject]
     file_name: str
     image_path: str
+    gray: bool
 
     @cached_property
     def size(self) -> tuple[int, int]:
@@ -53,9 +54,7 @@ class Material:
     @cached_property
     def colors(self) -> Mapping[str, Sequence[int]]:
         """RGB by name."""
-        found = self.result
-        colors = colors_of(found.names, background=found.background, unlabeled=found.unlabeled).tolist()
-        return dict(zip(self.result.names, colors, strict=True))
+        return self.result.colors()
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class FileFormat:
 
 def _png(material: Material) -> bytes:
     file = io.BytesIO()
-    material.result.save_labels(file)
+    material.result.save_labels(file, gray=material.gray)
     return file.getvalue()
 
 
@@ -156,18 +155,19 @@ def save(
 ) -> None:
     """Write a file of one image; see `Segmentation.save_as`."""
     target = Path(path)
-    names = {} if image is None else image_names(target, Path(image))
-    write_atomically(target, encode(result, format, objects=objects, **names))
+    names = ("image", None) if image is None else image_names(target, Path(image))
+    contents = encode(result, format, objects=objects, file_name=names[0], image_path=names[1])
+    write_atomically(target, contents)
 
 
-def image_names(target: Path, image: Path) -> dict[str, str]:
+def image_names(target: Path, image: Path) -> tuple[str, str]:
     """What the file `target` calls its image: by its name, and by the path from where the file is."""
     try:
         relative = os.path.relpath(image.absolute(), target.absolute().parent)
     except ValueError:
         # On another drive of Windows.
         relative = str(image.absolute())
-    return {"file_name": image.name, "image_path": Path(relative).as_posix()}
+    return image.name, Path(relative).as_posix()
 
 
 def encode(
@@ -177,6 +177,7 @@ def encode(
     objects: Sequence[SegmentedObject] | None = None,
     file_name: str = "image",
     image_path: str | None = None,
+    gray: bool = False,
 ) -> bytes:
     """The contents of a file of one image.
 
@@ -186,6 +187,7 @@ def encode(
         objects: those that go into it; None for all of the result.
         file_name: of the image, as COCO and CVAT name it.
         image_path: from the folder of the file to the image, for labelme; None for `file_name`.
+        gray: a label map without a palette.
 
     Raises:
         UsageError: there is no such format.
@@ -194,4 +196,4 @@ def encode(
     kind = FORMATS[check_format(format)]
     if objects is None:
         objects = result.objects() if kind.objects else ()
-    return kind.encode(Material(result, objects, file_name, image_path or file_name))
+    return kind.encode(Material(result, objects, file_name, image_path or file_name, gray))
