@@ -23,9 +23,11 @@ from benchmarks.timing import milliseconds, rounded_interval
 from groupvit_export.benchmark.machine import load_average
 from groupvit_export.cli.segment_journal import Job
 from groupvit_export.cli.segment_outputs import Outputs
+from groupvit_export.cli.segment_pictures import Picture
 from groupvit_export.cli.segment_work import SegmentWork
 from groupvit_export.pipeline.api import ExportOptions, export_bundle
-from groupvit_runtime import Segmenter, segment_stream
+from groupvit_runtime import Segmentation, Segmenter, segment_stream
+from groupvit_runtime.label_record import label_record
 from groupvit_runtime.read_image import read_image
 from groupvit_runtime.stream import in_order
 
@@ -39,8 +41,13 @@ def sides(segmenter: Segmenter, image: Path) -> dict[str, Callable[[], object]]:
     words = segmenter.vocabulary(VOC)
     manifest = segmenter.manifest
     pixels = segmenter._image.whole([read_image(image)], manifest.model.image_size, manifest.preprocessing.hf)
-    outputs = Outputs()
-    work = SegmentWork(partial(segmenter, labels=words), outputs.encode, max_pixels=None, quiet=True)
+    outputs = Outputs(folder=image.parent, formats=("png",), pictures=(Picture("overlay"),))
+
+    def record(result: Segmentation, path: Path, labels: bytes) -> dict[str, Any]:
+        return label_record(result, segmenter, image=path, labels=labels)
+
+    encode = partial(outputs.encode, make_record=record)
+    work = SegmentWork(partial(segmenter, labels=words), encode, max_pixels=None, quiet=True)
     job = Job(image, image, outputs.suffixes)
     return {
         ENGINE: lambda: [segmenter._image.run(pixels) for _ in range(IMAGES)],
