@@ -98,10 +98,7 @@ wheels: $(VENV)/.test page
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks.peers
 	$(BIN)/python -m benchmarks.roofline
-	$(BIN)/python -m benchmarks.throughput
-	$(BIN)/python -m benchmarks.windows
 	$(BIN)/python -m benchmarks.precisions
-	$(BIN)/python -m benchmarks.cpp
 	$(BIN)/python -m benchmarks.report
 
 # Where there is no environment, the machine's own Python, which has PyTorch for CUDA: nothing is fetched for this.

@@ -1,23 +1,20 @@
 """The C++ runtime beside the Python one: image to mask, cold start, size. Full-size model, OpenVINO.
 
-The two take turns call by call in one process (the C++ library through ctypes, as `groupvit bench --runtime
-cpp` calls it), and cold starts process by process, those of C++ without Python. The third that takes turns is
-the image engine alone, and OpenVINO alone at the start, which compiles the engine and runs it once: what is
-left of each ratio when a runtime costs nothing.
-
-Usage: python -m benchmarks.cpp [--bundle FOLDER] [--rounds N] [--cold N]; writes benchmarks/results/cpp.json.
-Without --bundle the full-size model is exported first. Wants cmake, g++, nlohmann-json3-dev and libstb-dev.
+The two take turns, a process each (the C++ library through ctypes, as `groupvit bench --runtime cpp` calls
+it), and cold starts process by process, those of C++ without Python. The third that takes turns is the image
+engine alone, and OpenVINO alone at the start, which compiles the engine and runs it once: what is left of
+each ratio when a runtime costs nothing. A part of `python -m benchmarks.peers`; wants cmake, g++,
+nlohmann-json3-dev and libstb-dev.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
@@ -27,19 +24,21 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from benchmarks.checkpoint import VOC, write_full_size_checkpoint
-from benchmarks.record import machine, write_record
-from benchmarks.timing import Timing, milliseconds, ratio
+from benchmarks.peers.host import LOAD_S, Worker
+from benchmarks.peers.material import INPUT, Material
+from benchmarks.peers.sides import DEFAULT, LabelMap, Side, precision_of
+from benchmarks.peers.turns import Turns, load_all, take_turns
+from benchmarks.timing import Timing, rounded_interval
 from groupvit_export.benchmark.c_interface import CppSegmenter, Library
-from groupvit_export.data.bundled import DEMO_SAMPLE
 from groupvit_export.metrics.interleaved import interleaved
 from groupvit_runtime import Segmenter, Vocabulary
-from groupvit_runtime.contract import IMAGE_INPUT
-from groupvit_runtime.engines import EngineOptions, load_engine
 from groupvit_runtime.manifest import read_manifest
+from groupvit_runtime.read_image import read_image
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
+WANTS: Final = ("cmake", "g++")
 
+_ENGINES: Final = ("OPENVINO", "ONNXRUNTIME", "TENSORRT", "TENSORRT_RTX", "TORCH")
 _PYTHON_START: Final = """
 import sys, time
 from pathlib import Path
@@ -50,31 +49,118 @@ print(time.monotonic() * 1000)
 """
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--bundle", type=Path, help="of the target openvino")
-    parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument("--cold", type=int, default=21)
-    arguments = parser.parse_args()
-    build = _build("cpp-bench", "-DGROUPVIT_WITH_OPENVINO=ON", "-DGROUPVIT_BUILD_STATIC=OFF")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        bundle: Path = arguments.bundle or _export(folder)
-        image = folder / "image.png"
-        Image.open(DEMO_SAMPLE).convert("RGB").resize((640, 480)).save(image)
-        words = folder / "words.safetensors"
-        vocab = ["vocab", str(bundle), "--labels", ",".join(VOC), "-o", str(words), "--json"]
-        _run([sys.executable, "-m", "groupvit_export.cli", *vocab])
-        report = {
-            "machine": machine(),
-            "image_640x480": _image_to_mask(build, bundle, image, words, arguments.rounds),
-            "cold_start": _cold_starts(build, bundle, image, words, arguments.cold),
-            "library_without_engines_bytes": _library_bytes(folder),
-        }
-    write_record("cpp", report)
-    print(json.dumps(report, indent=2))
+class BuildError(Exception):
+    """A program could not be built or run; the message has its output."""
+
+
+def build() -> Path:
+    """Build the library, and the programs beside it, into `build/cpp-bench`; what is there already stays.
+
+    Raises:
+        BuildError: it does not compile.
+    """
+    folder = _build("cpp-bench", "-DGROUPVIT_WITH_OPENVINO=ON", "-DGROUPVIT_BUILD_STATIC=OFF")
+    _bare_openvino(folder)
+    _first_mask(folder)
+    _build("cpp-bare", *(f"-DGROUPVIT_WITH_{name}=OFF" for name in _ENGINES))
+    return folder
+
+
+def measure(material: Material, turns: Turns, cold: int, threads: int | None, log: Path) -> dict[str, Any]:
+    """Build what is missing, compare the label maps, and time.
+
+    Args:
+        material: that has the bundle of the default export.
+        turns: of images.
+        cold: processes of each kind.
+        threads: of both; None for their own choice.
+        log: a folder for what the processes print.
+
+    Raises:
+        BuildError: it does not compile, or a program fails.
+    """
+    folder, image = build(), log / "image.png"
+    # stb_image and Pillow decode a JPEG differently by a level.
+    Image.open(material.image).save(image)
+    found = _image_to_mask(folder, material, image, turns, threads, log)
+    if "not_run" in found:
+        return found
+    return {
+        "image": found,
+        "cold_start": _cold_starts(folder, material, image, cold, found["runs"]["python"]),
+        "library_without_engines_bytes": _library_bytes(log),
+    }
+
+
+def runtime_side(kind: str, library: str, bundle: str, words: str, image: str, threads: str) -> Side:
+    """A runtime on decoded pixels.
+
+    Args:
+        kind: "python" or "cpp".
+        library: libgroupvit.so, for "cpp".
+        bundle: a folder.
+        words: a vocabulary's file.
+        image: a file.
+        threads: "0" for its own choice.
+    """
+    rgb, count = read_image(Path(image)), int(threads) or None
+    if kind == "cpp":
+        cpp = CppSegmenter(Library(Path(library)), Path(bundle), threads=count or 0)
+        cpp_words, labels = cpp.open_file(Path(words)), np.empty(rgb.shape[:2], np.uint16)
+
+        def call_cpp() -> LabelMap:
+            cpp.segment_into(rgb, cpp_words, labels)
+            return labels
+
+        return Side({"image": call_cpp}, lambda _: call_cpp(), runs=cpp.engine)
+    segmenter, vocabulary = Segmenter.load(bundle, threads=count), Vocabulary.load(Path(words))
+
+    def call_python() -> LabelMap:
+        return segmenter(rgb, vocabulary).labels
+
+    pixels = segmenter._image.whole([rgb], (INPUT, INPUT), segmenter.manifest.preprocessing.hf)
+    calls = {"image": call_python, "engine": lambda: segmenter._image.run(pixels)}
+    return Side(calls, lambda _: call_python(), runs=segmenter.engine_description)
+
+
+def _image_to_mask(
+    folder: Path, material: Material, image: Path, turns: Turns, threads: int | None, log: Path
+) -> dict[str, Any]:
+    files = [folder / "libgroupvit.so", material.bundle(DEFAULT), material.vocabulary(DEFAULT), image]
+    arguments = [*(str(file) for file in files), str(threads or 0)]
+    with ExitStack() as stack:
+        workers = {}
+        for kind in ("python", "cpp"):
+            worker = Worker("benchmarks.cpp:runtime_side", [kind, *arguments], log / f"runtime-{kind}.txt")
+            workers[kind] = stack.enter_context(worker)
+        failed: dict[str, str] = {}
+        loaded = load_all(workers, failed, LOAD_S)
+        if failed:
+            return {"not_run": "; ".join(f"{name}: {why}" for name, why in failed.items())}
+        maps = []
+        for kind, worker in workers.items():
+            worker.ask("label", images=[str(image)], into=str(log / f"runtime-{kind}.npz"))
+            with np.load(log / f"runtime-{kind}.npz") as found:
+                maps.append(found["labels"])
+        if not np.array_equal(*maps):
+            return {"not_run": "the two runtimes give different label maps"}
+        taken = take_turns(
+            {**workers, "engine": workers["python"]},
+            {"python": "image", "cpp": "image", "engine": "engine"},
+            turns,
+        )
+    if taken.failed:
+        return {"not_run": "; ".join(taken.failed.values())}
+    return {"runs": {name: row["runs"] for name, row in loaded.items()}, **_compared(taken.times, "engine")}
+
+
+def _compared(times: Mapping[str, Any], floor: str) -> dict[str, Any]:
+    """Milliseconds by side, and the ratios to Python's."""
+    return {
+        **{f"{name}_ms": asdict(Timing.of(np.ravel(values).tolist())) for name, values in times.items()},
+        "cpp_over_python": rounded_interval(times["python"], times["cpp"]),
+        f"{floor}_over_python": rounded_interval(times["python"], times[floor]),
+    }
 
 
 def _build(name: str, *options: str) -> Path:
@@ -110,52 +196,16 @@ def _first_mask(folder: Path) -> Path:
     )
 
 
-def _export(folder: Path) -> Path:
-    checkpoint, bundle = write_full_size_checkpoint(folder / "full-size"), folder / "openvino"
-    export = ["export", "--target", "openvino", "--checkpoint", str(checkpoint), "-o", str(bundle), "--quiet"]
-    _run([sys.executable, "-m", "groupvit_export.cli", *export])
-    return bundle
-
-
-def _image_to_mask(build: Path, bundle: Path, image: Path, words: Path, rounds: int) -> dict[str, Any]:
-    rgb = np.asarray(Image.open(image))
-    cpp = CppSegmenter(Library(build / "libgroupvit.so"), bundle)
-    cpp_words = cpp.open_file(words)
-    python, python_words = Segmenter.load(bundle), Vocabulary.load(words)
-    labels = np.empty(rgb.shape[:2], np.uint16)
-
-    def call_cpp() -> None:
-        cpp.segment_into(rgb, cpp_words, labels)
-
-    call_cpp()
-    if not np.array_equal(labels, python(rgb, python_words).labels):
-        sys.exit("the two runtimes give different label maps: nothing to measure")
-    manifest = read_manifest(bundle)
-    engine = load_engine(manifest.engine("image"), bundle, EngineOptions())
-    feeds = {IMAGE_INPUT: np.zeros((1, 3, *manifest.model.image_size), np.float32)}
-    sides = {
-        "python": lambda: python(rgb, python_words),
-        "cpp": call_cpp,
-        "engine": lambda: engine.run(feeds),
-    }
-    timings = milliseconds(sides, rounds=rounds)
-    return {
-        "python_ms": asdict(Timing.of(timings["python"])),
-        "cpp_ms": asdict(Timing.of(timings["cpp"])),
-        "engine_ms": asdict(Timing.of(timings["engine"])),
-        "cpp_over_python": asdict(ratio(timings["cpp"], timings["python"])),
-        "engine_over_python": asdict(ratio(timings["engine"], timings["python"])),
-        "engine": cpp.engine,
-        "labels_equal": True,
-    }
-
-
-def _cold_starts(build: Path, bundle: Path, image: Path, words: Path, processes: int) -> dict[str, Any]:
+def _cold_starts(build: Path, material: Material, image: Path, processes: int, runs: str) -> dict[str, Any]:
     """Milliseconds from starting a process to its first mask, the three taking turns."""
+    bundle, words = material.bundle(DEFAULT), material.vocabulary(DEFAULT)
+    precision = "fp32" if precision_of(runs) == "float32" else precision_of(runs)
+    engines = read_manifest(bundle).image_engines
+    engine = bundle / next(one for one in engines if one.precision == precision).files[0].path
     commands = {
-        "bare_openvino": [str(_bare_openvino(build)), str(bundle / "image.xml")],
+        "bare_openvino": [str(build / "bare_openvino"), str(engine), "bf16" if "bf16" in runs else "f32"],
         "python": [sys.executable, "-c", _PYTHON_START, str(bundle), str(image), str(words)],
-        "cpp": [str(_first_mask(build)), str(bundle), str(words), str(image)],
+        "cpp": [str(build / "first_mask"), str(bundle), str(words), str(image)],
     }
 
     def start(command: Sequence[str]) -> float:
@@ -165,30 +215,19 @@ def _cold_starts(build: Path, bundle: Path, image: Path, words: Path, processes:
 
     turns = [partial(start, command) for command in commands.values()]
     found = dict(zip(commands, interleaved(turns, lambda done: done < processes), strict=True))
-    return {
-        **{f"{name}_ms": asdict(Timing.of(times)) for name, times in found.items()},
-        "cpp_over_python": asdict(ratio(found["cpp"], found["python"])),
-        "bare_openvino_over_python": asdict(ratio(found["bare_openvino"], found["python"])),
-        "processes": processes,
-    }
+    return {**_compared(found, "bare_openvino"), "processes": processes}
 
 
-def _library_bytes(folder: Path) -> int:
-    build = _build("cpp-bare", *(f"-DGROUPVIT_WITH_{name}=OFF" for name in _ENGINES))
-    _run(["cmake", "--install", str(build), "--prefix", str(folder / "bare"), "--strip"])
-    (library,) = (path for path in (folder / "bare").rglob("libgroupvit.so.*.*") if not path.is_symlink())
-    return library.stat().st_size
-
-
-_ENGINES: Final = ("OPENVINO", "ONNXRUNTIME", "TENSORRT", "TENSORRT_RTX", "TORCH")
+def _library_bytes(scratch: Path) -> int:
+    with tempfile.TemporaryDirectory(dir=scratch) as name:
+        bare = REPOSITORY / "build" / "cpp-bare"
+        _run(["cmake", "--install", str(bare), "--prefix", name, "--strip"])
+        (library,) = (path for path in Path(name).rglob("libgroupvit.so.*.*") if not path.is_symlink())
+        return library.stat().st_size
 
 
 def _run(command: Sequence[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        sys.exit(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}")
+        raise BuildError(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}")
     return done.stdout
-
-
-if __name__ == "__main__":
-    main()

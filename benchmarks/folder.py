@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.checkpoint import VOC, write_full_size_checkpoint
-from benchmarks.peers.inputs import write_image
+from benchmarks.peers.prepare import write_image
 from benchmarks.record import circumstances, write_record
 from benchmarks.rounds import read_rounds
 from benchmarks.timing import milliseconds, rounded_interval

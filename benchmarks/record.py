@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from groupvit_export.benchmark.machine import installed, load_average, this_mach
 
 RESULTS: Final = Path(__file__).parent / "results"
 
-_MORE: Final = ("onnx", "transformers")
+_MORE: Final = ("onnx", "transformers", "nncf")
 """Packages that have a part in what is measured here, beyond those of a deployment."""
 
 
@@ -24,7 +25,11 @@ def machine() -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Of Python and of what computes."""
-    return installed() | {name: version(name) for name in _MORE}
+    found = installed()
+    for name in _MORE:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def circumstances(load_before: float | None, **setting: object) -> dict[str, Any]:
@@ -39,7 +44,14 @@ def circumstances(load_before: float | None, **setting: object) -> dict[str, Any
 
 def write_record(name: str, record: Mapping[str, Any], indent: int = 2) -> Path:
     """Write `benchmarks/results/NAME.json`."""
-    RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=indent) + "\n", encoding="utf-8")
     return path
+
+
+def read_record(name: str) -> dict[str, Any]:
+    """What `write_record` wrote; nothing where it has not."""
+    path = RESULTS / f"{name}.json"
+    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return record

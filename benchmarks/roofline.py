@@ -18,8 +18,9 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.peers.inputs import INPUT, make_material
-from benchmarks.peers.sides import OURS, SIDES
+from benchmarks.peers.material import INPUT, Material
+from benchmarks.peers.prepare import prepare
+from benchmarks.peers.sides import SIDES
 from benchmarks.record import circumstances, write_record
 from benchmarks.rounds import read_rounds
 from benchmarks.timing import milliseconds
@@ -30,6 +31,7 @@ from groupvit_export.graph.passes import PASSES, apply_passes
 from groupvit_runtime import Segmenter
 
 BATCHES: Final = (1, 8)
+OURS: Final = ("ours-openvino", "ours-onnxruntime")
 
 _SIZES: Final = (512, 1024, 2048, 3072)
 _REPEATS: Final = 7
@@ -148,11 +150,12 @@ def main() -> None:
         torch.set_num_threads(arguments.threads)
     load = load_average()
     with tempfile.TemporaryDirectory() as folder:
-        material = make_material(Path(folder), OURS)
+        material = Material(Path(folder))
+        prepare(material, OURS, lambda what: None)
         engines = {
-            name: Segmenter.load(material.bundles[name], threads=arguments.threads)._image for name in OURS
+            name: Segmenter.load(material.bundle(name), threads=arguments.threads)._image for name in OURS
         }
-        encoder = ImageEncoder(build_model(load_checkpoint(material.checkpoint)), (INPUT, INPUT))
+        encoder = ImageEncoder(build_model(load_checkpoint(str(material.checkpoint))), (INPUT, INPUT))
         apply_passes(encoder, tuple(PASSES))
         works = {batch: count_work(encoder, torch.zeros(batch, 3, INPUT, INPUT)) for batch in BATCHES}
         times = {}

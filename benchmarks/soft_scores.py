@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from benchmarks.checkpoint import VOC
 from benchmarks.peers.agreement import check_telling
-from benchmarks.peers.inputs import images_for_statistics, write_image
+from benchmarks.peers.prepare import images_for_statistics, write_image
 from benchmarks.peers.synthetic_checkpoint import write_telling_checkpoint
 from benchmarks.record import circumstances, write_record
 from benchmarks.rounds import read_rounds

@@ -1,84 +1,115 @@
 """Images a second of the image engine over batches and streams, beside one image after the other.
 
 First every combination runs a few rounds, in turn; then the fastest and one image after the other alone, so
-that the one that was chosen is measured anew.
-
-Usage: python -m benchmarks.throughput [--rounds N] [--threads N]
-Writes benchmarks/results/throughput.json.
+that the one that was chosen is measured anew. A process for each number of streams. A part of
+`python -m benchmarks.peers`.
 """
 
 from __future__ import annotations
 
-import json
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.checkpoint import write_full_size_checkpoint
-from benchmarks.record import circumstances, write_record
-from benchmarks.rounds import read_rounds
-from groupvit_export.benchmark.machine import load_average, this_machine
-from groupvit_export.benchmark.suggest import BATCHES, Combination, combinations, images_of, suggest
-from groupvit_export.pipeline.api import ExportOptions, export_bundle
+from benchmarks.peers.host import LOAD_S, Worker
+from benchmarks.peers.material import INPUT
+from benchmarks.peers.sides import Side
+from benchmarks.peers.turns import Taken, Turns, load_all, take_turns
+from benchmarks.timing import rounded_interval
+from groupvit_export.benchmark.machine import this_machine
+from groupvit_export.benchmark.suggest import (
+    ALONE,
+    BATCHES,
+    Combination,
+    combinations,
+    fastest,
+    images_of,
+    player,
+    rates,
+)
 from groupvit_runtime import Segmenter
 
-INPUT: Final = 224
-Run = Callable[[NDArray[np.float32]], object]
+CHOOSING: Final = Turns(rounds=4, calls=1)
 
 _PIXELS: Final = np.random.default_rng(0).standard_normal((max(BATCHES), 3, INPUT, INPUT), np.float32)
 
 
-def measure(bundle: Path, rounds: int, threads: int | None) -> dict[str, Any]:
+def stream_side(bundle: str, streams: str, threads: str) -> Side:
+    """An engine with so many streams, whose calls are rounds of every batch, by "batch 1" and so on.
+
+    Args:
+        bundle: for OpenVINO.
+        streams: how many.
+        threads: of the engine, over all streams; "0" for its own choice.
+    """
+    count, own = int(streams), int(threads) or None
+    segmenter = Segmenter.load(bundle, threads=own, streams=None if count == 1 else count)
+    tried = combinations(own or this_machine().usable_cores)
+    images, stack = images_of(tried), ExitStack()
+
+    def call(batch: int) -> object:
+        return segmenter._image.run(_PIXELS[:batch])
+
+    calls = {_batch(one): player(call, one, images, stack) for one in tried if one.streams == count}
+    return Side(calls, runs=segmenter.engine_description, facts={"images_of_a_round": images})
+
+
+def measure(bundle: Path, turns: Turns, threads: int | None, log: Path) -> dict[str, Any]:
     """Choose and measure.
 
     Args:
         bundle: for OpenVINO.
-        rounds: of the measurement.
+        turns: of the measurement.
         threads: of the engine, over all streams; None for its own choice.
+        log: a folder for what the processes print.
     """
     tried = combinations(threads or this_machine().usable_cores)
-    calls = {}
-    for streams in {one.streams for one in tried}:
-        own = Segmenter.load(bundle, threads=threads, streams=None if streams == 1 else streams)
-        calls[streams] = partial(_run, own._image.run)
-    found = suggest(calls, tried, rounds)
+    with ExitStack() as stack:
+        start = partial(_start, bundle, threads or 0, log)
+        engines = {streams: stack.enter_context(start(streams)) for streams in {one.streams for one in tried}}
+        failed: dict[str, str] = {}
+        loaded = load_all({str(streams): worker for streams, worker in engines.items()}, failed, LOAD_S)
+        if failed:
+            return {"not_run": "; ".join(failed.values())}
+        images = loaded["1"]["facts"]["images_of_a_round"]
+        take = partial(_timed, engines)
+        chosen = take(tried, CHOOSING)
+        best = fastest(chosen)
+        measured = take([ALONE] if best == ALONE else [ALONE, best], turns)
     return {
-        "images_of_a_round": images_of(tried),
-        "chosen_from": _rows(found.rates),
-        "best": asdict(found.best),
-        "measured": _rows(found.measured),
-        "over_alone": {name: round(value, 3) for name, value in asdict(found.gain).items()},
+        "runs": loaded["1"]["runs"],
+        "images_of_a_round": images,
+        "chosen_from": _rows(chosen, images),
+        "best": asdict(best),
+        "measured": _rows(measured, images),
+        "over_alone": rounded_interval(measured[best], measured[ALONE]),
     }
 
 
-def _run(run: Run, batch: int) -> object:
-    return run(_PIXELS[:batch])
+def _start(bundle: Path, threads: int, log: Path, streams: int) -> Worker:
+    arguments = [str(bundle), str(streams), str(threads)]
+    return Worker("benchmarks.throughput:stream_side", arguments, log / f"streams-{streams}.txt")
 
 
-def _rows(rates: Mapping[Combination, float]) -> list[dict[str, Any]]:
-    return [{**asdict(one), "images_per_s": round(rate, 2)} for one, rate in rates.items()]
+def _timed(
+    engines: Mapping[int, Worker], ones: Sequence[Combination], turns: Turns
+) -> dict[Combination, list[float]]:
+    workers = {str(one): engines[one.streams] for one in ones}
+    taken: Taken = take_turns(workers, {str(one): _batch(one) for one in ones}, turns)
+    if taken.failed:
+        raise RuntimeError(f"a stream ended: {taken.failed}")
+    return {one: [call for turn in taken.times[str(one)] for call in turn] for one in ones}
 
 
-def main() -> None:
-    arguments = read_rounds(__doc__, 40, "of the engine, over all streams")
-    before = load_average()
-    with tempfile.TemporaryDirectory() as name:
-        checkpoint = write_full_size_checkpoint(Path(name) / "checkpoint")
-        options = ExportOptions("openvino", checkpoint=str(checkpoint), output=Path(name) / "bundle")
-        found = measure(export_bundle(options).path, arguments.rounds, arguments.threads)
-    record = {
-        **circumstances(before, rounds=arguments.rounds, threads=arguments.threads, input_px=INPUT),
-        **found,
-    }
-    write_record("throughput", record)
-    print(json.dumps({key: record[key] for key in ("best", "measured", "over_alone")}, indent=2))
+def _rows(times: Mapping[Combination, Sequence[float]], images: int) -> list[dict[str, Any]]:
+    found = rates(times, images)
+    return [{**asdict(one), "images_per_s": round(rate, 2)} for one, rate in found.items()]
 
 
-if __name__ == "__main__":
-    main()
+def _batch(one: Combination) -> str:
+    return f"batch {one.batch}"

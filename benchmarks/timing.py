@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from groupvit_export.benchmark.bootstrap import ratio_of_medians
 from groupvit_export.metrics.interleaved import interleaved, timed
@@ -65,18 +66,26 @@ def ratio(first: Sequence[float], second: Sequence[float]) -> Timing:
     return Timing.of([a / b for a, b in zip(first, second, strict=True)])
 
 
-def rounded_interval(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
+Times = Sequence[float] | Sequence[Sequence[float]]
+"""Milliseconds of a side: of one call a round, or of several."""
+
+
+def rounded_interval(ours: Times, theirs: Times) -> dict[str, float]:
     """Median of theirs over that of ours, with its 95 % interval; above 1, ours is faster."""
-    first, second = (np.asarray(values, np.float64)[:, None] for values in (ours, theirs))
-    found = ratio_of_medians(first, second, paired=True)
+    found = ratio_of_medians(_by_round(ours), _by_round(theirs), paired=True)
     return {"ratio": round(found.ratio, 3), "low": round(found.low, 3), "high": round(found.high, 3)}
 
 
-def table(times: Mapping[str, Sequence[float]], bundles: Collection[str]) -> dict[str, dict[str, Any]]:
+def _by_round(times: Times) -> NDArray[np.float64]:
+    values = np.asarray(times, np.float64)
+    return values.reshape(len(values), -1)
+
+
+def table(times: Mapping[str, Times], bundles: Collection[str]) -> dict[str, dict[str, Any]]:
     """For each side: milliseconds, and its median over that of each of `bundles` that was timed beside it."""
     rows: dict[str, dict[str, Any]] = {}
     for name, values in times.items():
-        p05, median, p95 = np.percentile(values, [5, 50, 95]).tolist()
+        p05, median, p95 = np.percentile(_by_round(values), [5, 50, 95]).tolist()
         rows[name] = {
             "median_ms": round(median, 2),
             "p05_ms": round(p05, 2),

@@ -2,15 +2,12 @@
 
 The peer is what the published code does, written plainly in PyTorch: eager, one window at a time through our
 reference model (transformers' cannot run at 448 px), float32, with the words encoded beforehand as ours are.
-
-Usage: python -m benchmarks.windows [--rounds N] [--threads N]
-Writes benchmarks/results/windows.json.
+A part of `python -m benchmarks.peers`.
 """
 
 from __future__ import annotations
 
-import json
-import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,27 +16,22 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from benchmarks.checkpoint import VOC
-from benchmarks.peers.agreement import LEAST_AGREEMENT, check_telling
-from benchmarks.peers.inputs import images_for_statistics, write_image
-from benchmarks.peers.synthetic_checkpoint import write_telling_checkpoint
-from benchmarks.record import circumstances, write_record
-from benchmarks.rounds import read_rounds
-from benchmarks.timing import milliseconds, rounded_interval
-from groupvit_export.benchmark.machine import load_average
+from benchmarks.peers.agreement import agreement, check_telling
+from benchmarks.peers.host import LOAD_S, Worker
+from benchmarks.peers.material import PAPER, WINDOWS_SIDE, WINDOWS_SIZE, Material
+from benchmarks.peers.sides import LabelMap, Side
+from benchmarks.peers.turns import Turns, load_all, take_turns
+from benchmarks.timing import rounded_interval
 from groupvit_export.checkpoint.load import build_model, load_checkpoint
 from groupvit_export.model.groupvit import GroupViTModel
-from groupvit_export.pipeline.api import ExportOptions, export_bundle
 from groupvit_export.verification.reference import image_outputs
-from groupvit_runtime import Segmenter
+from groupvit_runtime import Segmenter, Vocabulary
 from groupvit_runtime.contract import PaperDecode
-from groupvit_runtime.manifest import Manifest
+from groupvit_runtime.manifest import Manifest, read_manifest
 from groupvit_runtime.preprocess import prepare_windows
 from groupvit_runtime.read_image import read_image
 from groupvit_runtime.windows import plan_windows
 
-SIZE: Final = (720, 1280)
-SIDE: Final = 448
 OURS: Final = "ours, all windows in one batch"
 PEER: Final = "eager PyTorch, one window at a time"
 
@@ -97,72 +89,75 @@ def window_scores(
     return table.T[:, planes.argmax(dim=0)]
 
 
-def measure(segmenter: Segmenter, model: GroupViTModel, image: Path, rounds: int) -> dict[str, Any]:
-    """Check that both give the same label map, then time them in turn.
+def window_side(which: str, root: str, threads: str) -> Side:
+    """`OURS` or `PEER`, on the material's image.
 
-    Raises:
-        ValueError: they do not.
+    Args:
+        which: of the two.
+        root: of the material.
+        threads: "0" for its own choice.
     """
-    words = segmenter.vocabulary(VOC)
+    material, count = Material(Path(root)), int(threads) or None
+    words = Vocabulary.load(material.vocabulary(PAPER))
+    if which == OURS:
+        segmenter = Segmenter.load(material.bundle(PAPER), threads=count, decode="paper")
 
-    def ours() -> NDArray[Any]:
-        return segmenter(image, words, decode="paper").labels
+        def ours(image: Path) -> LabelMap:
+            return segmenter(image, words).labels
 
-    def peer() -> NDArray[Any]:
-        return eager_windows(model, segmenter.manifest, words.embeddings, image)
+        calls = {"image": lambda: ours(material.windows_image)}
+        return Side(calls, ours, runs=segmenter.engine_description)
+    if count is not None:
+        torch.set_num_threads(count)
+    manifest = read_manifest(material.bundle(PAPER))
+    model = build_model(load_checkpoint(str(material.checkpoint))).eval()
 
-    labels = ours()
-    classes = check_telling(labels)
-    agreement = 100 * float((peer() == labels).mean())
-    if agreement < LEAST_AGREEMENT:
-        raise ValueError(f"the label maps agree on {agreement:.2f} % of the pixels, not {LEAST_AGREEMENT} %")
-    times = milliseconds({OURS: ours, PEER: peer}, rounds)
+    def eager(image: Path) -> LabelMap:
+        return eager_windows(model, manifest, words.embeddings, image)
+
+    paper = manifest.decode.paper
+    count = 0 if paper is None else len(plan_windows(WINDOWS_SIZE, paper.window).boxes)
+    calls = {"image": lambda: eager(material.windows_image)}
+    return Side(calls, eager, runs=f"torch {torch.__version__}, eager", facts={"windows": count})
+
+
+def measure(material: Material, turns: Turns, threads: int | None, log: Path) -> dict[str, Any]:
+    """Compare the label maps, then time both in turn.
+
+    Args:
+        material: that has the bundle.
+        turns: of both.
+        threads: of both; None for their own choice.
+        log: a folder for what the processes print.
+    """
+    with ExitStack() as stack:
+        workers = {}
+        for index, which in enumerate((OURS, PEER)):
+            arguments = [which, str(material.root), str(threads or 0)]
+            side = Worker("benchmarks.windows:window_side", arguments, log / f"windows-{index}.txt")
+            workers[which] = stack.enter_context(side)
+        failed: dict[str, str] = {}
+        loaded = load_all(workers, failed, LOAD_S)
+        if failed:
+            return {"not_run": "; ".join(failed.values())}
+        labels = {}
+        for index, (which, worker) in enumerate(workers.items()):
+            file = log / f"windows-{index}.npz"
+            worker.ask("label", images=[str(material.windows_image)], into=str(file))
+            with np.load(file) as found:
+                labels[which] = found["labels"]
+        taken = take_turns(workers, "image", turns)
+        if taken.failed:
+            return {"not_run": "; ".join(taken.failed.values())}
     return {
-        "agreement_percent": float(np.floor(1e3 * agreement) / 1e3),
-        "labels_in_the_map": classes,
-        "median_ms": {name: round(float(np.median(values)), 1) for name, values in times.items()},
-        "over_ours": rounded_interval(times[OURS], times[PEER]),
+        "setting": {
+            "image_px": {"width": WINDOWS_SIZE[1], "height": WINDOWS_SIZE[0]},
+            "window_px": WINDOWS_SIDE,
+            "windows": loaded[PEER]["facts"]["windows"],
+        },
+        "runs": loaded[OURS]["runs"],
+        "agreement_percent": agreement(labels[OURS], labels[PEER]).pixels,
+        "labels_in_the_map": check_telling(labels[PEER]),
+        "median_ms": {name: round(float(np.median(values)), 1) for name, values in taken.times.items()},
+        "over_ours": rounded_interval(taken.times[OURS], taken.times[PEER]),
     }
-
-
-def main() -> None:
-    arguments = read_rounds(__doc__, 40, "of both sides")
-    if arguments.threads is not None:
-        torch.set_num_threads(arguments.threads)
-    before = load_average()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        image = write_image(folder / "image.jpg", SIZE)
-        checkpoint = str(write_telling_checkpoint(folder / "checkpoint", images_for_statistics(image)))
-        options = ExportOptions(
-            "openvino",
-            checkpoint=checkpoint,
-            image_size=(SIDE, SIDE),
-            decode="paper",
-            output=folder / "bundle",
-        )
-        segmenter = Segmenter.load(export_bundle(options).path, threads=arguments.threads)
-        model = build_model(load_checkpoint(checkpoint)).eval()
-        found = measure(segmenter, model, image, arguments.rounds)
-        runs = segmenter.engine_description
-        paper = segmenter.manifest.decode.paper
-        count = 0 if paper is None else len(plan_windows(SIZE, paper.window).boxes)
-    record = {
-        **circumstances(
-            before,
-            rounds=arguments.rounds,
-            threads=arguments.threads,
-            image_px={"width": SIZE[1], "height": SIZE[0]},
-            window_px=SIDE,
-            windows=count,
-            classes=len(VOC),
-            runs=runs,
-        ),
-        **found,
-    }
-    write_record("windows", record)
-    print(json.dumps(found, indent=2))
-
-
-if __name__ == "__main__":
-    main()

@@ -19,7 +19,8 @@ import torch
 from bf16 import has_bf16, missing_layers
 
 from benchmarks.checkpoint import VOC, shallow
-from benchmarks.peers.inputs import SIZE, images_for_statistics, write_image
+from benchmarks.peers.material import SIZE
+from benchmarks.peers.prepare import images_for_statistics, write_image
 from benchmarks.peers.synthetic_checkpoint import write_telling_checkpoint
 from groupvit_export.data.bundled import DEMO_SAMPLE
 from groupvit_export.errors import ExportError

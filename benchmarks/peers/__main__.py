@@ -1,210 +1,278 @@
-"""Time the bundles beside what a user would otherwise have, in one process, call by call in turn.
+"""Time the bundles beside what a user would otherwise have: a process a side, taking turns.
 
-Usage: python -m benchmarks.peers [--rounds N] [--only NAME,...] [--threads N] [--fresh N]
-Writes benchmarks/results/peers.json.
+Usage: python -m benchmarks.peers --prepare [--only NAME,...]      exports and the like, nothing timed
+       python -m benchmarks.peers [--only NAME,...] [--rounds N] [--calls N] [--threads N] [--busy]
+
+NAME is of the sides (benchmarks/peers/sides.py), or a part: sides, fresh, throughput, windows, cpp; "goals"
+is what the table of goals needs. What is missing is prepared first. Writes
+benchmarks/results/peers/KIND.json, one file a kind of processor; parts that did not run stay there as they
+were measured before.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-
-# Nothing here is on a hub; asking for it would be part of transformers' cold start.
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-
-import torch
+from typing import Any, Final
 
 from benchmarks.checkpoint import VOC
-from benchmarks.peers.agreement import (
-    LEAST_AGREEMENT,
-    Agreement,
-    agreement,
-    check_agreement,
-    check_telling,
-)
-from benchmarks.peers.fresh import commands, measure_fresh
-from benchmarks.peers.hugging_face import PREPROCESSING, HuggingFace
-from benchmarks.peers.inputs import INPUT, SIZE, Material, make_material
-from benchmarks.peers.ours import our_side
-from benchmarks.peers.plain import export_plain, in_onnxruntime, in_openvino
-from benchmarks.peers.sides import BUNDLES, OURS, SIDES, Side, chosen
-from benchmarks.record import circumstances, write_record
-from benchmarks.timing import SETTLE_S, WARM_UP, milliseconds, table
+from benchmarks.kinds import kind_of
+from benchmarks.peers.compare import compare
+from benchmarks.peers.fresh import BUNDLED, commands, measure_fresh
+from benchmarks.peers.host import Worker
+from benchmarks.peers.load_side import has_bf16
+from benchmarks.peers.material import INPUT, PAPER, SIZE, Material, sources_digest
+from benchmarks.peers.quiet import Quiet, complaints_here, look, pace_changed
+from benchmarks.peers.sides import DEFAULT, SIDES, chosen
+from benchmarks.peers.turns import WARM_UP, Turns
+from benchmarks.record import RESULTS, circumstances, read_record, write_record
 from groupvit_export.benchmark.bootstrap import CONFIDENCE, RESAMPLES
 from groupvit_export.benchmark.compare import MIN_COMPARED
-from groupvit_export.benchmark.machine import load_average, this_machine
-from groupvit_export.benchmark.steadiness import LOAD_LIMIT
-from groupvit_runtime import Vocabulary
+from groupvit_export.benchmark.machine import this_machine
 
-DECODING = (
-    "The plain exports end where ours do, at embeddings and soft maps; their label map is made by the lines "
-    "of transformers' forward in torch. ONNX Runtime has its defaults, so its threads still spin then and "
-    "slow torch down; with session.intra_op.allow_spinning off that part of the call was much shorter"
+PARTS: Final = ("sides", "fresh", "throughput", "windows", "cpp")
+GOALS: Final = "goals"
+GOAL_SIDES: Final = (
+    *("transformers", "plain-openvino", "plain-openvino-dynamic", "plain-openvino-bf16"),
+    *("plain-openvino-int8", "plain-openvino-int8-dynamic"),
 )
-TEXT = "As users call it, the prompts are tokenized with padding=True, that is to the longest of them"
-CACHED = "The bundles have their vocabulary cached, also beside transformers as users call it"
+"""What the table of goals names, beside what always runs."""
+
+_FOLDER: Final = RESULTS.parent.parent / "build" / "peers"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What runs.
+
+    Attributes:
+        parts: of `PARTS`.
+        sides: of `SIDES`, where that part runs.
+        reasons: why the other sides do not.
+    """
+
+    parts: tuple[str, ...]
+    sides: tuple[str, ...]
+    reasons: Mapping[str, str]
+
+    @property
+    def material(self) -> tuple[str, ...]:
+        """What has to be prepared."""
+        wanted = list(self.sides)
+        wanted += BUNDLED if "fresh" in self.parts else ()
+        wanted += [DEFAULT] if {"throughput", "cpp"} & set(self.parts) else []
+        wanted += [PAPER] if "windows" in self.parts else []
+        return tuple(dict.fromkeys(wanted))
+
+
+def plan(only: str | None, installed: Callable[[str], bool], bf16: bool) -> Plan:
+    """What was asked for.
+
+    Args:
+        only: sides, parts and "goals", with commas between them; None for all.
+        installed: whether there is such a module or program.
+        bf16: whether the processor multiplies in bf16.
+
+    Raises:
+        ValueError: a name that is none of these.
+    """
+    asked = {name.strip() for name in (only or ",".join(PARTS)).split(",") if name.strip()}
+    if unknown := sorted(asked - {GOALS, *PARTS, *SIDES}):
+        known = ", ".join((GOALS, *PARTS, *SIDES))
+        raise ValueError(f"no such side or part: {', '.join(unknown)}; there are {known}")
+    if GOALS in asked:
+        asked |= {*PARTS, *GOAL_SIDES} - ({"sides"} if "sides" not in asked else set())
+    parts = [name for name in PARTS if name in asked or (name == "sides" and asked & SIDES.keys())]
+    if "sides" not in parts:
+        return Plan(tuple(parts), (), {})
+    names, reasons = chosen(None if "sides" in asked else asked & SIDES.keys(), installed, bf16)
+    return Plan(tuple(parts), tuple(names), reasons)
 
 
 def main() -> None:
+    arguments = _arguments()
+    material = _material(arguments.folder)
+    planned: Plan = arguments.plan
+    if arguments.prepare:
+        _prepare(material, planned)
+        return
+    before = look()
+    if found := complaints_here(before):
+        _refuse(found, arguments.busy)
+    _prepare(material, planned)
+    quiet = look()
+    if found := complaints_here(quiet, load=False):
+        _refuse(found, arguments.busy)
+    measured = _measure(material, planned, arguments, Quiet(before.load, quiet.busy_percent, quiet.pace_ms))
+    kind = kind_of(this_machine().flags)
+    record = read_record(f"peers/{kind}") | {"kind": kind, **measured}
+    _say(f"wrote {write_record(f'peers/{kind}', record)}")
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=120, help="calls of every side in every table")
-    parser.add_argument(
-        "--only", metavar="NAME,...", help=f"of {', '.join(SIDES)}; the fp32 bundles always run"
-    )
+    parser.add_argument("--only", metavar="NAME,...", help="all without it")
+    parser.add_argument("--prepare", action="store_true", help="only make what is missing")
+    parser.add_argument("--rounds", type=int, default=12, help="turns of every side")
+    parser.add_argument("--calls", type=int, default=4, help="calls of a turn that are measured")
     parser.add_argument("--threads", type=int, help="of every side; each one's own choice without it")
-    parser.add_argument("--fresh", type=int, default=5, help="fresh processes of each kind, 0 for none")
+    parser.add_argument("--fresh", type=int, default=5, help="fresh processes of each kind")
+    parser.add_argument("--busy", action="store_true", help="measure beside other work; the record says so")
+    parser.add_argument("--folder", type=Path, default=_FOLDER, help="for exports, which are kept")
     arguments = parser.parse_args()
-    if arguments.rounds < 1 or arguments.fresh < 0 or (arguments.threads or 1) < 1:
-        parser.error("--rounds and --threads must be positive, --fresh not negative")
+    if min(arguments.rounds, arguments.calls, arguments.fresh, arguments.threads or 1) < 1:
+        parser.error("--rounds, --calls, --fresh and --threads must be positive")
     try:
-        names, reasons = chosen(arguments.only, _installed, _has_bf16())
+        arguments.plan = plan(arguments.only, _installed, has_bf16())
     except ValueError as error:
         parser.error(str(error))
-    with tempfile.TemporaryDirectory() as folder:
-        record = _run(Path(folder), names, reasons, arguments)
-    _say(f"wrote {write_record('peers', record).name}")
+    return arguments
 
 
-def _run(
-    folder: Path, names: list[str], reasons: Mapping[str, str], arguments: argparse.Namespace
+def _material(folder: Path) -> Material:
+    """In a folder of these sources; what others were made of goes."""
+    own = folder / sources_digest()
+    own.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        if old != own and (old / "image.jpg").is_file():
+            shutil.rmtree(old)
+    return Material(own)
+
+
+def _prepare(material: Material, planned: Plan) -> None:
+    """In a process of its own, whose threads end with it."""
+    _say(f"prepare in {material.root}")
+    command = [sys.executable, "-m", "benchmarks.peers.prepare", str(material.root), *planned.material]
+    done = subprocess.run(command)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} ended with code {done.returncode}")
+    if "cpp" in planned.parts and not _missing():
+        _say("build the C++ runtime")
+        from benchmarks.cpp import build
+
+        build()
+
+
+def _measure(
+    material: Material, planned: Plan, arguments: argparse.Namespace, quiet: Quiet
 ) -> dict[str, Any]:
-    # Before the export, whose own load would hide that of others.
-    load_before = load_average()
-    threads: int | None = arguments.threads
-    if threads is not None:
-        torch.set_num_threads(threads)
-    _say("write the checkpoint and export the bundles")
-    material = make_material(folder, names)
-    reasons = {**reasons, **material.refused}
-    names = [name for name in names if name not in material.refused]
-    sides = _set_up(names, material, folder / "plain.onnx", threads)
-    _say("check that all compute the same")
-    agreements, labels = _agreements(sides)
-    _say(f"time {len(sides)} sides, {arguments.rounds} rounds")
-    images = milliseconds({name: side.image for name, side in sides.items()}, arguments.rounds)
-    engines = {name: side.engine for name, side in sides.items() if side.engine is not None}
-    engine_times = milliseconds(engines, arguments.rounds)
-    _say("fresh processes")
-    starts = commands(material, ",".join(VOC))
-    return {
-        **circumstances(
-            load_before,
-            rounds=arguments.rounds,
-            warm_up=WARM_UP,
-            pause_ms=round(SETTLE_S * 1000),
-            threads=threads,
-            torch_threads=torch.get_num_threads(),
-            torchvision="installed" if _installed("torchvision") else "not installed",
-            batch=1,
-            input_px=INPUT,
-            image_px={"width": SIZE[1], "height": SIZE[0]},
-            classes=len(VOC),
-            labels_in_the_map=labels,
-            interval_percent=round(100 * CONFIDENCE),
-            resamples=RESAMPLES,
-            least_agreement_percent=LEAST_AGREEMENT,
-            weights="full-size architecture, random weights with sharpened assignments",
-            preprocessing_of_peers=PREPROCESSING,
-            decoding_of_peers=DECODING,
-            text=TEXT,
-            bundles=CACHED,
-        ),
-        "sides": _described(sides, reasons, agreements),
-        "image": table(images, BUNDLES),
-        "engine": table(engine_times, BUNDLES),
-        "fresh": measure_fresh(starts, arguments.fresh),
-        "cautions": _cautions(load_before, arguments.rounds),
-    }
+    turns, threads = Turns(arguments.rounds, arguments.calls), arguments.threads
+    with tempfile.TemporaryDirectory() as name:
+        log = Path(name)
+        parts: dict[str, Callable[[], dict[str, Any]]] = {
+            "sides": partial(_sides, planned, material, turns, threads, log),
+            "fresh": lambda: {"rows": measure_fresh(commands(material, ",".join(VOC)), arguments.fresh)},
+            "throughput": partial(_throughput, material, turns, threads, log),
+            "windows": partial(_windows, material, turns, threads, log),
+            "cpp": partial(_cpp, material, turns, arguments.fresh, threads, log),
+        }
+        measured = {}
+        for part in planned.parts:
+            _say(part)
+            begun = time.monotonic()
+            found = parts[part]()
+            took = time.monotonic() - begun
+            measured[part] = {
+                **circumstances(
+                    quiet.load,
+                    rounds=turns.rounds,
+                    calls=turns.calls,
+                    warm_up=WARM_UP,
+                    fresh=arguments.fresh,
+                    threads=threads,
+                    batch=1,
+                    input_px=INPUT,
+                    image_px={"width": SIZE[1], "height": SIZE[0]},
+                    classes=len(VOC),
+                    interval_percent=round(100 * CONFIDENCE),
+                    resamples=RESAMPLES,
+                    torchvision="installed" if _installed("torchvision") else "not installed",
+                ),
+                "date": time.strftime("%Y-%m-%d"),
+                "quiet": quiet.recorded(),
+                "seconds": round(took),
+                "sources": material.root.name,
+                **found,
+            }
+    after = look()
+    for found in measured.values():
+        found.setdefault("cautions", []).extend(_cautions(quiet, after, turns))
+    return measured
 
 
-def _set_up(names: list[str], material: Material, plain: Path, threads: int | None) -> dict[str, Side]:
-    eager = HuggingFace(material.checkpoint, material.image, VOC)
-    half = HuggingFace(material.checkpoint, material.image, VOC, torch.bfloat16)
-    pixels = eager.read()[0].numpy()
-    if any(name.startswith("plain-") for name in names):
-        export_plain(eager, plain)
-
-    def ours(name: str) -> Side:
-        words = Vocabulary.load(material.vocabularies[name])
-        return our_side(material.bundles[name], material.image, words, pixels, threads)
-
-    # What OpenVINO would choose by itself for what NNCF leaves as it is.
-    rest = "bf16" if _has_bf16() else "f32"
-    make: dict[str, Callable[[], Side]] = {
-        **{name: partial(ours, name) for name in BUNDLES},
-        "transformers": lambda: Side(eager.as_users_call_it, None, None, eager.described("eager")),
-        "transformers-cached": lambda: eager.cached(eager.path),
-        "transformers-bf16": lambda: Side(half.as_users_call_it, None, None, half.described("eager")),
-        "transformers-bf16-cached": lambda: half.cached(half.path),
-        "transformers-compiled": eager.compiled,
-        "plain-onnxruntime": lambda: in_onnxruntime(eager, plain, threads),
-        "plain-openvino": lambda: in_openvino(eager, plain, threads, "f32"),
-        "plain-openvino-bf16": lambda: in_openvino(eager, plain, threads, "bf16"),
-        "plain-openvino-int8": lambda: in_openvino(eager, plain, threads, rest, quantize=True),
-    }
-    sides = {}
-    for name in names:
-        _say(f"set up {name}")
-        sides[name] = make[name]()
-    return sides
+def _cautions(before: Quiet, after: Quiet, turns: Turns) -> list[str]:
+    found = complaints_here(before)
+    if changed := pace_changed(before.pace_ms, after.pace_ms):
+        found.append(changed)
+    if turns.rounds < MIN_COMPARED:
+        found.append(
+            f"{turns.rounds} rounds, fewer than {MIN_COMPARED}: intervals are narrower than they say"
+        )
+    return found
 
 
-def _agreements(sides: Mapping[str, Side]) -> tuple[dict[str, Agreement], int]:
-    reference = sides[OURS[0]]
-    labels = reference.image()
-    count = check_telling(labels)
-    expected = reference.outputs() if reference.outputs else None
-    found = {
-        name: agreement(side.image(), labels, side.outputs() if side.outputs else None, expected)
-        for name, side in sides.items()
-    }
-    check_agreement(found)
-    return found, count
+def _sides(planned: Plan, material: Material, turns: Turns, threads: int | None, log: Path) -> dict[str, Any]:
+    reasons = dict(planned.reasons)
+    for name in planned.sides:
+        if (refusal := material.refusal(name)).is_file():
+            reasons[name] = refusal.read_text(encoding="utf-8")
+    names = [name for name in planned.sides if name not in reasons]
+
+    def start(name: str) -> Worker:
+        arguments = [name, str(material.root), str(threads or 0)]
+        return Worker("benchmarks.peers.load_side:load", arguments, log / f"{name}.txt")
+
+    return compare(names, reasons, start, material, turns, log)
 
 
-def _described(
-    sides: Mapping[str, Side], reasons: Mapping[str, str], agreements: Mapping[str, Agreement]
-) -> dict[str, dict[str, Any]]:
-    described: dict[str, dict[str, Any]] = {}
-    for name, info in SIDES.items():
-        row: dict[str, Any] = {"title": info.title, "exact": info.exact, "engine": info.engine}
-        if name in sides:
-            row |= {"runs": sides[name].runs, "setup_s": round(sides[name].setup_s, 2)}
-            row["agreement"] = asdict(agreements[name])
-        else:
-            row["not_run"] = reasons[name]
-        described[name] = row
-    return described
+def _throughput(material: Material, turns: Turns, threads: int | None, log: Path) -> dict[str, Any]:
+    from benchmarks.throughput import measure
+
+    # A call is a round of many images.
+    return measure(material.bundle(DEFAULT), Turns(turns.rounds, 1), threads, log)
+
+
+def _windows(material: Material, turns: Turns, threads: int | None, log: Path) -> dict[str, Any]:
+    from benchmarks.windows import measure
+
+    return measure(material, Turns(turns.rounds, 1), threads, log)
+
+
+def _cpp(material: Material, turns: Turns, cold: int, threads: int | None, log: Path) -> dict[str, Any]:
+    if missing := _missing():
+        return {"not_run": f"{', '.join(missing)} not installed"}
+    from benchmarks.cpp import BuildError, measure
+
+    try:
+        return measure(material, turns, 2 * cold, threads, log)
+    except BuildError as error:
+        return {"not_run": str(error)}
+
+
+def _missing() -> list[str]:
+    return [name for name in ("cmake", "g++") if not _installed(name)]
 
 
 def _installed(name: str) -> bool:
     return shutil.which(name) is not None or find_spec(name) is not None
 
 
-def _has_bf16() -> bool:
-    return any("bf16" in flag for flag in this_machine().flags)
-
-
-def _cautions(load: float | None, rounds: int) -> list[str]:
-    found = []
-    limit = LOAD_LIMIT * this_machine().usable_cores
-    if load is not None and load > limit:
-        found.append(f"the machine was busy before the start, load average {load:.2f}, limit {limit:.2f}")
-    if rounds < MIN_COMPARED:
-        found.append(f"{rounds} rounds, fewer than {MIN_COMPARED}: intervals are narrower than they say")
-    return found
+def _refuse(found: list[str], busy: bool) -> None:
+    what = f"the machine is not quiet: {'; '.join(found)}"
+    if not busy:
+        sys.exit(f"{what}. End what else runs, or say --busy, and the record will say it too")
+    _say(what)
 
 
 def _say(what: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from benchmarks.peers.sides import SIDES, LabelMap, Outputs
+from benchmarks.peers.sides import LabelMap, Outputs
 
 LEAST_AGREEMENT: Final = 99.5
 """Percent of pixels, for a side that computes in float32."""
@@ -63,8 +63,15 @@ def check_telling(reference: LabelMap) -> int:
     return count
 
 
-def check_agreement(found: Mapping[str, Agreement], least: float = LEAST_AGREEMENT) -> None:
+def check_agreement(
+    found: Mapping[str, Agreement], exact: Collection[str], least: float = LEAST_AGREEMENT
+) -> None:
     """Stop where a side that computes in float32 labels too many pixels otherwise.
+
+    Args:
+        found: by side.
+        exact: the sides that compute in float32.
+        least: percent of the pixels.
 
     Raises:
         DisagreementError: naming every such side and its agreement in percent.
@@ -72,7 +79,7 @@ def check_agreement(found: Mapping[str, Agreement], least: float = LEAST_AGREEME
     wrong = [
         f"{name} agrees on {side.pixels} % of the pixels"
         for name, side in found.items()
-        if SIDES[name].exact and not side.pixels >= least
+        if name in exact and not side.pixels >= least
     ]
     if wrong:
         raise DisagreementError(f"{'; '.join(wrong)}; at least {least} % is needed, or times mean nothing")

@@ -11,17 +11,22 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
-from benchmarks.peers.inputs import Material
-from benchmarks.peers.sides import OURS
+from benchmarks.peers.material import Material
+from benchmarks.peers.sides import DEFAULT
 from groupvit_export.metrics.interleaved import interleaved
+
+PEER: Final = "transformers"
+BUNDLED: Final = (DEFAULT, "ours-onnxruntime")
+WORDS: Final = "-words"
+"""Ends the name of a bundle that encodes the words itself."""
 
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "ours-openvino": "bundle, OpenVINO, stored vocabulary",
+        DEFAULT: "bundle, OpenVINO, default export, stored vocabulary",
+        f"{DEFAULT}{WORDS}": "bundle, OpenVINO, default export, encodes the words",
         "ours-onnxruntime": "bundle, ONNX Runtime, stored vocabulary",
-        "ours-openvino-words": "bundle, OpenVINO, encodes the words",
-        "ours-onnxruntime-words": "bundle, ONNX Runtime, encodes the words",
-        "transformers": "transformers eager, as users call it",
+        f"ours-onnxruntime{WORDS}": "bundle, ONNX Runtime, encodes the words",
+        PEER: "transformers eager, as users call it",
     }
 )
 
@@ -30,35 +35,49 @@ def commands(material: Material, labels: str) -> dict[str, list[str]]:
     """What to start, by the names of `TITLES`."""
     cold = [sys.executable, "-m", "benchmarks.peers.cold_start"]
     found = {}
-    for name in OURS:
-        bundle = material.bundles[name]
-        stored = str(material.vocabularies[name])
+    for name in BUNDLED:
+        bundle = material.bundle(name)
+        stored = str(material.vocabulary(name))
         found[name] = [*cold, "stored", str(bundle), str(material.image), stored]
-        found[f"{name}-words"] = [*cold, "words", str(bundle), str(material.image), labels]
-    found["transformers"] = [*cold, "transformers", str(material.checkpoint), str(material.image), labels]
+        found[f"{name}{WORDS}"] = [*cold, "words", str(bundle), str(material.image), labels]
+    found[PEER] = [*cold, PEER, str(material.checkpoint), str(material.image), labels]
     return found
 
 
 def measure_fresh(commands: Mapping[str, Sequence[str]], runs: int) -> dict[str, dict[str, Any]]:
     """Medians over `runs` processes of each, which take turns; files are in the page cache but for the first.
 
-    Raises:
-        subprocess.CalledProcessError: one failed.
+    A kind that fails has `not_run` and the last line that it printed instead.
     """
+    failed: dict[str, str] = {}
 
-    def start(command: Sequence[str]) -> dict[str, float]:
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    def start(name: str, command: Sequence[str]) -> dict[str, float]:
+        if name in failed:
+            return {}
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            lines = [line.strip() for line in done.stderr.split("\n") if line.strip()]
+            failed[name] = lines[-1] if lines else f"its process ended with code {done.returncode}"
+            return {}
         found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
         return found
 
-    turns = [partial(start, command) for command in commands.values()]
+    turns = [partial(start, name, command) for name, command in commands.items()]
     found = dict(zip(commands, interleaved(turns, lambda done: done < runs), strict=True))
-    return {
-        name: {
-            "title": TITLES[name],
-            "runs": runs,
-            **{key: round(statistics.median(run[key] for run in taken), 3) for key in taken[0]},
-        }
-        for name, taken in found.items()
-        if taken
-    }
+    rows: dict[str, dict[str, Any]] = {}
+    for name, taken in found.items():
+        row: dict[str, Any] = {"title": TITLES.get(name, name)}
+        if name in failed:
+            rows[name] = row | {"not_run": failed[name]}
+        else:
+            medians = {key: round(statistics.median(run[key] for run in taken), 3) for key in taken[0]}
+            rows[name] = row | {"runs": runs, **medians}
+    return {name: row | _percent(row, rows.get(PEER, {})) for name, row in rows.items()}
+
+
+def _percent(row: Mapping[str, Any], peer: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the peer's time and memory, where both ran."""
+    if "not_run" in row or "runs" not in peer:
+        return {}
+    shares = {key: round(100 * row[key] / peer[key], 1) for key in ("total_s", "peak_resident_mb")}
+    return {"percent_of_peer": shares}

@@ -46,12 +46,25 @@ class ImagePath(torch.nn.Module):
         )
 
 
+class Reader:
+    """Image files to pixel values, by transformers' processor."""
+
+    def __init__(self) -> None:
+        self._processor = CLIPImageProcessorPil(size={"height": 224, "width": 224}, do_center_crop=False)
+
+    def __call__(self, path: Path) -> tuple[torch.Tensor, tuple[int, int]]:
+        """Pixel values float32 [1, 3, 224, 224] of the file, and the image's (height, width)."""
+        image = Image.open(path).convert("RGB")
+        pixels: torch.Tensor = self._processor(images=image, return_tensors="pt")["pixel_values"]
+        return pixels, (image.height, image.width)
+
+
 class HuggingFace:
     """One model, its processor and its tokenizer.
 
     Args:
         folder: of the checkpoint.
-        image: a JPEG file.
+        image: a JPEG file, for the clock.
         labels: class names, put into "a photo of a {}.".
         dtype: of weights and activations.
     """
@@ -59,6 +72,7 @@ class HuggingFace:
     def __init__(
         self, folder: Path, image: Path, labels: list[str], dtype: torch.dtype = torch.float32
     ) -> None:
+        start = time.perf_counter()
         self.model = GroupViTModel.from_pretrained(folder, dtype=dtype).eval()
         self.path = ImagePath(self.model).eval()
         self._dtype = dtype
@@ -67,13 +81,13 @@ class HuggingFace:
         self._tokenizer = PreTrainedTokenizerFast(
             tokenizer_file=str(folder / "tokenizer.json"), pad_token="<|endoftext|>"
         )
-        self._processor = CLIPImageProcessorPil(size={"height": 224, "width": 224}, do_center_crop=False)
+        self._reader = Reader()
+        self._loaded_s = time.perf_counter() - start
 
-    def read(self) -> tuple[torch.Tensor, tuple[int, int]]:
-        """Pixel values float [1, 3, 224, 224] of the file, and the image's (height, width)."""
-        image = Image.open(self._image).convert("RGB")
-        pixels = self._processor(images=image, return_tensors="pt")["pixel_values"].to(self._dtype)
-        return pixels, (image.height, image.width)
+    def read(self, path: Path) -> tuple[torch.Tensor, tuple[int, int]]:
+        """Pixel values [1, 3, 224, 224] of the file, and the image's (height, width)."""
+        pixels, size = self._reader(path)
+        return pixels.to(self._dtype), size
 
     @torch.inference_mode()
     def text_embeds(self) -> torch.Tensor:
@@ -85,10 +99,15 @@ class HuggingFace:
         embeds = self.model.text_projection(pooled)
         return embeds / embeds.norm(dim=-1, keepdim=True)
 
+    @property
+    def scale(self) -> torch.Tensor:
+        """exp of the checkpoint's logit_scale."""
+        return self.model.logit_scale.detach().exp()
+
     @torch.inference_mode()
-    def as_users_call_it(self) -> LabelMap:
+    def label(self, path: Path) -> LabelMap:
         """Everything in one call, the text each time."""
-        pixels, size = self.read()
+        pixels, size = self.read(path)
         text = self._tokenizer(self._prompts, padding=True, return_tensors="pt")
         output = self.model(
             input_ids=text["input_ids"],
@@ -98,36 +117,55 @@ class HuggingFace:
         )
         return _largest(output.segmentation_logits.float(), size)
 
+    def as_users_call_it(self) -> Side:
+        """The text is encoded in every call."""
+        return Side(
+            {"image": lambda: self.label(self._image)},
+            self.label,
+            runs=self._described("eager"),
+            setup_s=self._loaded_s,
+        )
+
     def cached(self, path: Callable[..., Any], setup_s: float = 0.0, what: str = "eager") -> Side:
         """With the text encoded beforehand; `path` is the image path, or what a compiler made of it."""
-        texts, scale = self.text_embeds(), self.model.logit_scale.detach().exp()
-        pixels, _ = self.read()
+        texts, scale = self.text_embeds(), self.scale
+        pixels, _ = self.read(self._image)
 
         @torch.inference_mode()
-        def image() -> LabelMap:
-            fresh, size = self.read()
+        def label(file: Path) -> LabelMap:
+            fresh, size = self.read(file)
             _, groups, masks = path(fresh)
             return label_map(masks, groups, texts, scale, size)
 
         @torch.inference_mode()
-        def engine() -> object:
+        def engine() -> Any:
             return path(pixels)
 
         def outputs() -> Outputs:
-            return dict(zip(ENGINE_OUTPUTS, (v.float().numpy() for v in engine()), strict=True))  # type: ignore[attr-defined]
+            return {name: value.float().numpy() for name, value in zip(ENGINE_OUTPUTS, engine(), strict=True)}
 
-        return Side(image, engine, outputs, self.described(what), setup_s)
+        calls = {"image": lambda: label(self._image), "engine": engine}
+        return Side(calls, label, outputs, self._described(what), self._loaded_s + setup_s)
 
-    def compiled(self) -> Side:
-        """With torch.compile; the first call compiles."""
+    def compiled(self, freezing: bool = False) -> Side:
+        """With torch.compile; the first call compiles.
+
+        Args:
+            freezing: whether inductor takes weights as constants, which packs them beforehand.
+        """
+        # Imported where it is wanted, for it would be part of transformers' cold start.
+        from torch._inductor import config as inductor
+
+        # inductor reads it when it compiles; the process has no other side.
+        inductor.freezing = freezing
         start = time.perf_counter()
         path = torch.compile(self.path)
         with torch.inference_mode():
-            path(self.read()[0])
-        return self.cached(path, time.perf_counter() - start, "torch.compile")
+            path(self.read(self._image)[0])
+        taken = time.perf_counter() - start
+        return self.cached(path, taken, "torch.compile" + (" with freezing" if freezing else ""))
 
-    def described(self, what: str) -> str:
-        """Versions and precision."""
+    def _described(self, what: str) -> str:
         kind = str(self._dtype).removeprefix("torch.")
         return f"transformers {version('transformers')}, torch {torch.__version__}, {what}, {kind}"
 

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.peers.hugging_face import HuggingFace, label_map
+from benchmarks.peers.hugging_face import HuggingFace, Reader, label_map
+from benchmarks.peers.material import Material
 from benchmarks.peers.sides import ENGINE_OUTPUTS, LabelMap, Outputs, Side
 from groupvit_runtime.without_telemetry import telemetry_off
 from groupvit_runtime.without_telemetry.onnxruntime import onnxruntime
@@ -20,22 +21,49 @@ from groupvit_runtime.without_telemetry.openvino import openvino as ov
 _Run = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
 
 
-def export_plain(hugging_face: HuggingFace, path: Path) -> Path:
-    """Write the ONNX file, at batch 1: a fixed batch is to the peer's advantage."""
-    pixels, _ = hugging_face.read()
+def export_plain(hugging_face: HuggingFace, image: Path, path: Path, dynamic: bool) -> None:
+    """Write the ONNX file.
+
+    Args:
+        hugging_face: whose image path it is.
+        image: any.
+        path: to write.
+        dynamic: whether the batch is; else it is 1.
+    """
+    pixels, _ = hugging_face.read(image)
+    # A batch of one would be taken for a constant.
+    example = torch.cat([pixels, pixels]) if dynamic else pixels
     torch.onnx.export(
         hugging_face.path,
-        (pixels,),
+        (example,),
         str(path),
         input_names=["pixel_values"],
         output_names=list(ENGINE_OUTPUTS),
+        dynamic_shapes=({0: torch.export.Dim("batch", max=64)},) if dynamic else None,
         dynamo=True,
+        external_data=False,
         verbose=False,
     )
-    return path
 
 
-def in_onnxruntime(hugging_face: HuggingFace, path: Path, threads: int | None) -> Side:
+def quantize_by_nncf(path: Path, images: list[NDArray[np.float32]], to: Path) -> None:
+    """Post-training quantization with NNCF's settings for transformers; `to` is an OpenVINO model."""
+    with telemetry_off("nncf"):
+        import nncf  # type: ignore[import-not-found]  # optional
+
+    model = ov.Core().read_model(path)
+    quantized = nncf.quantize(model, nncf.Dataset(images), model_type=nncf.ModelType.TRANSFORMER)
+    ov.save_model(quantized, to, compress_to_fp16=False)
+
+
+def quantize_by_onnxruntime(path: Path, to: Path) -> None:
+    """What ONNX Runtime recommends for transformers: weights in int8, activations when they are there."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    quantize_dynamic(path, to, per_channel=True, weight_type=QuantType.QInt8)
+
+
+def in_onnxruntime(material: Material, path: Path, threads: int | None, kind: str = "float32") -> Side:
     """ONNX Runtime on the CPU with its defaults."""
     start = time.perf_counter()
     options = onnxruntime.SessionOptions()
@@ -49,30 +77,30 @@ def in_onnxruntime(hugging_face: HuggingFace, path: Path, threads: int | None) -
         values: list[NDArray[np.float32]] = session.run(list(ENGINE_OUTPUTS), {"pixel_values": pixels})
         return values
 
-    return _side(hugging_face, run, f"ONNX Runtime {onnxruntime.__version__}, float32", setup_s)
+    return _side(material, run, f"ONNX Runtime {onnxruntime.__version__}, {kind}", setup_s)
 
 
 def in_openvino(
-    hugging_face: HuggingFace, path: Path, threads: int | None, precision: str, quantize: bool = False
+    material: Material, path: Path, threads: int | None, precision: str, int8: bool = False
 ) -> Side:
     """OpenVINO on the CPU, for latency.
 
     Args:
+        material: image and text.
+        path: an ONNX file, or OpenVINO's.
+        threads: None for its own choice.
         precision: "f32" or "bf16", as INFERENCE_PRECISION_HINT.
-        quantize: to int8 by NNCF first, which has to be installed.
+        int8: whether the file has quantized products.
 
     Raises:
         RuntimeError: it computes in another precision than was asked for.
     """
     start = time.perf_counter()
     core = ov.Core()
-    model = core.read_model(path)
-    if quantize:
-        model = _quantized(model, hugging_face)
     settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = threads
-    compiled = core.compile_model(model, "CPU", settings)
+    compiled = core.compile_model(core.read_model(path), "CPU", settings)
     setup_s = time.perf_counter() - start
     active = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
     if active != precision:
@@ -82,32 +110,25 @@ def in_openvino(
         result = compiled(pixels)
         return [result[name] for name in ENGINE_OUTPUTS]
 
-    kind = f"int8 and {active}" if quantize else active
-    return _side(hugging_face, run, f"OpenVINO {ov.__version__.split('-')[0]}, {kind}", setup_s)
+    kind = f"int8 and {active}" if int8 else active
+    shape = "x".join(str(side) for side in compiled.input(0).get_partial_shape())
+    return _side(material, run, f"OpenVINO {ov.__version__.split('-')[0]}, {kind}, input {shape}", setup_s)
 
 
-def _quantized(model: Any, hugging_face: HuggingFace) -> Any:
-    with telemetry_off("nncf"):
-        import nncf  # type: ignore[import-not-found]  # optional
-
-    data = nncf.Dataset([hugging_face.read()[0].numpy()])
-    return nncf.quantize(model, data, model_type=nncf.ModelType.TRANSFORMER, subset_size=1)
-
-
-def _side(hugging_face: HuggingFace, run: _Run, runs: str, setup_s: float) -> Side:
-    texts, scale = hugging_face.text_embeds(), hugging_face.model.logit_scale.detach().exp()
-    pixels = hugging_face.read()[0].numpy()
+def _side(material: Material, run: _Run, runs: str, setup_s: float) -> Side:
+    with np.load(material.texts) as stored:
+        texts, scale = torch.from_numpy(stored["embeds"]), torch.from_numpy(stored["scale"])
+    read, image = Reader(), material.image
+    pixels = read(image)[0].numpy()
 
     @torch.inference_mode()
-    def image() -> LabelMap:
-        fresh, size = hugging_face.read()
+    def label(path: Path) -> LabelMap:
+        fresh, size = read(path)
         _, groups, masks = run(fresh.numpy())
         return label_map(torch.from_numpy(masks), torch.from_numpy(groups), texts, scale, size)
-
-    def engine() -> object:
-        return run(pixels)
 
     def outputs() -> Outputs:
         return dict(zip(ENGINE_OUTPUTS, run(pixels), strict=True))
 
-    return Side(image, engine, outputs, runs, setup_s)
+    calls = {"image": lambda: label(image), "engine": lambda: run(pixels)}
+    return Side(calls, label, outputs, runs, setup_s)

@@ -6,14 +6,16 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from benchmarks.goals import GOALS, KINDS
 from benchmarks.markdown import NOT_RUN
-from benchmarks.peers.sides import SIDES
+from benchmarks.peers.sides import DEFAULT, REFERENCE, SIDES
 from benchmarks.report import PAGE, Results, read_results, render
+from benchmarks.report_peers import OWN
 from benchmarks.roofline import Ceiling, Work, bounds
 
 
 def _interval(ratio):
-    return {"ratio": ratio, "low": ratio - 0.25, "high": ratio + 0.25}
+    return {"ratio": ratio, "low": round(ratio - 0.25, 4), "high": round(ratio + 0.25, 4)}
 
 
 def _row(median, **over):
@@ -21,79 +23,58 @@ def _row(median, **over):
     return {"median_ms": median, "p05_ms": median - 1.5, "p95_ms": median + 2.5, "over": named}
 
 
-@pytest.fixture
-def peers():
-    sides = {}
-    for name, info in SIDES.items():
-        sides[name] = {"title": info.title, "exact": info.exact, "engine": info.engine}
-        if name == "plain-openvino-int8":
-            sides[name]["not_run"] = "nncf is not installed"
-        else:
-            sides[name] |= {
-                "runs": "some engine 3.21",
-                "agreement": {"pixels": 99.987, "largest_difference": {"masks": 2.5e-06}},
-            }
+def _circumstances():
     return {
         "machine": {"cpu": "A CPU", "usable_cores": 2, "cores": 4, "flags": ["avx512f"]},
         "versions": {"openvino": "2031.7.2"},
-        "load_average": {"before": 0.07, "after": 1.9},
         "setting": {
             "rounds": 41,
-            "warm_up": 3,
-            "pause_ms": 11,
+            "calls": 7,
+            "warm_up": 1,
+            "fresh": 9,
             "threads": None,
-            "torch_threads": 2,
             "torchvision": "not installed",
-            "batch": 1,
-            "input_px": 224,
-            "image_px": {"width": 640, "height": 480},
-            "classes": 21,
-            "labels_in_the_map": 5,
-            "interval_percent": 95,
-            "resamples": 5000,
-            "least_agreement_percent": 99.5,
-            "weights": "random",
-            "preprocessing_of_peers": "PIL",
-            "decoding_of_peers": "torch",
-            "text": "padded",
-            "bundles": "cached",
         },
-        "sides": sides,
-        "image": {
-            "ours-openvino": _row(48.61, onnxruntime=0.96),
-            "ours-onnxruntime": _row(50.62, openvino=1.04),
-            "transformers": _row(1256.5, openvino=25.75, onnxruntime=20.125),
-        },
-        "engine": {"plain-openvino": _row(46.25, openvino=1.5, onnxruntime=0.75)},
-        "fresh": {
-            name: {
-                "title": name,
-                "runs": 5,
-                "import_s": 0.11,
-                "load_s": 0.22,
-                "first_mask_s": 0.33,
-                "total_s": total,
-                "peak_resident_mb": peak,
-            }
-            for name, total, peak in [("ours-openvino", 0.8, 405.2), ("transformers", 4.0, 1013.0)]
-        },
+        "date": "2031-07-09",
+        "quiet": {"load": 0.07, "busy_percent": 1.3, "pace_ms": 1.1},
         "cautions": ["17 rounds only"],
     }
 
 
 @pytest.fixture
-def roofline():
-    rows = bounds(Work(7_830_000_000, 124_000_000), Ceiling(1.975e11, 6.562e10), {"ours-openvino": 43.9})
+def sides():
+    described = {}
+    for name, info in SIDES.items():
+        row = {"title": info.title, "precision": info.precision or "int8", "engine": info.engine}
+        if name == "plain-openvino-int8-dynamic":
+            described[name] = row | {"not_run": "nncf is not installed"}
+        else:
+            pixels = {DEFAULT: 98.765, "plain-openvino-int8": 97.25}.get(name, 99.987)
+            agreement = {"pixels": pixels, "largest_difference": {"masks": 2.5e-06}}
+            described[name] = row | {"runs": "some engine 3.21", "setup_s": 4.75, "agreement": agreement}
     return {
-        "peak": {"float32": {"tflop_per_s": 0.1975, "side": 512}},
-        "memory": {"copy_gb_per_s": 52.88, "triad_gb_per_s": 65.62, "best_gb_per_s": 65.62},
-        "image_encoder": {"1": rows},
+        **_circumstances(),
+        "sides": described,
+        "image": {
+            DEFAULT: _row(20.61, openvino=0.5),
+            "ours-openvino": _row(48.61, default=2.375),
+            "transformers": _row(1256.5, openvino=25.75, default=61.5),
+            REFERENCE: _row(98.25, openvino=2.125, default=4.875),
+        },
+        "engine": {
+            DEFAULT: _row(14.25),
+            "plain-openvino": _row(46.25, openvino=1.5, default=3.25),
+            "plain-openvino-dynamic": _row(44.75, openvino=1.45, default=3.125),
+            "plain-openvino-int8": _row(16.125, default=1.1875),
+        },
     }
 
 
 @pytest.fixture
 def throughput():
     return {
+        **_circumstances(),
+        "runs": "engine 3.21",
         "chosen_from": [{"batch": 1, "streams": 1, "images_per_s": 31.5}],
         "best": {"batch": 4, "streams": 2},
         "measured": [{"batch": 4, "streams": 2, "images_per_s": 61.25}],
@@ -104,7 +85,10 @@ def throughput():
 @pytest.fixture
 def windows():
     return {
-        "setting": {"image_px": {"width": 1280, "height": 720}, "windows": 3, "window_px": 448},
+        **_circumstances(),
+        "runs": "engine 3.21",
+        "setting": {"image_px": {"width": 1280, "height": 720}, "windows": 3, "window_px": 448}
+        | _circumstances()["setting"],
         "median_ms": {"ours": 401.5, "eager": 2057.0},
         "agreement_percent": 99.87,
         "over_ours": _interval(5.125),
@@ -115,21 +99,63 @@ def windows():
 def cpp():
     timing = {"median": 42.5, "p05": 41.25, "p95": 44.75}
     return {
-        "image_640x480": {
+        **_circumstances(),
+        "image": {
             "python_ms": timing,
             "cpp_ms": timing,
             "engine_ms": timing,
-            "cpp_over_python": {"median": 0.935, "p05": 0.875, "p95": 1.125},
-            "engine_over_python": {"median": 0.905, "p05": 0.85, "p95": 1.1},
+            "cpp_over_python": _interval(0.8125),
+            "engine_over_python": _interval(0.7785),
         },
         "cold_start": {
             "python_ms": timing,
             "cpp_ms": timing,
             "bare_openvino_ms": timing,
-            "cpp_over_python": {"median": 0.578, "p05": 0.5, "p95": 0.625},
-            "bare_openvino_over_python": {"median": 0.568, "p05": 0.55, "p95": 0.605},
+            "cpp_over_python": _interval(0.578),
+            "bare_openvino_over_python": _interval(0.568),
         },
         "library_without_engines_bytes": 925312,
+    }
+
+
+@pytest.fixture
+def fresh():
+    def row(title, total, peak, **more):
+        return {
+            "title": title,
+            "runs": 5,
+            "import_s": 0.11,
+            "load_s": 0.22,
+            "first_mask_s": 0.33,
+            "total_s": total,
+            "peak_resident_mb": peak,
+        } | more
+
+    return {
+        **_circumstances(),
+        "rows": {
+            DEFAULT: row("bundle", 0.8, 405.2, percent_of_peer={"total_s": 19.9, "peak_resident_mb": 40.1}),
+            "ours-onnxruntime": {"title": "another", "not_run": "no such engine"},
+            "transformers": row("transformers", 4.0, 1013.0),
+        },
+    }
+
+
+@pytest.fixture
+def peers(sides, fresh, throughput, windows, cpp):
+    parts = {"sides": sides, "fresh": fresh, "throughput": throughput, "windows": windows, "cpp": cpp}
+    return {"vnni": {"kind": "vnni", **parts}}
+
+
+@pytest.fixture
+def roofline():
+    rows = bounds(Work(7_830_000_000, 124_000_000), Ceiling(1.975e11, 6.562e10), {"ours-openvino": 43.9})
+    return {
+        "machine": {"cpu": "A CPU", "cores": 2},
+        "versions": {},
+        "peak": {"float32": {"tflop_per_s": 0.1975, "side": 512}},
+        "memory": {"copy_gb_per_s": 52.88, "triad_gb_per_s": 65.62, "best_gb_per_s": 65.62},
+        "image_encoder": {"1": rows},
     }
 
 
@@ -173,8 +199,8 @@ def precisions():
 
 
 @pytest.fixture
-def results(peers, roofline, throughput, windows, cpp, evaluation, precisions):
-    return Results(peers, roofline, throughput, windows, cpp, evaluation, precisions)
+def results(peers, roofline, evaluation, precisions):
+    return Results(peers, roofline, evaluation, precisions)
 
 
 def _numbers(text):
@@ -190,31 +216,19 @@ def _rounded(found):
     return {f"{found:.2f}"} if isinstance(found, float) else set()
 
 
+_AIMS = {json.dumps(aim) for goal in GOALS for aim in goal.aims.values()}
+_NAMES = {"512", "95", "05", "5", "2", "32", "16", "8", "3", "640", "480"}
+"""Numbers in names and headings."""
+
+
 def test_every_number_of_the_page_is_in_the_json(results):
     page = render(results)
-    assert _numbers(page) <= _numbers(json.dumps(asdict(results))) | _rounded(results.precisions) | {"32"}
+    known = _numbers(json.dumps(asdict(results))) | _rounded(results.precisions) | _AIMS | _NAMES
+    assert _numbers(page) <= known
     for number in (
-        "48.61",
-        "1256.5",
-        "25.75",
-        "99.987",
-        "2.5e-06",
-        "2031.7.2",
-        "65.62",
-        "405.2",
-        "17",
-        "0.07",
-        "0.568",
-        "0.875",
-        "925312",
-        "61.25",
-        "1.75",
-        "5.125",
-        "99.87",
-        "63.75",
-        "5.43",
-        "99.88",
-        "503",
+        *("20.61", "1256.5", "25.75", "99.987", "2.5e-06", "2031.7.2", "65.62", "405.2", "17", "0.07"),
+        *("0.568", "0.8125", "925312", "61.25", "1.75", "5.125", "99.87", "63.75", "5.43", "99.88", "503"),
+        *("98.765", "97.25", "4.75", "41", "1.3"),
     ):
         assert number in _numbers(page)
 
@@ -223,23 +237,68 @@ def test_the_page_is_of_the_results_that_are_there():
     assert PAGE.read_text(encoding="utf-8") == render(read_results()), "run: python -m benchmarks.report"
 
 
+def _goal_cells(page, kind):
+    lines = next(text for text in page.split("\n\n") if text.startswith("|  | AMX | VNNI |")).splitlines()
+    return [line.strip("| ").split(" | ")[1 + KINDS.index(kind)] for line in lines[2:]]
+
+
+def test_goals_are_held_against_what_was_measured(results):
+    cells = _goal_cells(render(results), "vnni")
+    assert cells == [
+        "≥ 6×: 61.5× (61.25–61.75), reached",
+        "≥ 5×: 4.875× (4.625–5.125), **missed**",
+        "≥ 2.2×: 3.125× (2.875–3.375), reached",
+        "–",
+        "≥ 1.1×: 1.1875× (0.9375–1.4375); pixels as float32's 98.765 %, theirs 97.25 %, reached",
+        "≥ 1.4×: 1.75× (1.5–2.0), reached",
+        "≥ 3.5×: 5.125× (4.875–5.375), reached",
+        "≤ 40 %: 40.1 %, **missed**",
+        "≤ 20 %: 19.9 %, reached",
+        "≤ 0.8×: 0.8125× (0.5625–1.0625) (OpenVINO alone 0.7785× (0.5285–1.0285)), **missed**",
+        "≤ 0.5×: 0.578× (0.328–0.828) (OpenVINO alone 0.568× (0.318–0.818)), **missed**",
+    ]
+
+
+def test_a_better_verdict_is_part_of_the_goal_on_amx(results):
+    record = results.peers["vnni"]
+    (int8,) = (goal for goal in GOALS if goal.better_verdict)
+    assert int8.cell("amx", record).endswith("reached")
+    record["sides"]["sides"]["plain-openvino-int8"]["agreement"]["pixels"] = 98.765
+    assert int8.cell("amx", record).endswith("**missed**") and int8.cell("vnni", record).endswith(", reached")
+
+
+def test_a_kind_that_was_not_measured_has_no_figure(results):
+    page = render(results)
+    for kind in ("amx", "avx2"):
+        cells = [cell for cell in _goal_cells(page, kind) if cell != "–"]
+        assert cells and all(cell.endswith(NOT_RUN) for cell in cells)
+
+
+def test_every_measured_kind_has_its_columns(results):
+    both = replace(results, peers={"amx": results.peers["vnni"], **results.peers})
+    head = next(line for line in render(both).splitlines() if line.startswith("| float32 |"))
+    assert head.count("median, ms") == 2 and head.index("AMX") < head.index("VNNI")
+
+
 def test_int8_stands_beside_int8(results):
     tables = render(results).split("\n\n")
     int8 = [text for text in tables if text.startswith("| int8 |")]
     assert len(int8) == 2
     for text in int8:
         names = [line.split(" | ")[0].removeprefix("| ") for line in text.splitlines()[2:]]
-        assert names == [info.title for info in SIDES.values() if "int8" in info.title]
+        # The default export computes in int8 here.
+        assert names == [info.title for info in SIDES.values() if info.precision in ("int8", None)]
 
 
 def test_every_side_stands_in_the_table_of_its_precision(results):
-    image = render(results).partition("## Image engine only")[0]
+    image = render(results).partition("## Image in, label map out")[2].partition("## Image engine only")[0]
     for info in SIDES.values():
         assert image.count(f"\n| {info.title} |") == 1, info.title
     floats = next(text for text in image.split("\n\n") if text.startswith("| float32 |"))
     assert {info.title for info in SIDES.values() if f"\n| {info.title} |" in floats} == {
-        info.title for info in SIDES.values() if info.exact
+        info.title for info in SIDES.values() if info.precision == "float32"
     }
+    assert {SIDES[name].precision for name in OWN.values()} == set(OWN)
 
 
 def test_figures_of_the_first_version_say_what_int8_was(results):
@@ -253,16 +312,25 @@ def test_figures_of_the_first_version_say_what_int8_was(results):
 
 def test_what_was_not_run_says_so(results):
     page = render(results)
-    title = SIDES["plain-openvino-int8"].title
+    title = SIDES["plain-openvino-int8-dynamic"].title
     rows = [line for line in page.splitlines() if line.startswith(f"| {title}")]
-    assert rows[:2] == [f"| {title} | not run: nncf is not installed" + " | not run" * 4 + " |"] * 2
+    assert rows == [f"| {title} | not run: nncf is not installed | not run | not run |"] * 2
     compiled = [line for line in page.splitlines() if line.startswith("| transformers, torch.compile")]
-    assert compiled[0].count(NOT_RUN) == 5
+    assert compiled[0].count(NOT_RUN) == 3
+    assert "| VNNI | another | not run: no such engine |" in page
     assert "not run: int8 needs the package nncf" in page
     assert page.count("(substitute) | 82.99 | 82.50 | 99.88 | not measured | not measured |") == 1
 
 
+def test_a_part_that_was_not_run_says_why(results):
+    parts = {name: {"not_run": f"{name} did not"} for name in ("throughput", "windows", "cpp")}
+    page = render(replace(results, peers={"vnni": results.peers["vnni"] | parts}))
+    for name in parts:
+        assert page.count(f"not run: {name} did not") == 1
+
+
 def test_nothing_was_run_at_all():
     page = render(Results())
-    assert page.count("\n| not run |") == 17
-    assert _numbers(page) <= {"05", "95", "32", "5", "8", "16"}
+    assert _numbers(page) <= _AIMS | _NAMES
+    assert all(cell == "–" or cell.endswith(NOT_RUN) for kind in KINDS for cell in _goal_cells(page, kind))
+    assert page.count(NOT_RUN) > 100

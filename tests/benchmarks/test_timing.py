@@ -35,3 +35,11 @@ def test_ratios_are_theirs_over_ours():
         "ours-onnxruntime": {"ratio": 2.0, "low": 2.0, "high": 2.0},
     }
     assert set(rows["ours-openvino"]["over"]) == {"ours-onnxruntime"}
+
+
+def test_rounds_of_several_calls_are_one_row():
+    rows = table(
+        {"ours-openvino": [[10.0, 12.0], [11.0, 11.0]], "transformers": [[40.0, 44.0], [44.0, 48.0]]}, BUNDLES
+    )
+    assert (rows["ours-openvino"]["median_ms"], rows["transformers"]["median_ms"]) == (11.0, 44.0)
+    assert rows["transformers"]["over"]["ours-openvino"]["ratio"] == 4.0
