@@ -8,11 +8,13 @@ Run as `python -m groupvit_export.graph.text_capture FOLDER` it captures what `T
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
+from typing import Final
 
 import onnx
 import torch
@@ -27,6 +29,7 @@ from groupvit_export.model.groupvit import GroupViTModel
 from groupvit_runtime.system_errors import DISK_ERRORS, keeping_system_errors, lost_system_error
 from groupvit_runtime.temporary import scratch_folder
 
+_SYSTEM_ERRORS: Final = DISK_ERRORS | {errno.EACCES, errno.EMFILE, errno.ENFILE}
 _CONFIG, _WEIGHTS, _GRAPH = "config.json", "text.safetensors", "text.onnx"
 
 
@@ -64,13 +67,13 @@ class TextCapture:
 
         Raises:
             ExportError: the capture failed.
-            OSError: there is no space for it.
+            OSError: the system refused it files or space.
         """
         _, complaint = self._process.communicate()
         if self._process.returncode != 0:
             lines = complaint.strip().splitlines()
             refused = lost_system_error(lines[-1] if lines else "", self._folder)
-            if refused is not None and refused.errno in DISK_ERRORS:
+            if refused is not None and refused.errno in _SYSTEM_ERRORS:
                 raise refused
             raise ExportError(
                 "the text encoder could not be captured as a graph",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+import tempfile
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -284,3 +286,22 @@ print(sorted({"torch._inductor", "torch._dynamo"} & set(sys.modules)))
     )
     # Nothing of the compiler is imported, and no C++ compiler is there.
     assert done.stdout.splitlines() == ["(224, 224)", "[]"], done.stderr
+
+
+def test_nothing_is_among_the_temporary_files_once_it_is_loaded(
+    torch_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then a process that is killed leaves nothing there, either."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    loaded = engine(torch_bundle)
+    assert list(tmp_path.iterdir()) == []
+    loaded.run(images(1))
+
+
+def test_an_archive_that_unpacks_to_more_than_it_is(torch_bundle: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "image.pt2", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/zeros", bytes(1 << 20))
+    info = replace(read_manifest(torch_bundle).engine("image"), files=(FileInfo.of(tmp_path, "image.pt2"),))
+    with pytest.raises(EngineError, match="larger than the archive"):
+        load_engine(info, tmp_path, EngineOptions())

@@ -13,10 +13,9 @@ from groupvit_export.errors import EngineError, ExportError
 from groupvit_export.graph.grouping_attention_function import inlined
 from groupvit_export.graph.naming import grouping_nodes, grouping_value
 from groupvit_export.targets.base import BuildRequest, BuiltEngine
+from groupvit_export.targets.openvino.files import read_model, write_model
 from groupvit_export.targets.openvino.float32 import deciding, mark, transpose_inside_products
 from groupvit_export.targets.options import TargetOptions
-from groupvit_runtime.files import utf8_path
-from groupvit_runtime.system_errors import keeping_system_errors
 from groupvit_runtime.without_telemetry.openvino import openvino as ov
 
 _EXACT_IN_BF16: Final = 256
@@ -32,7 +31,7 @@ def build(model: onnx.ModelProto, folder: Path, request: BuildRequest[TargetOpti
         ExportError: OpenVINO cannot convert the graph, or decides in bf16.
         EngineError: OpenVINO does not compute in bf16 on this CPU.
     """
-    stem, stages = request.role, len(grouping_nodes(model))
+    stages = len(grouping_nodes(model))
     # OpenVINO refuses model-local functions.
     graph = inlined(model)
     try:
@@ -46,25 +45,12 @@ def build(model: onnx.ModelProto, folder: Path, request: BuildRequest[TargetOpti
     if request.precision == "bf16":
         transpose_inside_products(converted)
     name_reproducibly(converted, graph)
-    try:
-        # Compression to half would be a silent change of precision; the runtime's hint decides that.
-        with keeping_system_errors(folder), utf8_path(folder) as place:
-            ov.save_model(converted, place / f"{stem}.xml", compress_to_fp16=False)
-            if request.precision == "bf16":
-                mark(place / f"{stem}.xml", deciding(converted, stages))
-    except RuntimeError as error:
-        # Of a stream, which does not say why; what the system refused a moment later was told above.
-        raise ExportError(
-            "OpenVINO could not write the engine",
-            got=f"{folder}: {str(error).strip().splitlines()[0]}",
-            expected="a folder that may be written, with space left",
-            fix="give the same command again, or another disk with -o",
-        ) from error
+    files = write_model(converted, folder, request.role)
     if request.precision == "bf16":
-        with utf8_path(folder) as place:
-            check_bf16(ov.Core().read_model(place / f"{stem}.xml"), stages)
+        mark(folder / files[0], deciding(converted, stages))
+        check_bf16(read_model(folder / files[0]), stages)
     versions = {"onnx": onnx.__version__, "openvino": _version()}
-    return BuiltEngine(files=(f"{stem}.xml", f"{stem}.bin"), versions=versions, hardware="any CPU")
+    return BuiltEngine(files=files, versions=versions, hardware="any CPU")
 
 
 def name_reproducibly(model: ov.Model, graph: onnx.ModelProto) -> None:

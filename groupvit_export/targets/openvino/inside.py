@@ -14,16 +14,15 @@ from groupvit_export.graph.naming import grouping_value
 from groupvit_export.targets.base import MarkedEngine
 from groupvit_export.targets.cut import cut_info
 from groupvit_export.targets.inspection import Missing, MissingPart
+from groupvit_export.targets.openvino.files import read_model, write_model
 from groupvit_kernels.grouping_attention_contract import INPUTS, OUTPUTS
-from groupvit_runtime.files import utf8_path
 from groupvit_runtime.manifest import EngineInfo
-from groupvit_runtime.system_errors import keeping_system_errors
 from groupvit_runtime.without_telemetry.openvino import openvino as ov
 
 
 def cut_op(info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | Missing:
     """See `Target.cut_op`."""
-    model = _read(ov.Core(), root / info.files[0].path)
+    model = read_model(root / info.files[0].path)
     # A result carries the names of what it is the result of.
     makers = [op for op in model.get_ops() if op.get_type_name() != "Result"]
     outputs = {name: output for op in makers for output in op.outputs() for name in output.get_names()}
@@ -40,9 +39,7 @@ def cut_op(info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo
         parameters.append(parameter)
     results = [ov.opset13.result(outputs[wanted[name]]) for name in OUTPUTS]
     cut = ov.Model(results, parameters, f"grouping_{stage}")
-    with keeping_system_errors(folder):
-        ov.save_model(cut, folder / f"grouping_{stage}.xml", compress_to_fp16=False)
-    return cut_info(info, stage, folder, (f"grouping_{stage}.xml", f"grouping_{stage}.bin"))
+    return cut_info(info, stage, folder, write_model(cut, folder, f"grouping_{stage}"))
 
 
 def mark_values(path: Path, feeds: Mapping[str, NDArray[Any]]) -> MarkedEngine:
@@ -50,7 +47,7 @@ def mark_values(path: Path, feeds: Mapping[str, NDArray[Any]]) -> MarkedEngine:
     core = ov.Core()
 
     def run(names: Sequence[str]) -> dict[str, NDArray[Any]]:
-        model = _read(core, path)
+        model = read_model(path)
         outputs = {name for output in model.outputs for name in output.get_names()}
         for name in names:
             if name not in outputs:
@@ -60,13 +57,7 @@ def mark_values(path: Path, feeds: Mapping[str, NDArray[Any]]) -> MarkedEngine:
         request.infer(dict(feeds))
         return {name: request.get_tensor(name).data.copy() for name in names}
 
-    ops = _read(core, path).get_ops()
+    ops = read_model(path).get_ops()
     return MarkedEngine(
         frozenset(name for op in ops for output in op.outputs() for name in output.get_names()), run
     )
-
-
-def _read(core: ov.Core, path: Path) -> ov.Model:
-    # The folder, for the weights lie beside it.
-    with utf8_path(path.parent) as folder:
-        return core.read_model(folder / path.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import replace
 
 import pytest
@@ -36,6 +38,20 @@ def test_a_failure_over_there_is_an_error_here(model: GroupViTModel) -> None:
         pytest.raises(ExportError, match="could not be captured"),
     ):
         capture.result()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EMFILE, errno.EIO])
+def test_what_the_system_refuses_over_there(
+    model: GroupViTModel, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    with TextCapture(TextEncoder(model), model.config) as capture:
+        capture._process.kill()
+        capture._process.wait()
+        lines = f"Traceback:\nOSError: [Errno {code}] {os.strerror(code)}: 'text.onnx'\n"
+        monkeypatch.setattr(capture._process, "communicate", lambda: (None, lines))
+        with pytest.raises(OSError, match=os.strerror(code)) as caught:
+            capture.result()
+    assert caught.value.errno == code
 
 
 def test_leaving_early_stops_it_and_leaves_nothing(model: GroupViTModel) -> None:

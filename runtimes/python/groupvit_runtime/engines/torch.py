@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 import re
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import zipfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -20,10 +19,11 @@ from numpy.typing import NDArray
 
 from groupvit_runtime.engines import EngineOptions, Tensors
 from groupvit_runtime.engines.failure import load_failed, run_failed
-from groupvit_runtime.engines.private_copy import private_copy
+from groupvit_runtime.engines.unpacked import unpacked
 from groupvit_runtime.errors import BundleError, EngineError
 from groupvit_runtime.files import utf8_path
 from groupvit_runtime.manifest import EngineInfo, TensorInfo
+from groupvit_runtime.process import finalize_in_owner
 from groupvit_runtime.serialize import from_json
 
 METADATA_KEY: Final = "groupvit"
@@ -104,20 +104,28 @@ class TorchEngine:
     def __init__(self, info: EngineInfo, root: Path, options: EngineOptions) -> None:
         self._info = info
         self._threads = options.threads
-        # PyTorch takes paths only, and what lies at the bundle's may change between two looks at it.
-        with private_copy(info.files[0], root) as path:
-            self._facts = facts = package_facts(info, path)
+        # PyTorch takes paths only, and what lies at the bundle's may change between two looks at it. Unpacked
+        # by PyTorch, it would stay among the temporary files where the process is killed.
+        with ExitStack() as stack:
+            try:
+                folder = stack.enter_context(unpacked(info.files[0], root))
+            except zipfile.BadZipFile as error:
+                raise load_failed(_RUNTIME, info, error, fix="export the bundle again") from error
+            self._facts = facts = package_facts(info, folder)
             _check_version(info, facts)
             _check_device(facts, options)
             _check_cpu(facts)
             _check_rounding(facts)
             try:
-                with _LOADING, utf8_path(path) as name:
+                with _LOADING, utf8_path(folder) as name:
                     self._loader = _Loader(str(name), _MODEL, False, 1, -1)
             except RuntimeError as error:
                 raise load_failed(
                     _RUNTIME, info, error, fix=f"build it anew on this machine: {facts.rebuild}"
                 ) from error
+            if facts.device == "cuda":
+                # Kernels are loaded when they are first needed.
+                finalize_in_owner(self, stack.pop_all().close)
         self._running = threading.Lock()
 
     @property
@@ -154,26 +162,12 @@ class TorchEngine:
         return tensor if self._facts.device == "cpu" else tensor.to("cuda")
 
 
-@contextmanager
-def _unpacked_into(folder: Path) -> Iterator[None]:
-    """PyTorch unpacks a package among the temporary files, and does not find there what a killed one left."""
-    before = os.environ.get("TMPDIR")
-    os.environ["TMPDIR"] = str(folder)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["TMPDIR"]
-        else:
-            os.environ["TMPDIR"] = before
-
-
 def package_facts(info: EngineInfo, path: Path) -> PackageFacts:
-    """Read what a package says about itself; none of its code is loaded.
+    """Read what a package, unpacked or not, says about itself; none of its code is loaded.
 
     Raises:
         BundleError: it says nothing, or something else than this version of the toolkit writes.
-        EngineError: the file is no package.
+        EngineError: it is no package.
     """
     try:
         with _LOADING, utf8_path(path) as name:
