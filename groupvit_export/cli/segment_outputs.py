@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -103,8 +104,8 @@ class Outputs:
             contents[RECORD_SUFFIX] = f"{json.dumps(record, indent=1)}\n".encode("ascii")
         for suffix, picture in self._drawn.items():
             file = io.BytesIO()
-            # To be looked at: what zlib saves further takes longer than segmenting the image.
-            picture.draw(result).save(file, format="PNG", compress_level=1)
+            # As small as zlib's default makes it, in a fifth of the time, which was longer than the engine's.
+            picture.draw(result).save(file, format="PNG", compress_level=1, compress_type=zlib.Z_RLE)
             contents[suffix] = file.getvalue()
         listed = None if not self.list_objects else [_object_record(item) for item in objects or ()]
         return Encoded(contents, listed)

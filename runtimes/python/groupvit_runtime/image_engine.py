@@ -91,7 +91,10 @@ class ImageEngine:
     ) -> Prepared:
         """Images as the engine's batch; the other arguments as for `prepare_whole`."""
         if self._normalizes is None:
-            return np.stack([prepare_whole(rgb, size, spec) for rgb in images])
+            batch = np.empty((len(images), 3, *size), np.float32)
+            for rgb, place in zip(images, batch, strict=True):
+                prepare_whole(rgb, size, spec, place)
+            return batch
         return np.stack([resize_image(rgb, size, spec) for rgb in images])
 
     def windows(self, rgb: NDArray[np.uint8], spec: Preprocessing, plan: WindowPlan) -> Prepared:

@@ -42,18 +42,21 @@ _PILLOW_FILTERS = {
 }
 
 
-def prepare_whole(rgb: RgbArray, size: tuple[int, int], spec: Preprocessing) -> FloatArray:
+def prepare_whole(
+    rgb: RgbArray, size: tuple[int, int], spec: Preprocessing, out: FloatArray | None = None
+) -> FloatArray:
     """Squash the whole image to the engine's size and normalize it.
 
     Args:
         rgb: uint8 [H, W, 3], as :func:`groupvit_runtime.read_image.read_image` returns it.
         size: (h, w) of the engine's input.
         spec: filter, antialiasing, mean and std.
+        out: float32 [3, h, w] that is written and returned; None for a new one.
 
     Returns:
         float32 [3, h, w], channels in ``spec.color_order``.
     """
-    return _normalize(resize_image(rgb, size, spec), spec)
+    return _normalize(resize_image(rgb, size, spec), spec, out)
 
 
 def prepare_windows(rgb: RgbArray, spec: Preprocessing, plan: WindowPlan) -> FloatArray:
@@ -166,10 +169,10 @@ def _lerp(a: npt.NDArray[np.generic], b: npt.NDArray[np.generic], t: FloatArray)
     return difference
 
 
-def _normalize(image: RgbArray, spec: Preprocessing) -> FloatArray:
+def _normalize(image: RgbArray, spec: Preprocessing, out: FloatArray | None = None) -> FloatArray:
     table = normalizing_table(spec)
     channels = range(3) if spec.color_order == "RGB" else range(2, -1, -1)
-    planes = np.empty((3, *image.shape[:2]), np.float32)
+    planes = np.empty((3, *image.shape[:2]), np.float32) if out is None else out
     for plane, values, channel in zip(planes, table, channels, strict=True):
         # The mode says only that no index needs checking: uint8 cannot leave 256 entries.
         values.take(image[:, :, channel], out=plane, mode="clip")
