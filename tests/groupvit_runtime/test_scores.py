@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from groupvit_runtime.hf_planes import HfPlanes
 from groupvit_runtime.paper import paper_average
 from groupvit_runtime.paper_planes import PaperPlanes
 from groupvit_runtime.resize import bilinear, composed_matrix
-from groupvit_runtime.score_planes import ScorePlanes, abstain
+from groupvit_runtime.score_planes import ScorePlanes, abstain, rows_at_once
 from groupvit_runtime.upsampled_argmax import upsampled_argmax
 from groupvit_runtime.windows import plan_windows
 
@@ -184,6 +185,18 @@ class TestHuggingFace:
         planes = hf_case(classes, classes, size, 3.0)
         expected = literal_probabilities(literal_upsampled(planes.scores, size), 3.0)
         np.testing.assert_array_equal(whole(planes), expected)
+
+    def test_strips_of_a_large_image_take_little_memory(self) -> None:
+        planes = hf_case(0, 150, (3000, 4000), 2.6)
+        rows = rows_at_once(150, 4000)
+        tracemalloc.start()
+        try:
+            for first in (0, rows, 3000 - rows):
+                planes.fill(first, np.empty((150, rows, 4000), np.float32))
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 40 << 20
 
     @given(seeds, sizes)
     def test_permuting_words_permutes_planes(self, seed: int, size: tuple[int, int]) -> None:

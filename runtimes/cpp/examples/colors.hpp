@@ -55,9 +55,9 @@ inline std::uint32_t hash_of(const std::string& name) {
   return value;
 }
 
-// A name's color is that of its hash in a table of 64, or the next that no earlier name has.
+// A name's color is that of its hash among the first twenty, or the next that no earlier name has.
 inline std::vector<Color> class_colors(const std::vector<std::string>& names) {
-  constexpr std::size_t kTable = 64;
+  constexpr std::size_t kTable = kFirstColors.size();
   const std::vector<Color> table = palette(std::max(names.size(), kTable));
   std::vector<bool> taken(table.size());
   std::vector<Color> colors;

@@ -1,8 +1,8 @@
 """Colors of classes: they belong to the name, so that a word has the same one in every image.
 
-There is a table of 64 colors that can be told apart. A name's place in it is the FNV-1a hash (32 bits) of its
-UTF-8, modulo 64; where an earlier name of the same label map has that color, the next free one. Beyond 64
-names the colors follow that `palette` has after those. The example of the C++ runtime has the same rule.
+There are twenty colors that can be told apart at a glance. A name's place among them is the FNV-1a hash (32
+bits) of its UTF-8, modulo 20; where an earlier name of the same label map has that color, the next free one.
+Beyond 20 names the colors follow that `palette` has after those. The C++ example has the same rule.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _FIRST_COLORS: Final[tuple[tuple[int, ...], ...]] = (
     (0, 70, 130),
     (100, 60, 255),
 )
-_TABLE: Final = 64
+_TABLE: Final = len(_FIRST_COLORS)
 _MIN_DISTANCE: Final = 40
 _MIN_BRIGHTNESS: Final = 96
 _MIN_CONTRAST: Final = 64

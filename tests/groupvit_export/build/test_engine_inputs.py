@@ -79,8 +79,27 @@ def test_label_maps_are_those_of_the_plain_bundle(
     assert share_that_differs(expected, found) < 1e-4
     for a, b in zip(expected, found, strict=True):
         np.testing.assert_allclose(list(a.scores.values()), list(b.scores.values()), atol=1e-5)
-        assert np.mean(a.groups != b.groups) < 1e-3
+        assert np.mean(a.groups() != b.groups()) < 1e-3
     assert share_that_differs([own(given[2], demo_labels)], [found[2]]) == 0
+
+
+def test_it_abstains_and_has_scores_as_the_plain_bundle(
+    bundle: Path, demo_bundles: Mapping[str, Path], scenes: Any, demo_labels: list[str]
+) -> None:
+    plain, own = Segmenter.load(demo_bundles["onnx"]), Segmenter.load(bundle, batch_size=4)
+    given = images(scenes)
+    expected, found = (
+        each(given, demo_labels[:6], negatives=demo_labels[6:], threshold=0.7) for each in (plain, own)
+    )
+    assert share_that_differs(expected, found) < 1e-3
+    for a, b in zip(expected, found, strict=True):
+        unlabeled = b.score_map().argmax(axis=2) >= 6
+        unlabeled |= b.confidence < np.float32(0.7)
+        np.testing.assert_array_equal(b.labels == b.unlabeled, unlabeled)
+        np.testing.assert_allclose(a.score_map(), b.score_map(), atol=2e-3)
+    # What the engine decodes by itself has scores all the same.
+    scores = own(given[0], demo_labels).score_map()
+    np.testing.assert_allclose(scores, plain(given[0], demo_labels).score_map(), atol=2e-3)
 
 
 def test_the_paper_decode_uses_the_other_outputs(

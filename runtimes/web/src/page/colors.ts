@@ -16,11 +16,14 @@ const COLORS: readonly Color[] = [
   [192, 64, 192], [64, 192, 192],
 ];
 
+// Those that can be told apart at a glance; the rest is for longer lists.
+const TABLE = 20;
+
 export function colorsOf(names: readonly string[]): Color[] {
   const taken = new Set<number>();
-  return names.map((name) => {
-    let place = hash(name) % COLORS.length;
-    while (taken.has(place) && taken.size < COLORS.length) place = (place + 1) % COLORS.length;
+  return names.map((name, number) => {
+    let place = number < TABLE ? hash(name) % TABLE : number % COLORS.length;
+    while (number < TABLE && taken.has(place)) place = (place + 1) % TABLE;
     taken.add(place);
     return COLORS[place]!;
   });
