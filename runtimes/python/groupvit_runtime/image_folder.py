@@ -16,8 +16,10 @@ LABELS_SUFFIX: Final = ".labels.png"
 RECORD_SUFFIX: Final = ".labels.json"
 """What the names of a label map and of the record beside it end in."""
 
-_RESULT: Final = re.compile(r"\.(?:labels|overlay|confidence|groups(?:-\d)?|heatmap-[\w.-]+)\.png$")
-"""What the names of images end in that are results of `groupvit segment`."""
+_RESULT: Final = re.compile(
+    r"\.(?:labels\.json|(?:labels|overlay|confidence|groups(?:-\d)?|heatmap-[\w.-]+)\.png)$"
+)
+"""What the names of label maps, of their records and of pictures end in that `groupvit segment` makes."""
 
 _SHOWN: Final = 5
 
@@ -112,7 +114,7 @@ def _entries(folder: Path, left_out: list[tuple[Path, str]], *, recursive: bool)
 
 
 def is_result(path: Path) -> bool:
-    """Whether a file has the name of an image that `groupvit segment` makes."""
+    """Whether a file has the name of a label map, its record or a picture that `groupvit segment` makes."""
     return _RESULT.search(path.name) is not None
 
 

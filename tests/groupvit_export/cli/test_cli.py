@@ -129,7 +129,7 @@ def test_a_folder_says_what_it_leaves_out_and_its_results_are_not_segmented(
     assert "1 entry" in capsys.readouterr().err
     assert main([*arguments, "--force"]) == 0
     error = capsys.readouterr().err
-    assert "3 entries" in error and "a.labels.png (a result of segment)" in error
+    assert "4 entries" in error and "a.labels.png (a result of segment)" in error
     assert main([*arguments, "--force", "--quiet", "--recursive"]) == 0
     assert capsys.readouterr() == ("", "")
     assert {str(path.relative_to(folder)) for path in folder.rglob("*.labels.png")} == {
@@ -302,14 +302,3 @@ def test_quiet_prints_nothing_of_what_went_well(
 def test_every_verb_can_be_quiet(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([verb, "--help"]) == 0
     assert re.search(r"--quiet +print only what failed", capsys.readouterr().out)
-
-
-def test_one_name_alone_is_remarked_on(
-    bundle: str, image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    command = ["segment", bundle, image, "-o", str(tmp_path), "--force"]
-    assert main([*command, "--labels", "water"]) == 0
-    assert "one name takes the whole picture" in capsys.readouterr().err
-    assert main([*command, "--labels", "water,sky"]) == 0
-    assert main([*command, "--labels", "water", "--decode", "paper", "--background-threshold", "0.5"]) == 0
-    assert "one name" not in capsys.readouterr().err

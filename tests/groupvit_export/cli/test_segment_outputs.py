@@ -140,6 +140,8 @@ def test_one_name_is_told_of_its_alternatives(segment: Any, images: Path) -> Non
     assert line["shares"] == {"sky": 1.0} and "--threshold 0.5" in said and "--negatives" in said
     ((line,), said) = segment(images / "a.png", "--threshold", "0.5", "--force", labels="sky")
     assert 0 < line["shares"]["unlabeled"] < 1 and "--negatives" not in said
+    background = ("--decode", "paper", "--background-threshold", "0.5", "--force")
+    assert "--negatives" not in segment(images / "a.png", *background, labels="sky")[1]
 
 
 def test_labels_come_from_standard_input_and_images_by_a_pattern(

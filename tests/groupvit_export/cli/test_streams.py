@@ -59,6 +59,7 @@ def test_files_whose_names_the_locale_does_not_have(
     done = run(["segment", *arguments, "--json"], ASCII)
     assert (done.returncode, done.stderr) == (0, b"")
     assert sorted(path.name for path in (tmp_path / "für").iterdir()) == [
+        "Häuser.labels.json",
         "Häuser.labels.png",
         "Häuser.overlay.png",
     ]
