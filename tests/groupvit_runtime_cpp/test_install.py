@@ -225,4 +225,4 @@ def package_flags(prefix: Path, *kind: str) -> list[str]:
 
 def test_the_installed_library_is_small(prefix: Path) -> None:
     (library,) = [path for path in prefix.rglob("libgroupvit.so.*.*.*") if not path.is_symlink()]
-    assert library.stat().st_size <= 1_500_000, "with two engines and the tables of text cleaning"
+    assert library.stat().st_size <= 1_600_000, "with two engines and the tables of text cleaning"

@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Sequence
 from ctypes import Structure, byref, c_char_p, c_double, c_int32, c_int64, c_void_p
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
@@ -70,6 +70,37 @@ class _Classes(Structure):
         result = cls(*text_embeds.shape, _address(text_embeds))
         result.kept = text_embeds
         return result
+
+
+class Scores(NamedTuple):
+    """Of a score map: all planes in a strip [K, rows, w], one plane [h, w], and the largest of all [h, w]."""
+
+    strip: np.ndarray
+    plane: np.ndarray
+    best: np.ndarray
+
+
+class Wanted(NamedTuple):
+    """Of a score map: the strip's first row and rows, and the one plane."""
+
+    first: int
+    rows: int
+    one: int
+
+    def poisoned(self, planes: int, size: Sides) -> Scores:
+        """NaN, which no score is."""
+        shapes = (planes, self.rows, size[1]), size, size
+        return Scores(*(np.full(shape, np.nan, np.float32) for shape in shapes))
+
+
+class _Scores(Structure):
+    _fields_ = [(name, c_int64) for name in ("first_row", "rows", "one")] + [
+        (name, c_void_p) for name in ("strip", "plane", "best")
+    ]
+
+    @classmethod
+    def of(cls, wanted: Wanted, scores: Scores) -> _Scores:
+        return cls(*wanted, *map(_address, scores))
 
 
 def _address(array: np.ndarray | None) -> int | None:
@@ -211,6 +242,73 @@ class ImageProbe:
             "class_scores", byref(outputs), byref(classes), c_double(logit_scale), c_double(max_scale), scores
         )
         return scores.tolist()
+
+    def exponential(self, values: np.ndarray) -> np.ndarray:
+        result = values.copy()
+        self._call("exponential", result, c_int64(result.size))
+        return result
+
+    def hf_score_map(
+        self,
+        masks: np.ndarray,
+        groups: np.ndarray,
+        text: np.ndarray,
+        logit_scale: float,
+        pixel_size: Sides,
+        size: Sides,
+        wanted: Wanted,
+    ) -> Scores:
+        scores = wanted.poisoned(len(text), size)
+        outputs, classes = _Outputs.of(masks[None], groups[None], None), _Classes.of(text)
+        self._call(
+            "hf_score_map", byref(outputs), byref(classes), c_double(logit_scale), _Size(*pixel_size),
+            _Size(*size), byref(_Scores.of(wanted, scores)),
+        )  # fmt: skip
+        return scores
+
+    def paper_score_map(
+        self,
+        masks: np.ndarray,
+        groups: np.ndarray,
+        images: np.ndarray,
+        text: np.ndarray,
+        logit_scale: float,
+        decode: PaperDecode,
+        image: Sides,
+        size: Sides,
+        wanted: Wanted,
+    ) -> Scores:
+        threshold = decode.background_threshold
+        scores = wanted.poisoned(len(text) + (threshold is not None), size)
+        outputs, classes = _Outputs.of(masks, groups, images), _Classes.of(text)
+        self._call(
+            "paper_score_map", _Size(*image), byref(_Window.of(decode.window)), byref(outputs),
+            byref(classes), c_double(logit_scale), c_double(-1 if threshold is None else threshold),
+            c_int64(decode.top_classes), c_double(decode.max_logit_scale), _Size(*size),
+            byref(_Scores.of(wanted, scores)),
+        )  # fmt: skip
+        return scores
+
+    def hf_logits(
+        self, masks: np.ndarray, groups: np.ndarray, text: np.ndarray, logit_scale: float, pixel_size: Sides
+    ) -> np.ndarray:
+        logits = np.full((len(text), *pixel_size), np.nan, np.float32)
+        outputs, classes = _Outputs.of(masks[None], groups[None], None), _Classes.of(text)
+        self._call(
+            "hf_logits", byref(outputs), byref(classes), c_double(logit_scale), _Size(*pixel_size), logits
+        )
+        return logits
+
+    def group_scores(
+        self, groups: np.ndarray, text: np.ndarray, logit_scale: float, max_scale: float
+    ) -> np.ndarray:
+        scores = np.full((len(groups), len(text)), np.nan, np.float32)
+        masks = np.ones((1, len(groups), 1, 1), np.float32)
+        outputs, classes = _Outputs.of(masks, groups[None], None), _Classes.of(text)
+        self._call(
+            "group_scores", byref(outputs), byref(classes), c_double(logit_scale), c_double(max_scale), scores
+        )
+        return scores
 
 
 def _poisoned(size: Sides) -> np.ndarray:

@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <exception>
 #include <limits>
 #include <new>
 #include <utility>
 
+#include "c_api_calls.hpp"
 #include "error.hpp"
 #include "image_view.hpp"
 
@@ -23,38 +23,6 @@ struct LastError {
 LastError& last_error() {
   thread_local LastError error;
   return error;
-}
-
-groupvit_status fail(groupvit_status status, const char* message) noexcept {
-  LastError& last = last_error();
-  try {
-    last.text = message;
-    last.instead = nullptr;
-  } catch (const std::bad_alloc&) {
-    last.instead = "out of memory, also for the message";
-  }
-  return status;
-}
-
-template <typename Call>
-groupvit_status guarded(Call&& call) noexcept {
-  try {
-    std::forward<Call>(call)();
-    return GROUPVIT_OK;
-  } catch (const Error& error) {
-    return fail(error.status(), error.what());
-  } catch (const std::bad_alloc&) {
-    return fail(GROUPVIT_ERROR_MEMORY, "out of memory");
-  } catch (const std::exception& error) {
-    return fail(GROUPVIT_ERROR_INTERNAL, error.what());
-  } catch (...) {
-    return fail(GROUPVIT_ERROR_INTERNAL, "something was thrown that is no exception");
-  }
-}
-
-void require(const void* pointer, const char* name) {
-  if (pointer == nullptr)
-    throw Error(GROUPVIT_ERROR_USAGE, "an argument is missing", std::string(name) + " is NULL");
 }
 
 void check_struct(std::size_t size, std::size_t expected, const char* name) {
@@ -113,21 +81,27 @@ std::vector<std::string> strings(const char* const* texts, std::size_t count, co
   return copies;
 }
 
+std::optional<double> share_of(const char* name, double value) {
+  if (std::isnan(value)) {
+    throw Error(GROUPVIT_ERROR_USAGE, std::string(name) + " is out of range", "NaN", "0 to 1, or negative for none");
+  }
+  return value >= 0 ? std::optional<double>(value) : std::nullopt;
+}
+
 Segmentation segmented(groupvit_segmenter* segmenter, const groupvit_image* image,
-                       const groupvit_vocabulary* vocabulary, const groupvit_options* given) {
+                       const groupvit_vocabulary* vocabulary, const groupvit_options* given,
+                       const groupvit_vocabulary* negatives = nullptr, double threshold = -1) {
   require(segmenter, "segmenter");
   require(image, "image");
   require(vocabulary, "vocabulary");
   const groupvit_options options = given == nullptr ? groupvit_default_options() : *given;
   check_struct(options.size, sizeof(groupvit_options), "groupvit_default_options");
-  if (std::isnan(options.background_threshold)) {
-    throw Error(GROUPVIT_ERROR_USAGE, "the background threshold is out of range", "NaN",
-                "0 to 1, or negative for none");
-  }
-  std::optional<double> threshold;
-  if (options.background_threshold >= 0) threshold = options.background_threshold;
-  const std::string decode = decode_name(options.decode);
-  return segmenter->session->segment(read_image(*image), vocabulary->vocabulary, decode, threshold);
+  SegmentOptions chosen;
+  chosen.background_threshold = share_of("the background threshold", options.background_threshold);
+  chosen.decode = decode_name(options.decode);
+  chosen.threshold = share_of("the threshold", threshold);
+  if (negatives != nullptr) chosen.negatives = negatives->vocabulary;
+  return segmenter->session->segment(read_image(*image), vocabulary->vocabulary, chosen);
 }
 
 void copy_rows(const Segmentation& result, std::uint16_t* labels, std::int64_t stride) {
@@ -155,6 +129,31 @@ std::string joined_engines() {
 }
 
 }  // namespace
+
+groupvit_status fail(groupvit_status status, const char* message) noexcept {
+  LastError& last = last_error();
+  try {
+    last.text = message;
+    last.instead = nullptr;
+  } catch (const std::bad_alloc&) {
+    last.instead = "out of memory, also for the message";
+  }
+  return status;
+}
+
+void require(const void* pointer, const char* name) {
+  if (pointer == nullptr)
+    throw Error(GROUPVIT_ERROR_USAGE, "an argument is missing", std::string(name) + " is NULL");
+}
+
+std::int64_t checked_stride(const char* what, std::int64_t stride, std::int64_t row, std::int64_t rows) {
+  if (stride == 0) return row;
+  if (stride >= row && stride <= std::numeric_limits<std::ptrdiff_t>::max() / rows) return stride;
+  throw Error(GROUPVIT_ERROR_USAGE, std::string("the rows of ") + what + " cannot lie so",
+              "a stride of " + std::to_string(stride) + " bytes",
+              std::to_string(row) + " bytes or more, or 0 for rows without gaps");
+}
+
 }  // namespace groupvit::detail
 
 using namespace groupvit::detail;
@@ -293,12 +292,12 @@ groupvit_status groupvit_vocabulary_encode(groupvit_segmenter* segmenter, const 
 void groupvit_vocabulary_free(groupvit_vocabulary* vocabulary) { delete vocabulary; }
 
 size_t groupvit_vocabulary_count(const groupvit_vocabulary* vocabulary) {
-  return vocabulary == nullptr ? 0 : vocabulary->vocabulary.names.size();
+  return vocabulary == nullptr ? 0 : vocabulary->vocabulary->names.size();
 }
 
 const char* groupvit_vocabulary_name(const groupvit_vocabulary* vocabulary, size_t index) {
   if (index >= groupvit_vocabulary_count(vocabulary)) return nullptr;
-  return vocabulary->vocabulary.names[index].c_str();
+  return vocabulary->vocabulary->names[index].c_str();
 }
 
 groupvit_status groupvit_segment(groupvit_segmenter* segmenter, const groupvit_image* image,
@@ -306,7 +305,17 @@ groupvit_status groupvit_segment(groupvit_segmenter* segmenter, const groupvit_i
                                  groupvit_result** result) {
   return guarded([&] {
     require(result, "result");
-    *result = new groupvit_result{segmented(segmenter, image, vocabulary, options), {}};
+    *result = new groupvit_result{segmented(segmenter, image, vocabulary, options)};
+  });
+}
+
+groupvit_status groupvit_segment_abstaining(groupvit_segmenter* segmenter, const groupvit_image* image,
+                                            const groupvit_vocabulary* vocabulary,
+                                            const groupvit_vocabulary* negatives, double threshold,
+                                            const groupvit_options* options, groupvit_result** result) {
+  return guarded([&] {
+    require(result, "result");
+    *result = new groupvit_result{segmented(segmenter, image, vocabulary, options, negatives, threshold)};
   });
 }
 
@@ -319,55 +328,10 @@ groupvit_status groupvit_segment_into(groupvit_segmenter* segmenter, const group
     // The image's own limits are checked with it; here nothing may overflow before that.
     if (image->width >= 1 && image->height >= 1 && image->width <= kMaxPixels / image->height) {
       const std::int64_t row = image->width * static_cast<std::int64_t>(sizeof(uint16_t));
-      const std::int64_t most = std::numeric_limits<std::ptrdiff_t>::max() / image->height;
-      if (stride != 0 && (stride < row || stride > most)) {
-        throw Error(GROUPVIT_ERROR_USAGE, "the rows of the label map cannot lie so",
-                    "a stride of " + std::to_string(stride) + " bytes",
-                    std::to_string(row) + " bytes or more, or 0 for rows without gaps");
-      }
-      if (stride == 0) stride = row;
+      stride = checked_stride("the label map", stride, row, image->height);
     }
     copy_rows(segmented(segmenter, image, vocabulary, options), labels, stride);
   });
-}
-
-void groupvit_result_free(groupvit_result* result) { delete result; }
-
-int64_t groupvit_result_width(const groupvit_result* result) {
-  return result == nullptr ? 0 : result->segmentation.size.width;
-}
-
-int64_t groupvit_result_height(const groupvit_result* result) {
-  return result == nullptr ? 0 : result->segmentation.size.height;
-}
-
-const uint16_t* groupvit_result_labels(const groupvit_result* result) {
-  return result == nullptr ? nullptr : result->segmentation.labels.data();
-}
-
-groupvit_status groupvit_result_groups(groupvit_result* result, const uint16_t** groups) {
-  return guarded([&] {
-    require(result, "result");
-    require(groups, "groups");
-    if (result->groups.empty()) result->groups = result->segmentation.groups();
-    *groups = result->groups.data();
-  });
-}
-
-size_t groupvit_result_name_count(const groupvit_result* result) {
-  return result == nullptr ? 0 : result->segmentation.names.size();
-}
-
-const char* groupvit_result_name(const groupvit_result* result, size_t index) {
-  if (index >= groupvit_result_name_count(result)) return nullptr;
-  return result->segmentation.names[index].c_str();
-}
-
-double groupvit_result_score(const groupvit_result* result, size_t index) {
-  if (result == nullptr || index >= result->segmentation.scores.size()) {
-    return std::numeric_limits<double>::quiet_NaN();
-  }
-  return result->segmentation.scores[index];
 }
 
 }  // extern "C"

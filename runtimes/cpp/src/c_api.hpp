@@ -1,8 +1,11 @@
 // What the opaque handles of groupvit.h are.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "groupvit/groupvit.h"
 #include "session.hpp"
@@ -13,10 +16,13 @@ struct groupvit_segmenter {
 };
 
 struct groupvit_vocabulary {
-  groupvit::detail::Vocabulary vocabulary;
+  groupvit::detail::VocabularyPointer vocabulary;
 };
 
 struct groupvit_result {
   groupvit::detail::Segmentation segmentation;
-  groupvit::detail::LabelMap groups;  // empty until they are asked for
+  // What was asked for once.
+  std::map<std::int64_t, groupvit::detail::LabelMap> groups = {};  // by stage
+  std::unique_ptr<const groupvit::detail::ScoreMap> scores = nullptr, coarse_scores = nullptr;
+  std::vector<float> group_scores = {};
 };

@@ -24,4 +24,17 @@ std::vector<double> class_scores(const std::vector<ImageOutputs>& windows, const
   return total;
 }
 
+std::vector<float> group_scores(const ImageOutputs& outputs, const Classes& classes, double logit_scale,
+                                double max_scale) {
+  check_group_embeds(outputs);
+  check_text(classes, outputs.width);
+  const double scale = std::min(std::exp(logit_scale), max_scale);
+  std::vector<double> shares =
+      dot_products(outputs.group_embeds, outputs.groups, classes.embeddings, classes.count, outputs.width);
+  for (double& share : shares) share *= scale;
+  const auto count = static_cast<std::size_t>(classes.count);
+  for (std::size_t start = 0; start < shares.size(); start += count) softmax(shares.data() + start, count);
+  return {shares.begin(), shares.end()};
+}
+
 }  // namespace groupvit::detail

@@ -1,15 +1,17 @@
 #include "decode.hpp"
 
+#include <cmath>
+
 #include "decode_checks.hpp"
+#include "resize.hpp"
 #include "similarity.hpp"
 #include "upsampled_argmax.hpp"
 
 namespace groupvit::detail {
-namespace {
 
-// Class scores on the grid, float32 [classes, grid]: Hugging Face's segmentation logits before scaling and
-// upsampling. The similarity is rounded to float32 in between; of sums in float64 see similarity.hpp.
 std::vector<float> hf_scores(const ImageOutputs& outputs, const Classes& classes) {
+  check_outputs(outputs);
+  check_text(classes, outputs.width);
   const auto cells = static_cast<std::size_t>(outputs.grid.height * outputs.grid.width);
   const auto groups = static_cast<std::size_t>(outputs.groups);
   const std::vector<double> similarity =
@@ -30,11 +32,25 @@ std::vector<float> hf_scores(const ImageOutputs& outputs, const Classes& classes
   return scores;
 }
 
-}  // namespace
+std::vector<float> hf_logits(const float* grid_scores, Size grid, double logit_scale, Size pixel_size) {
+  const auto factor = static_cast<float>(std::exp(2 * logit_scale));
+  const LinearTaps down = linear_taps(grid.height, pixel_size.height);
+  const LinearTaps across = linear_taps(grid.width, pixel_size.width);
+  const auto row = [&](std::int32_t y, std::size_t x) {
+    const float* scores = grid_scores + static_cast<std::int64_t>(y) * grid.width;
+    return lerp(scores[across.low[x]] * factor, scores[across.high[x]] * factor, across.t[x]);
+  };
+  std::vector<float> logits;
+  logits.reserve(down.t.size() * across.t.size());
+  for (std::size_t y = 0; y < down.t.size(); ++y) {
+    for (std::size_t x = 0; x < across.t.size(); ++x) {
+      logits.push_back(lerp(row(down.low[y], x), row(down.high[y], x), down.t[y]));
+    }
+  }
+  return logits;
+}
 
 LabelMap hf_decode(const ImageOutputs& outputs, const Classes& classes, Size pixel_size, Size out_size) {
-  check_outputs(outputs);
-  check_text(classes, outputs.width);
   return upsampled_argmax(hf_scores(outputs, classes).data(), classes.count, outputs.grid, out_size,
                           pixel_size);
 }

@@ -32,6 +32,12 @@ struct Classes {
 
 // Throw Error(GROUPVIT_ERROR_ENGINE) where outputs are not finite, Error(GROUPVIT_ERROR_LABEL) where classes
 // cannot be used, as decode_checks.py does.
+// Class scores on the grid, float32 [classes, grid]: Hugging Face's segmentation logits before scaling and upsampling.
+// The similarity is rounded to float32 in between; of sums in float64 see similarity.hpp.
+std::vector<float> hf_scores(const ImageOutputs& outputs, const Classes& classes);
+// One class of Hugging Face's segmentation logits, float32 [pixel_size]; `grid_scores` float32 [grid] is its plane of
+// hf_scores.
+std::vector<float> hf_logits(const float* grid_scores, Size grid, double logit_scale, Size pixel_size);
 LabelMap hf_decode(const ImageOutputs& outputs, const Classes& classes, Size pixel_size, Size out_size);
 LabelMap hf_groups(const ImageOutputs& outputs, Size pixel_size, Size out_size);
 
@@ -48,5 +54,9 @@ LabelMap window_groups(const WindowPlan& plan, const std::vector<ImageOutputs>& 
 // `max_scale` infinite for the hf decode.
 std::vector<double> class_scores(const std::vector<ImageOutputs>& windows, const Classes& classes,
                                  double logit_scale, double max_scale);
+
+// How well each class fits each group, float32 [groups, classes]: softmax over classes of the group embeddings.
+std::vector<float> group_scores(const ImageOutputs& outputs, const Classes& classes, double logit_scale,
+                                double max_scale);
 
 }  // namespace groupvit::detail

@@ -50,12 +50,16 @@ void check_masks(const ImageOutputs& outputs) {
                "[G, gh, gw]");
 }
 
-void check_outputs(const ImageOutputs& outputs) {
-  check_masks(outputs);
+void check_group_embeds(const ImageOutputs& outputs) {
   check_output("group_embeds", outputs.group_embeds, {outputs.groups, outputs.width}, "[G, P]");
 }
 
-void check_windows(const WindowPlan& plan, const std::vector<ImageOutputs>& windows) {
+void check_outputs(const ImageOutputs& outputs) {
+  check_masks(outputs);
+  check_group_embeds(outputs);
+}
+
+void check_window_masks(const WindowPlan& plan, const std::vector<ImageOutputs>& windows) {
   const auto refuse = [&](const std::string& got, const std::string& expected) {
     throw Error(GROUPVIT_ERROR_ENGINE, "the engine's outputs do not fit the windows", got, expected,
                 "run `groupvit verify` on the bundle");
@@ -69,7 +73,14 @@ void check_windows(const WindowPlan& plan, const std::vector<ImageOutputs>& wind
         window.width != windows[0].width) {
       refuse("outputs of unlike shapes", "the same for every window");
     }
-    check_outputs(window);
+    check_masks(window);
+  }
+}
+
+void check_windows(const WindowPlan& plan, const std::vector<ImageOutputs>& windows) {
+  check_window_masks(plan, windows);
+  for (const ImageOutputs& window : windows) {
+    check_group_embeds(window);
     check_output("image_embeds", window.image_embed, {window.width}, "[P]");
   }
 }

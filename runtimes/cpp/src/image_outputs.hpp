@@ -21,6 +21,15 @@ inline constexpr char kImageEmbeds[] = "image_embeds";
 inline constexpr char kGroupEmbeds[] = "group_embeds";
 inline constexpr char kMasks[] = "masks";
 
+// Soft maps of the groups of one stage over the patches, a window each; owns those that had to be computed.
+struct StageMaps {
+  std::vector<std::vector<float>> computed;
+  std::vector<ImageOutputs> windows;
+};
+
+// Name of the soft map of a stage, from 1.
+std::string soft_map_name(std::int64_t stage);
+
 // Outputs of several runs of the engine, window after window; owns the values that `windows` point at.
 class EncodedWindows {
  public:
@@ -28,6 +37,11 @@ class EncodedWindows {
   void add(Tensors outputs, std::int64_t count, const ModelInfo& model);
 
   const std::vector<ImageOutputs>& windows() const { return windows_; }
+
+  // The groups of a stage, from 1; 0 for the last. Those between the first stage and the last are products of soft maps,
+  // summed in float64 and rounded once. Throws Error(GROUPVIT_ERROR_USAGE): the model has no such stage, or the engine
+  // does not give its soft maps; Error(GROUPVIT_ERROR_ENGINE): shapes that do not fit, or values that are not finite.
+  StageMaps stage(std::int64_t stage, const ModelInfo& model) const;
 
  private:
   std::vector<std::unique_ptr<const Tensors>> runs_;

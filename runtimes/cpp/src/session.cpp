@@ -18,7 +18,6 @@ namespace {
 
 constexpr std::int64_t kBatch = 8;
 constexpr std::int64_t kMaxClasses = 65535;
-const char* const kBackground = "background";
 
 std::int64_t resolve_batch_size(std::int64_t wanted, const EngineInfo& engine) {
   const std::optional<std::int64_t> limit = engine.max_batch();
@@ -37,10 +36,6 @@ std::string checked_decode(const std::string& decode) {
     throw Error(GROUPVIT_ERROR_USAGE, "unknown decode", "'" + decode + "'", "hf or paper");
   }
   return decode;
-}
-
-Classes classes_of(const Vocabulary& vocabulary) {
-  return {static_cast<std::int64_t>(vocabulary.names.size()), vocabulary.width, vocabulary.embeddings.data()};
 }
 
 // The engine's image input for `count` windows of `side`, zeros.
@@ -64,14 +59,29 @@ void place(const RgbImage& image, std::int64_t top, std::int64_t left, Size part
   }
 }
 
-std::vector<std::string> decoded_outputs() { return {kImageEmbeds, kGroupEmbeds, kMasks}; }
-
 bool gives(const EngineInfo& engine, const std::string& output) {
   return std::any_of(engine.outputs.begin(), engine.outputs.end(),
                      [&](const TensorInfo& tensor) { return tensor.name == output; });
 }
 
+std::vector<std::string> required_outputs() { return {kImageEmbeds, kGroupEmbeds, kMasks}; }
+
+// With the soft maps of all stages but the last, whose masks say more.
+std::vector<std::string> decoded_outputs(const EngineInfo& engine, const ModelInfo& model) {
+  std::vector<std::string> names = required_outputs();
+  for (std::int64_t stage = 1; stage < static_cast<std::int64_t>(model.groups.size()); ++stage) {
+    if (gives(engine, soft_map_name(stage))) names.push_back(soft_map_name(stage));
+  }
+  return names;
+}
+
 bool decodes_itself(const EngineInfo& engine) { return engine.takes(kClassesInput); }
+
+// For an engine that decodes all the same: one class and one pixel cost nothing.
+void ask_for_least(Tensors& inputs, const ModelInfo& model) {
+  inputs.emplace(kClassesInput, make_tensor("float32", {1, model.projection_dim}));
+  inputs.emplace(kSizeInput, Tensor{{2}, std::vector<std::int64_t>{1, 1}});
+}
 
 std::string image_input(const EngineInfo& engine) {
   return engine.takes(kPixelsInput) ? kPixelsInput : kImageInput;
@@ -108,6 +118,19 @@ std::string numbers(const std::array<double, 3>& values) {
   return decimal_text(values[0], 4) + "/" + decimal_text(values[1], 4) + "/" + decimal_text(values[2], 4);
 }
 
+void check_share(const std::string& name, std::optional<double> value) {
+  if (!value || (*value >= 0 && *value <= 1)) return;
+  throw Error(GROUPVIT_ERROR_USAGE, name + " is out of range", decimal_text(*value), "0 to 1, or none");
+}
+
+Segmentation reported(const Competition& competition, LabelMap labels, std::vector<double> scores, Size size,
+                      std::shared_ptr<const SoftResult> soft) {
+  if (competition.abstains()) competition.abstain(*soft, labels);
+  scores.resize(competition.labels());
+  return {size, std::move(labels), competition.names(), std::move(scores), competition.score_names(),
+          competition.unlabeled(), std::move(soft)};
+}
+
 // What this library can feed and read; said when the bundle is opened rather than at the first image.
 void check_image_engine(const EngineInfo& engine) {
   std::string names;
@@ -126,7 +149,7 @@ void check_image_engine(const EngineInfo& engine) {
         "pixel_values, or pixels and whose normalization is inside; with labels also text_embeds and size",
         "install the version of the toolkit that exported it, or export the bundle again");
   }
-  for (const std::string& name : decoded_outputs()) output_info(engine, name);
+  for (const std::string& name : required_outputs()) output_info(engine, name);
 }
 
 }  // namespace
@@ -153,13 +176,11 @@ std::string Session::warning() const {
          "' was exported although it does not equal the reference. Look into it with: groupvit verify BUNDLE --bisect";
 }
 
-Vocabulary Session::open_vocabulary(const std::string& name) const {
+VocabularyPointer Session::open_vocabulary(const std::string& name) const {
   std::string names;
   for (const VocabularyInfo& info : bundle_.manifest.vocabularies) {
     if (info.name == name) {
-      Vocabulary vocabulary = parse_vocabulary(info.file.read(bundle_.root).text(), info.file.path);
-      check_fits(vocabulary);
-      return vocabulary;
+      return checked(parse_vocabulary(info.file.read(bundle_.root).text(), info.file.path));
     }
     names += (names.empty() ? "" : ", ") + info.name;
   }
@@ -168,25 +189,42 @@ Vocabulary Session::open_vocabulary(const std::string& name) const {
               "give a list of labels, or: groupvit vocab BUNDLE --labels \"...\" --add " + name);
 }
 
-Vocabulary Session::open_vocabulary_file(const std::filesystem::path& path) const {
-  Vocabulary vocabulary = load_vocabulary(path);
-  check_fits(vocabulary);
-  return vocabulary;
+VocabularyPointer Session::open_vocabulary_file(const std::filesystem::path& path) const {
+  return checked(load_vocabulary(path));
 }
 
-Vocabulary Session::encode(const std::vector<std::string>& names,
-                           const std::optional<std::vector<std::string>>& templates) {
+VocabularyPointer Session::checked(Vocabulary vocabulary) const {
+  check_fits(vocabulary);
+  return std::make_shared<const Vocabulary>(std::move(vocabulary));
+}
+
+VocabularyPointer Session::encode(const std::vector<std::string>& names,
+                                  const std::optional<std::vector<std::string>>& templates) {
   const std::vector<std::string> labels = check_labels(names);
   if (templates) check_templates(*templates);
   // Before the lock: another thread of the parent may have held it when this process was forked.
   process_.check();
-  return text_encoder().encode(labels, templates ? *templates : bundle_.manifest.prompts);
+  return std::make_shared<const Vocabulary>(
+      text_encoder().encode(labels, templates ? *templates : bundle_.manifest.prompts));
 }
 
 TextEncoder& Session::text_encoder() {
   const std::lock_guard<std::mutex> lock(text_mutex_);
   if (text_ == nullptr) text_ = std::make_unique<TextEncoder>(bundle_, engine_options_, loader_);
   return *text_;
+}
+
+VocabularyPointer Session::anything(const std::string& alone) {
+  if (!bundle_.manifest.tokenizer) {
+    throw Error(GROUPVIT_ERROR_LABEL,
+                "one label alone has nothing to compete with: there is no tokenizer for the empty prompt",
+                "'" + alone + "'", "negatives, or more labels",
+                "groupvit_segment_abstaining with negatives, or export the bundle with --tokenizer PATH");
+  }
+  TextEncoder& encoder = text_encoder();
+  const std::lock_guard<std::mutex> lock(text_mutex_);
+  if (anything_ == nullptr) anything_ = std::make_shared<const Vocabulary>(encoder.encode({""}, {"{}"}));
+  return anything_;
 }
 
 void Session::check_fits(const Vocabulary& vocabulary) const {
@@ -222,65 +260,61 @@ void Session::check_normalizes(const std::string& decode) const {
                   ", or export without --input uint8");
 }
 
-Segmentation Session::segment(RgbImage image, const Vocabulary& vocabulary, const std::string& decode,
-                              std::optional<double> background_threshold) {
+Segmentation Session::segment(RgbImage image, const VocabularyPointer& vocabulary, const SegmentOptions& options) {
   process_.check();
-  const std::string chosen = checked_decode(decode.empty() ? decode_ : decode);
-  check_fits(vocabulary);
+  const std::string chosen = checked_decode(options.decode.empty() ? decode_ : options.decode);
+  check_fits(*vocabulary);
+  if (options.negatives != nullptr) check_fits(*options.negatives);
   check_normalizes(chosen);
-  if (chosen == "hf") {
-    if (background_threshold) {
-      throw Error(GROUPVIT_ERROR_USAGE, "the hf decode has no background",
-                  "a background threshold of " + decimal_text(*background_threshold),
-                  "the paper decode, or 'background' as one of the labels", "decode = GROUPVIT_DECODE_PAPER");
-    }
-    return segment_whole(std::move(image), vocabulary);
+  if (chosen == "hf" && options.background_threshold) {
+    throw Error(GROUPVIT_ERROR_USAGE, "the hf decode has no background",
+                "a background threshold of " + decimal_text(*options.background_threshold),
+                "the paper decode, or 'background' as one of the labels", "decode = GROUPVIT_DECODE_PAPER");
   }
-  if (background_threshold && !(*background_threshold >= 0 && *background_threshold <= 1)) {
-    throw Error(GROUPVIT_ERROR_USAGE, "the background threshold is out of range",
-                decimal_text(*background_threshold), "0 to 1, or none");
-  }
-  if (background_threshold &&
-      std::find(vocabulary.names.begin(), vocabulary.names.end(), kBackground) != vocabulary.names.end()) {
-    throw Error(GROUPVIT_ERROR_LABEL, "background is both a label and what the threshold makes",
-                "label 'background' with a background threshold of " + decimal_text(*background_threshold),
-                "one of the two", "remove the label, or the threshold");
-  }
-  return segment_windows(std::move(image), vocabulary, background_threshold);
+  check_share("the background threshold", options.background_threshold);
+  check_share("the threshold", options.threshold);
+  const Competition competing = competition(vocabulary, options);
+  if (chosen == "hf") return segment_whole(std::move(image), competing);
+  return segment_windows(std::move(image), competing, options.background_threshold);
 }
 
-Segmentation Session::segment_whole(RgbImage image, const Vocabulary& vocabulary) {
+Competition Session::competition(const VocabularyPointer& vocabulary, const SegmentOptions& options) {
+  VocabularyPointer negatives = options.negatives;
+  // One label alone would win everywhere.
+  if (negatives == nullptr && options.threshold && vocabulary->names.size() == 1) negatives = anything(vocabulary->names.front());
+  return {vocabulary, std::move(negatives), options.threshold, options.background_threshold.has_value()};
+}
+
+Segmentation Session::segment_whole(RgbImage image, const Competition& competition) {
   const Manifest& manifest = bundle_.manifest;
   const EngineInfo& engine = choice_.engine;
   const Size size = image.size, input_size = manifest.model.image_size;
-  const Classes classes = classes_of(vocabulary);
+  Encoded encoded{{}, competition.words(), manifest.model, size};
+  const Classes classes = encoded.classes();
   const RgbImage resized = resize_image(std::move(image), input_size, manifest.hf);
   Tensor tensor = image_tensor(engine, 1, input_size);
   place(resized, 0, 0, input_size, manifest.hf, 0, tensor);
   Tensors inputs;
   inputs.emplace(image_input(engine), std::move(tensor));
-  std::vector<std::string> wanted = decoded_outputs();
-  if (decodes_itself(engine)) {
-    inputs.emplace(kClassesInput, Tensor{{classes.count, classes.width}, vocabulary.embeddings});
+  std::vector<std::string> wanted = decoded_outputs(engine, manifest.model);
+  // Scores that a threshold is compared with are the runtime's, and so are the labels then.
+  const bool takes_labels = decodes_itself(engine) && !competition.abstains();
+  if (takes_labels) {
+    inputs.emplace(kClassesInput, Tensor{{classes.count, classes.width}, encoded.words->embeddings});
     inputs.emplace(kSizeInput, Tensor{{2}, std::vector<std::int64_t>{size.height, size.width}});
     wanted.emplace_back(kLabelsOutput);
+  } else if (decodes_itself(engine)) {
+    ask_for_least(inputs, manifest.model);
   }
   Tensors outputs = image_engine_->run(inputs, wanted);
   LabelMap labels;
-  if (decodes_itself(engine)) labels = labels_of(outputs, size, classes.count);
-  auto encoded = std::make_shared<EncodedWindows>();
-  encoded->add(std::move(outputs), 1, manifest.model);
-  Segmentation result;
-  result.size = size;
-  result.labels =
-      labels.empty() ? hf_decode(encoded->windows().front(), classes, input_size, size) : std::move(labels);
-  result.names = vocabulary.names;
-  result.scores = class_scores(encoded->windows(), classes, manifest.model.logit_scale,
-                               std::numeric_limits<double>::infinity());
-  result.groups = [encoded, input_size, size] {
-    return hf_groups(encoded->windows().front(), input_size, size);
-  };
-  return result;
+  if (takes_labels) labels = labels_of(outputs, size, classes.count);
+  encoded.outputs.add(std::move(outputs), 1, manifest.model);
+  const std::vector<ImageOutputs>& windows = encoded.outputs.windows();
+  if (labels.empty()) labels = hf_decode(windows.front(), classes, input_size, size);
+  std::vector<double> scores = class_scores(windows, classes, manifest.model.logit_scale,
+                                            std::numeric_limits<double>::infinity());
+  return reported(competition, std::move(labels), std::move(scores), size, soft_result_of_whole(std::move(encoded)));
 }
 
 const PaperDecode& Session::paper_constants() const {
@@ -295,7 +329,7 @@ const PaperDecode& Session::paper_constants() const {
                   " --decode paper");
 }
 
-Segmentation Session::segment_windows(RgbImage image, const Vocabulary& vocabulary,
+Segmentation Session::segment_windows(RgbImage image, const Competition& competition,
                                       std::optional<double> background_threshold) {
   const Manifest& manifest = bundle_.manifest;
   const EngineInfo& engine = choice_.engine;
@@ -306,7 +340,8 @@ Segmentation Session::segment_windows(RgbImage image, const Vocabulary& vocabula
   const RgbImage resized = resize_for_windows(std::move(image), manifest.paper, plan);
   const Size side{plan.side, plan.side};
   const auto count = static_cast<std::int64_t>(plan.boxes.size());
-  auto encoded = std::make_shared<EncodedWindows>();
+  const std::vector<std::string> wanted = decoded_outputs(engine, manifest.model);
+  Encoded encoded{{}, competition.words(), manifest.model, size};
   for (std::int64_t start = 0; start < count; start += batch_size_) {
     const std::int64_t batch = std::min(batch_size_, count - start);
     Tensor tensor = image_tensor(engine, batch, side);
@@ -316,27 +351,15 @@ Segmentation Session::segment_windows(RgbImage image, const Vocabulary& vocabula
     }
     Tensors inputs;
     inputs.emplace(image_input(engine), std::move(tensor));
-    if (decodes_itself(engine)) {
-      // It decodes all the same: one class and one pixel cost nothing.
-      inputs.emplace(kClassesInput, make_tensor("float32", {1, manifest.model.projection_dim}));
-      inputs.emplace(kSizeInput, Tensor{{2}, std::vector<std::int64_t>{1, 1}});
-    }
-    encoded->add(image_engine_->run(inputs, decoded_outputs()), batch, manifest.model);
+    if (decodes_itself(engine)) ask_for_least(inputs, manifest.model);
+    encoded.outputs.add(image_engine_->run(inputs, wanted), batch, manifest.model);
   }
-  const Classes classes = classes_of(vocabulary);
-  PaperResult decoded =
-      paper_decode(plan, encoded->windows(), classes, manifest.model.logit_scale, settings, size);
-  Segmentation result;
-  result.size = size;
-  result.labels = std::move(decoded.labels);
-  if (decoded.background) result.names.push_back(kBackground);
-  result.names.insert(result.names.end(), vocabulary.names.begin(), vocabulary.names.end());
-  result.scores =
-      class_scores(encoded->windows(), classes, manifest.model.logit_scale, settings.max_logit_scale);
-  result.groups = [plan = std::move(plan), encoded, size] {
-    return window_groups(plan, encoded->windows(), size);
-  };
-  return result;
+  const std::vector<ImageOutputs>& windows = encoded.outputs.windows();
+  LabelMap labels = paper_decode(plan, windows, encoded.classes(), manifest.model.logit_scale, settings, size).labels;
+  std::vector<double> scores =
+      class_scores(windows, encoded.classes(), manifest.model.logit_scale, settings.max_logit_scale);
+  return reported(competition, std::move(labels), std::move(scores), size,
+                  soft_result_of_windows(std::move(encoded), std::move(plan), settings));
 }
 
 }  // namespace groupvit::detail

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -11,10 +10,12 @@
 
 #include "bundle.hpp"
 #include "choose_engine.hpp"
+#include "competition.hpp"
 #include "decode.hpp"
 #include "engines/engine.hpp"
 #include "preprocess.hpp"
 #include "process.hpp"
+#include "soft_result.hpp"
 #include "text_encoder.hpp"
 #include "vocabulary.hpp"
 
@@ -29,12 +30,24 @@ struct SessionOptions {
       0;  // most windows of an image that run at once; 0: 8, or fewer if the engine says so
 };
 
+using VocabularyPointer = std::shared_ptr<const Vocabulary>;
+
+// How to segment one image.
+struct SegmentOptions {
+  std::string decode = {};  // empty: the session's
+  std::optional<double> background_threshold = std::nullopt;
+  std::optional<double> threshold = std::nullopt;  // below it a pixel is unlabeled
+  VocabularyPointer negatives = nullptr;           // which compete and are unlabeled
+};
+
 struct Segmentation {
   Size size;
   LabelMap labels;
   std::vector<std::string> names;
   std::vector<double> scores;  // of the vocabulary's classes
-  std::function<LabelMap()> groups;
+  std::vector<std::string> score_names;
+  std::optional<std::uint16_t> unlabeled;
+  std::shared_ptr<const SoftResult> soft;
 };
 
 class Session {
@@ -53,24 +66,26 @@ class Session {
 
   // Throw Error(GROUPVIT_ERROR_LABEL). `encode` and `segment` throw Error(GROUPVIT_ERROR_ENGINE) in a process that was
   // forked from the one that loaded the bundle.
-  Vocabulary open_vocabulary(const std::string& name) const;
-  Vocabulary open_vocabulary_file(const std::filesystem::path& path) const;
+  VocabularyPointer open_vocabulary(const std::string& name) const;
+  VocabularyPointer open_vocabulary_file(const std::filesystem::path& path) const;
   // `templates` empty: the bundle's own.
-  Vocabulary encode(const std::vector<std::string>& names,
-                    const std::optional<std::vector<std::string>>& templates);
+  VocabularyPointer encode(const std::vector<std::string>& names,
+                           const std::optional<std::vector<std::string>>& templates);
 
-  // `decode` empty: the session's.
-  Segmentation segment(RgbImage image, const Vocabulary& vocabulary, const std::string& decode = {},
-                       std::optional<double> background_threshold = std::nullopt);
+  Segmentation segment(RgbImage image, const VocabularyPointer& vocabulary, const SegmentOptions& options = {});
 
  private:
   void check_fits(const Vocabulary& vocabulary) const;
   void check_normalizes(const std::string& decode) const;
   const PaperDecode& paper_constants() const;
-  Segmentation segment_whole(RgbImage image, const Vocabulary& vocabulary);
-  Segmentation segment_windows(RgbImage image, const Vocabulary& vocabulary,
+  VocabularyPointer checked(Vocabulary vocabulary) const;
+  Competition competition(const VocabularyPointer& vocabulary, const SegmentOptions& options);
+  Segmentation segment_whole(RgbImage image, const Competition& competition);
+  Segmentation segment_windows(RgbImage image, const Competition& competition,
                                std::optional<double> background_threshold);
   TextEncoder& text_encoder();
+  // The empty prompt, by itself: an image of anything. The label `alone` competes with it.
+  VocabularyPointer anything(const std::string& alone);
 
   OwningProcess process_;
   Bundle bundle_;
@@ -83,6 +98,7 @@ class Session {
   std::string engine_description_;
   std::mutex text_mutex_;
   std::unique_ptr<TextEncoder> text_;
+  VocabularyPointer anything_;
 };
 
 }  // namespace groupvit::detail

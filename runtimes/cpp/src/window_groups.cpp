@@ -19,7 +19,7 @@ std::vector<std::int64_t> nearest(std::int64_t src, std::int64_t dst) {
 }  // namespace
 
 LabelMap window_groups(const WindowPlan& plan, const std::vector<ImageOutputs>& windows, Size out_size) {
-  check_windows(plan, windows);
+  check_window_masks(plan, windows);
   const std::int64_t groups = windows[0].groups;
   const auto count = static_cast<std::int64_t>(windows.size());
   if (count * groups > 65536) {

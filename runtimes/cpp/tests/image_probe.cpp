@@ -10,9 +10,11 @@
 
 #include "decode.hpp"
 #include "error.hpp"
+#include "exponential.hpp"
 #include "paper.hpp"
 #include "preprocess.hpp"
 #include "resize.hpp"
+#include "score_map.hpp"
 #include "upsampled_argmax.hpp"
 
 using namespace groupvit::detail;
@@ -103,6 +105,19 @@ PaperDecode decode_of(const ProbeWindow& window, double threshold, std::int64_t 
   decode.top_classes = top;
   decode.max_logit_scale = max_scale;
   return decode;
+}
+
+// All planes in `rows` rows from `first_row` on, the plane `one` alone of every row, and the largest of all planes.
+struct ProbeScores {
+  std::int64_t first_row, rows, one;
+  float *strip, *plane, *best;
+};
+
+void fill(const ScoreMap& map, const ProbeScores& into) {
+  const Size size = map.size();
+  map.scores({0, map.planes(), into.first_row, into.rows, into.strip, size.width, into.rows * size.width});
+  map.scores({static_cast<std::size_t>(into.one), 1, 0, size.height, into.plane, size.width, size.height * size.width});
+  map.best(0, size.height, into.best, size.width);
 }
 
 }  // namespace
@@ -224,5 +239,46 @@ PROBE int groupvit_probe_class_scores(const ProbeOutputs* outputs, const ProbeCl
                                       double logit_scale, double max_scale, double* scores) {
   return guarded([&] {
     copy(class_scores(outputs_of(*outputs), classes_of(*classes), logit_scale, max_scale), scores);
+  });
+}
+
+// In place.
+PROBE int groupvit_probe_exponential(float* values, std::int64_t count) {
+  return guarded([&] { std::transform(values, values + count, values, exponential); });
+}
+
+PROBE int groupvit_probe_hf_score_map(const ProbeOutputs* outputs, const ProbeClasses* classes, double logit_scale,
+                                      Size pixels, Size size, const ProbeScores* into) {
+  return guarded([&] {
+    fill(*hf_score_map(outputs_of(*outputs)[0], classes_of(*classes), logit_scale, pixels, size), *into);
+  });
+}
+
+PROBE int groupvit_probe_paper_score_map(Size image, const ProbeWindow* window, const ProbeOutputs* outputs,
+                                         const ProbeClasses* classes, double logit_scale, double threshold,
+                                         std::int64_t top_classes, double max_scale, Size size,
+                                         const ProbeScores* into) {
+  return guarded([&] {
+    fill(*paper_score_map(plan_windows(image, window_of(*window)), outputs_of(*outputs), classes_of(*classes),
+                          logit_scale, decode_of(*window, threshold, top_classes, max_scale), size),
+         *into);
+  });
+}
+
+PROBE int groupvit_probe_hf_logits(const ProbeOutputs* outputs, const ProbeClasses* classes, double logit_scale,
+                                   Size pixels, float* logits) {
+  return guarded([&] {
+    const ImageOutputs image = outputs_of(*outputs)[0];
+    const std::vector<float> scores = hf_scores(image, classes_of(*classes));
+    for (std::int64_t k = 0; k < classes->count; ++k, logits += pixels.height * pixels.width) {
+      copy(hf_logits(scores.data() + k * image.grid.height * image.grid.width, image.grid, logit_scale, pixels), logits);
+    }
+  });
+}
+
+PROBE int groupvit_probe_group_scores(const ProbeOutputs* outputs, const ProbeClasses* classes, double logit_scale,
+                                      double max_scale, float* scores) {
+  return guarded([&] {
+    copy(group_scores(outputs_of(*outputs)[0], classes_of(*classes), logit_scale, max_scale), scores);
   });
 }

@@ -101,7 +101,7 @@ TEST_F(Forks, AChildGivesBackWithoutDestroyingTheEngine) {
 TEST_F(Forks, AChildLoadsAnEngineOfItsOwn) {
   EXPECT_EQ(in_child([&] {
               Session own(bundle_.root(), {}, engines_with_threads());
-              const Vocabulary words = own.encode({"cat", "dog"}, std::nullopt);
+              const VocabularyPointer words = own.encode({"cat", "dog"}, std::nullopt);
               return own.segment({{20, 20}, pixels_}, words).labels.size() == 400 ? 0 : 1;
             }),
             0);

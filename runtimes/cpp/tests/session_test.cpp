@@ -15,14 +15,6 @@
 namespace groupvit::detail {
 namespace {
 
-RgbImage some_image(std::int64_t height, std::int64_t width) {
-  RgbImage image{{height, width}, {}};
-  for (std::int64_t i = 0; i < height * width * 3; ++i) {
-    image.values.push_back(static_cast<std::uint8_t>((i * 37 + i / 91) % 256));
-  }
-  return image;
-}
-
 void replace(std::string& text, const std::string& from, const std::string& to) {
   const std::size_t place = text.find(from);
   ASSERT_NE(place, std::string::npos) << from;
@@ -34,11 +26,11 @@ const std::vector<std::string> kWords = {"cat", "dog", "sky", "sea"};
 TEST(Session, CoversTheImageInBothDecodes) {
   const SmallBundle bundle;
   Session session(bundle.root(), {}, arithmetic_engines());
-  const Vocabulary words = session.encode(kWords, std::nullopt);
+  const VocabularyPointer words = session.encode(kWords, std::nullopt);
   for (const std::string decode : {"hf", "paper"}) {
-    const Segmentation result = session.segment(some_image(50, 71), words, decode);
+    const Segmentation result = session.segment(some_image(50, 71), words, {decode});
     EXPECT_EQ(result.labels.size(), 50u * 71u);
-    EXPECT_EQ(result.groups().size(), 50u * 71u);
+    EXPECT_EQ(result.soft->groups(0).size(), 50u * 71u);
     EXPECT_EQ(result.names, kWords);
     double sum = 0;
     for (const double score : result.scores) sum += score;
@@ -49,8 +41,8 @@ TEST(Session, CoversTheImageInBothDecodes) {
 TEST(Session, AThresholdPutsBackgroundFirst) {
   const SmallBundle bundle;
   Session session(bundle.root(), {}, arithmetic_engines());
-  const Vocabulary words = session.encode(kWords, std::nullopt);
-  const Segmentation result = session.segment(some_image(40, 40), words, "paper", 0.99);
+  const VocabularyPointer words = session.encode(kWords, std::nullopt);
+  const Segmentation result = session.segment(some_image(40, 40), words, {"paper", 0.99});
   EXPECT_EQ(result.names.front(), "background");
   EXPECT_EQ(result.names.size(), kWords.size() + 1);
   EXPECT_EQ(result.scores.size(), kWords.size());
@@ -62,11 +54,11 @@ TEST(Session, BatchesOfWindowsChangeNothing) {
   one.batch_size = 1;
   Session alone(bundle.root(), one, arithmetic_engines());
   Session together(bundle.root(), {}, arithmetic_engines());
-  const Vocabulary words = together.encode(kWords, std::nullopt);
-  const Segmentation first = alone.segment(some_image(32, 120), words, "paper");
-  const Segmentation second = together.segment(some_image(32, 120), words, "paper");
+  const VocabularyPointer words = together.encode(kWords, std::nullopt);
+  const Segmentation first = alone.segment(some_image(32, 120), words, {"paper"});
+  const Segmentation second = together.segment(some_image(32, 120), words, {"paper"});
   EXPECT_EQ(first.labels, second.labels);
-  EXPECT_EQ(first.groups(), second.groups());
+  EXPECT_EQ(first.soft->groups(0), second.soft->groups(0));
 }
 
 TEST(Session, RefusesOutputsThatDoNotFit) {
@@ -87,9 +79,9 @@ TEST(Session, RefusesOutputsThatDoNotFit) {
       if (out.count("text_embeds") == 0) spoil(out);
     };
     Session session(bundle.root(), {}, arithmetic_engines(of_images));
-    const Vocabulary words = session.encode(kWords, std::nullopt);
+    const VocabularyPointer words = session.encode(kWords, std::nullopt);
     const std::string message =
-        refusal(GROUPVIT_ERROR_ENGINE, [&] { session.segment(some_image(9, 9), words, "hf"); });
+        refusal(GROUPVIT_ERROR_ENGINE, [&] { session.segment(some_image(9, 9), words, {"hf"}); });
     EXPECT_NE(message.find(name), std::string::npos) << message;
   }
 }
@@ -113,10 +105,10 @@ void normalize_in_graph(std::string& text) {
 TEST(Session, GivesPixelsToAnEngineThatNormalizes) {
   const SmallBundle bundle(normalize_in_graph);
   Session session(bundle.root(), {}, arithmetic_engines());
-  const Vocabulary words = session.encode(kWords, std::nullopt);
+  const VocabularyPointer words = session.encode(kWords, std::nullopt);
   // Both decodes of this bundle normalize alike.
   for (const std::string decode : {"hf", "paper"}) {
-    EXPECT_EQ(session.segment(some_image(32, 32), words, decode).labels.size(), 32u * 32u);
+    EXPECT_EQ(session.segment(some_image(32, 32), words, {decode}).labels.size(), 32u * 32u);
   }
 }
 
@@ -129,10 +121,10 @@ TEST(Session, RefusesADecodeThatNormalizesOtherwise) {
   SessionOptions paper;
   paper.decode = "paper";
   Session session(bundle.root(), paper, arithmetic_engines());
-  const Vocabulary words = session.encode(kWords, std::nullopt);
+  const VocabularyPointer words = session.encode(kWords, std::nullopt);
   EXPECT_EQ(session.segment(some_image(32, 32), words).labels.size(), 32u * 32u);
   const std::string message =
-      refusal(GROUPVIT_ERROR_USAGE, [&] { session.segment(some_image(32, 32), words, "hf"); });
+      refusal(GROUPVIT_ERROR_USAGE, [&] { session.segment(some_image(32, 32), words, {"hf"}); });
   EXPECT_NE(message.find("normalizes images by itself"), std::string::npos) << message;
 }
 
@@ -148,13 +140,19 @@ void decode_in_graph(std::string& text) {
 TEST(Session, TakesLabelsFromAnEngineThatDecodes) {
   const SmallBundle bundle(decode_in_graph);
   Session session(bundle.root(), {}, arithmetic_engines());
-  const Vocabulary words = session.encode(kWords, std::nullopt);
+  const VocabularyPointer words = session.encode(kWords, std::nullopt);
   const Segmentation result = session.segment(some_image(5, 7), words);
   ASSERT_EQ(result.labels.size(), 35u);
   for (std::size_t i = 0; i < 35; ++i) EXPECT_EQ(result.labels[i], i % 4);
-  EXPECT_EQ(result.groups().size(), 35u);
+  EXPECT_EQ(result.soft->groups(0).size(), 35u);
   EXPECT_FALSE(std::isnan(result.scores.front()));
-  EXPECT_EQ(session.segment(some_image(5, 7), words, "paper").labels.size(), 35u);
+  EXPECT_EQ(session.segment(some_image(5, 7), words, {"paper"}).labels.size(), 35u);
+  // What is compared with a threshold is computed here, and so are the labels.
+  const SmallBundle other;
+  Session plain(other.root(), {}, arithmetic_engines());
+  const SegmentOptions abstaining{"hf", std::nullopt, 0.2, nullptr};
+  EXPECT_EQ(session.segment(some_image(5, 7), words, abstaining).labels,
+            plain.segment(some_image(5, 7), words, abstaining).labels);
 }
 
 TEST(Session, RefusesLabelsThatAreNone) {
@@ -163,7 +161,7 @@ TEST(Session, RefusesLabelsThatAreNone) {
     if (out.count("labels") != 0) out.at("labels").as<std::int32_t>()[2] = 4;
   };
   Session session(bundle.root(), {}, arithmetic_engines(beyond));
-  const Vocabulary words = session.encode(kWords, std::nullopt);
+  const VocabularyPointer words = session.encode(kWords, std::nullopt);
   refusal(GROUPVIT_ERROR_ENGINE, [&] { session.segment(some_image(5, 7), words); });
 }
 
@@ -182,12 +180,16 @@ TEST(Session, RefusesInputsThatContradictTheRecord) {
 TEST(Session, AVocabularyOfAnotherModelIsRefused) {
   const SmallBundle bundle;
   Session session(bundle.root(), {}, arithmetic_engines());
-  Vocabulary words = session.encode(kWords, std::nullopt);
+  const VocabularyPointer own = session.encode(kWords, std::nullopt);
+  Vocabulary words = *own;
   words.fingerprint = "another";
-  refusal(GROUPVIT_ERROR_LABEL, [&] { session.segment(some_image(5, 7), words); });
-  words = session.encode(kWords, std::nullopt);
-  words.width = 4;
-  refusal(GROUPVIT_ERROR_LABEL, [&] { session.segment(some_image(5, 7), words); });
+  Vocabulary narrow = *own;
+  narrow.width = 4;
+  for (const Vocabulary& wrong : {words, narrow}) {
+    const auto pointer = std::make_shared<const Vocabulary>(wrong);
+    refusal(GROUPVIT_ERROR_LABEL, [&] { session.segment(some_image(5, 7), pointer); });
+    refusal(GROUPVIT_ERROR_LABEL, [&] { session.segment(some_image(5, 7), own, {{}, {}, {}, pointer}); });
+  }
 }
 
 groupvit_segmenter handle_of(const SmallBundle& bundle) {
@@ -221,6 +223,8 @@ TEST(CInterface, EightThreadsUseOneSegmenter) {
         if (groupvit_segment(&fresh, &image, used, &options, &result) != GROUPVIT_OK) ++failures[number];
         const std::uint16_t* groups = nullptr;
         if (groupvit_result_groups(result, &groups) != GROUPVIT_OK) ++failures[number];
+        float scores[3 * 2 * 60];
+        if (groupvit_result_scores(result, 0, 3, 38, 2, scores, 0, 0) != GROUPVIT_OK) ++failures[number];
         if (options.decode == GROUPVIT_DECODE_HF &&
             !std::equal(expected.begin(), expected.end(), groupvit_result_labels(result))) {
           ++failures[number];
@@ -257,6 +261,8 @@ TEST(CInterface, AThousandCallsLeaveNothing) {
     ASSERT_EQ(groupvit_segment(&segmenter, &image, words, nullptr, &result), GROUPVIT_OK);
     const std::uint16_t* groups = nullptr;
     ASSERT_EQ(groupvit_result_groups(result, &groups), GROUPVIT_OK);
+    float confidence[30];
+    ASSERT_EQ(groupvit_result_confidence(result, 19, 1, confidence, 0), GROUPVIT_OK);
     groupvit_result* none = nullptr;
     ASSERT_EQ(groupvit_segment(&segmenter, &empty, words, nullptr, &none), GROUPVIT_ERROR_IMAGE);
     ASSERT_EQ(none, nullptr);

@@ -59,6 +59,7 @@ std::string manifest_text(const std::filesystem::path& root) {
       "inputs": [{"name": "pixel_values", "dtype": "float32", "shape": [-1, 3, 32, 32]}],
       "outputs": [{"name": "image_embeds", "dtype": "float32", "shape": [-1, 8]},
                   {"name": "group_embeds", "dtype": "float32", "shape": [-1, 3, 8]},
+                  {"name": "soft_map_1", "dtype": "float32", "shape": [-1, 5, 16]},
                   {"name": "masks", "dtype": "float32", "shape": [-1, 3, 4, 4]}]},
       {"role": "text", )" +
          engine + R"(, "files": [)" + described(root, "text.onnx", "text") + R"(],
@@ -128,6 +129,10 @@ class ArithmeticEngine final : public Engine {
                     : input.as<float>()[static_cast<std::size_t>(index)];
     };
     Tensor masks = make_tensor("float32", {batch, kGroups, kGrid, kGrid});
+    Tensor first = make_tensor("float32", {batch, kFirstGroups, kGrid * kGrid});
+    for (std::size_t i = 0; i < first.as<float>().size(); ++i) {
+      first.as<float>()[i] = static_cast<float>(std::sin(static_cast<double>(i) * 1.3) + 1);
+    }
     Tensor groups = make_tensor("float32", {batch, kGroups, kWidth});
     Tensor images = make_tensor("float32", {batch, kWidth});
     for (std::int64_t b = 0; b < batch; ++b) {
@@ -163,6 +168,7 @@ class ArithmeticEngine final : public Engine {
       }
       outputs.emplace("labels", std::move(labels));
     }
+    outputs.emplace("soft_map_1", std::move(first));
     outputs.emplace("masks", std::move(masks));
     outputs.emplace("group_embeds", std::move(groups));
     outputs.emplace("image_embeds", std::move(images));

@@ -2,12 +2,14 @@
 // vendor's code: for sanitizers, threads, and what a session does with outputs that do not fit.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "engines/engine.hpp"
+#include "preprocess.hpp"
 #include "text_encoder.hpp"
 
 namespace groupvit::detail {
@@ -15,8 +17,18 @@ namespace groupvit::detail {
 // Shapes of the small model.
 inline constexpr std::int64_t kSide = 32;
 inline constexpr std::int64_t kGrid = 4;
+inline constexpr std::int64_t kFirstGroups = 5;
 inline constexpr std::int64_t kGroups = 3;
 inline constexpr std::int64_t kWidth = 8;
+
+// Pixels of many colors.
+inline RgbImage some_image(std::int64_t height, std::int64_t width) {
+  RgbImage image{{height, width}, {}};
+  for (std::int64_t i = 0; i < height * width * 3; ++i) {
+    image.values.push_back(static_cast<std::uint8_t>((i * 37 + i / 91) % 256));
+  }
+  return image;
+}
 
 // A folder of its own below the system's temporary one, removed with it.
 class SmallBundle {

@@ -183,6 +183,14 @@ GROUPVIT_API groupvit_status groupvit_segment_into(groupvit_segmenter* segmenter
                                                    const groupvit_options* options, uint16_t* labels,
                                                    int64_t stride);
 
+/* The same, where a pixel can be none of the labels: it is unlabeled where a name of `negatives` wins, and where the best
+ * score (groupvit_result_confidence) is below `threshold`, 0 to 1. `negatives` NULL: none; `threshold` negative: none. One
+ * name with a threshold and no negatives competes with the empty prompt, which is unlabeled. */
+GROUPVIT_API groupvit_status groupvit_segment_abstaining(groupvit_segmenter* segmenter, const groupvit_image* image,
+                                                         const groupvit_vocabulary* vocabulary,
+                                                         const groupvit_vocabulary* negatives, double threshold,
+                                                         const groupvit_options* options, groupvit_result** result);
+
 GROUPVIT_API void groupvit_result_free(groupvit_result* result);
 GROUPVIT_API int64_t groupvit_result_width(const groupvit_result* result);
 GROUPVIT_API int64_t groupvit_result_height(const groupvit_result* result);
@@ -191,12 +199,62 @@ GROUPVIT_API const uint16_t* groupvit_result_labels(const groupvit_result* resul
 /* uint16 [height, width]: the group that every pixel belongs to; of windows, window * groups + group.
  * Computed by the first such call; the result keeps it. */
 GROUPVIT_API groupvit_status groupvit_result_groups(groupvit_result* result, const uint16_t** groups);
-/* Names of the labels: the vocabulary's, after "background" where the threshold makes it label 0. */
+/* The same of a grouping block, from 1; 0 for the last. The result keeps every stage that was asked for. */
+GROUPVIT_API groupvit_status groupvit_result_groups_of_stage(groupvit_result* result, int32_t stage,
+                                                             const uint16_t** groups);
+/* Names of the labels: the vocabulary's, after "background" where the threshold makes it label 0, and before "unlabeled"
+ * where a pixel can be none of them. */
 GROUPVIT_API size_t groupvit_result_name_count(const groupvit_result* result);
 GROUPVIT_API const char* groupvit_result_name(const groupvit_result* result, size_t index);
-/* How well the vocabulary's class `index` fits the whole image; the scores of all classes sum to 1. NaN
- * where there is no such class. */
+/* Label of the pixels that are none of the labels; -1 where there cannot be any. */
+GROUPVIT_API int32_t groupvit_result_unlabeled(const groupvit_result* result);
+/* How well the vocabulary's class `index` fits the whole image; the scores of all classes sum to 1, those of the
+ * negatives included. NaN where there is no such class. */
 GROUPVIT_API double groupvit_result_score(const groupvit_result* result, size_t index);
+
+/*
+ * The score of every name that competes, at every pixel: a plane each. They are computed where they are asked for, some
+ * rows at a time, into the caller's memory, and take no more of the library's than the result and a few rows. What is
+ * computed for one plane at a pixel is nearly what all planes take there: ask for all planes of a strip rather than for
+ * the strips of one after the other. Strips of 64 rows or more are fastest.
+ *
+ * By the hf decode they are probabilities, which sum to 1 up to rounding; by the paper decode they are 0 to 1, and do not.
+ * docs/scores.md defines them; they are those of the Python runtime to the bit, and the label of a pixel is the plane with
+ * the largest value there, whatever is unlabeled aside.
+ *
+ * Memory is float32 [planes, rows, width]; `stride` bytes from one row to the next, `plane_stride` from one plane to the
+ * next, multiples of 4 (0: no gaps).
+ */
+
+/* Names of the planes: "background" where the background threshold makes it, the vocabulary's, the negatives'; "" for the
+ * empty prompt. */
+GROUPVIT_API size_t groupvit_result_score_count(const groupvit_result* result);
+GROUPVIT_API const char* groupvit_result_score_name(const groupvit_result* result, size_t index);
+/* `rows` rows from `first_row` on, of `count` planes from `first` on. */
+GROUPVIT_API groupvit_status groupvit_result_scores(groupvit_result* result, size_t first, size_t count,
+                                                    int64_t first_row, int64_t rows, float* scores, int64_t stride,
+                                                    int64_t plane_stride);
+/* The largest score at every pixel: float32 [rows, width]. */
+GROUPVIT_API groupvit_status groupvit_result_confidence(groupvit_result* result, int64_t first_row, int64_t rows,
+                                                        float* confidence, int64_t stride);
+/* The scores before they are brought to the image's size: on the grid of patches, or on the image as the paper decode
+ * resizes it. */
+GROUPVIT_API int64_t groupvit_result_coarse_width(const groupvit_result* result);
+GROUPVIT_API int64_t groupvit_result_coarse_height(const groupvit_result* result);
+GROUPVIT_API groupvit_status groupvit_result_coarse_scores(groupvit_result* result, size_t first, size_t count,
+                                                           int64_t first_row, int64_t rows, float* scores,
+                                                           int64_t stride, int64_t plane_stride);
+/* Plane `index` of Hugging Face's segmentation_logits: float32 [height, width] of the engine's input. The paper decode has
+ * none: GROUPVIT_ERROR_USAGE, and sizes of 0. */
+GROUPVIT_API int64_t groupvit_result_logits_width(const groupvit_result* result);
+GROUPVIT_API int64_t groupvit_result_logits_height(const groupvit_result* result);
+GROUPVIT_API groupvit_status groupvit_result_logits(groupvit_result* result, size_t index, float* logits,
+                                                    int64_t stride);
+/* Number of groups of the last stage, those of all windows together: what groupvit_result_groups numbers. */
+GROUPVIT_API size_t groupvit_result_group_count(const groupvit_result* result);
+/* How well each name fits a group of the last stage: float32 [groupvit_result_score_count], which sum to 1; 0 for a
+ * background that a threshold makes. */
+GROUPVIT_API groupvit_status groupvit_result_group_scores(groupvit_result* result, size_t group, float* scores);
 
 #ifdef __cplusplus
 }

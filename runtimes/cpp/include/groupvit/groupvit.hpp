@@ -3,6 +3,7 @@
 #ifndef GROUPVIT_GROUPVIT_HPP_
 #define GROUPVIT_GROUPVIT_HPP_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -71,12 +72,6 @@ struct Params {
   std::string precision;  // of the image engine; empty for the fastest that the processor computes natively
 };
 
-// See groupvit_options.
-struct Options {
-  groupvit_decode decode = GROUPVIT_DECODE_DEFAULT;
-  std::optional<double> background_threshold;
-};
-
 // Class names, encoded.
 class Vocabulary {
  public:
@@ -96,7 +91,15 @@ class Vocabulary {
   std::unique_ptr<groupvit_vocabulary, wrapper::Free> handle_;
 };
 
-// The label map of one image.
+// See groupvit_options and groupvit_segment_abstaining.
+struct Options {
+  groupvit_decode decode = GROUPVIT_DECODE_DEFAULT;
+  std::optional<double> background_threshold;
+  std::optional<double> threshold;        // of scores, below which a pixel is unlabeled; negative for none
+  const Vocabulary* negatives = nullptr;  // which compete, and are unlabeled
+};
+
+// The label map of one image, and its scores and groups.
 class Result {
  public:
   explicit Result(groupvit_result* handle) noexcept : handle_(handle) {}
@@ -105,10 +108,11 @@ class Result {
   std::int64_t height() const noexcept { return groupvit_result_height(handle_.get()); }
   // uint16 [height, width], an index into names(); belongs to the result.
   const std::uint16_t* labels() const noexcept { return groupvit_result_labels(handle_.get()); }
-  // uint16 [height, width], the group of every pixel; belongs to the result.
-  const std::uint16_t* groups() {
+  // uint16 [height, width], the group of every pixel; belongs to the result. `stage`: of a grouping block, from 1; 0 for
+  // the last.
+  const std::uint16_t* groups(std::int32_t stage = 0) {
     const std::uint16_t* groups = nullptr;
-    wrapper::check(groupvit_result_groups(handle_.get(), &groups));
+    wrapper::check(groupvit_result_groups_of_stage(handle_.get(), stage, &groups));
     return groups;
   }
   std::vector<std::string> names() const {
@@ -121,8 +125,73 @@ class Result {
   }
   // Of class `index` of the vocabulary.
   double score(std::size_t index) const noexcept { return groupvit_result_score(handle_.get(), index); }
+  // Label of the pixels that are none of the labels.
+  std::optional<std::uint16_t> unlabeled() const noexcept {
+    const std::int32_t label = groupvit_result_unlabeled(handle_.get());
+    return label < 0 ? std::nullopt : std::optional<std::uint16_t>(static_cast<std::uint16_t>(label));
+  }
+
+  // Names of the score planes; groupvit.h says what scores are.
+  std::vector<std::string> score_names() const {
+    std::vector<std::string> names;
+    const std::size_t count = groupvit_result_score_count(handle_.get());
+    for (std::size_t index = 0; index < count; ++index) {
+      names.emplace_back(groupvit_result_score_name(handle_.get(), index));
+    }
+    return names;
+  }
+  // All planes of `rows` rows from `first_row` on: float32 [planes, rows, width].
+  std::vector<float> scores(std::int64_t first_row, std::int64_t rows) {
+    const std::size_t planes = groupvit_result_score_count(handle_.get());
+    // What cannot be is refused below, and no memory is taken for it.
+    std::vector<float> found(planes * area(std::clamp<std::int64_t>(rows, 1, height()), width()));
+    wrapper::check(groupvit_result_scores(handle_.get(), 0, planes, first_row, rows, found.data(), 0, 0));
+    return found;
+  }
+  // The plane `index`: float32 [height, width].
+  std::vector<float> heatmap(std::size_t index) {
+    std::vector<float> found(area(height(), width()));
+    wrapper::check(groupvit_result_scores(handle_.get(), index, 1, 0, height(), found.data(), 0, 0));
+    return found;
+  }
+  // The largest score at every pixel: float32 [height, width].
+  std::vector<float> confidence() {
+    std::vector<float> found(area(height(), width()));
+    wrapper::check(groupvit_result_confidence(handle_.get(), 0, height(), found.data(), 0));
+    return found;
+  }
+  std::int64_t coarse_width() const noexcept { return groupvit_result_coarse_width(handle_.get()); }
+  std::int64_t coarse_height() const noexcept { return groupvit_result_coarse_height(handle_.get()); }
+  // All planes before they are brought to the image's size: float32 [planes, coarse_height, coarse_width].
+  std::vector<float> coarse_scores() {
+    const std::size_t planes = groupvit_result_score_count(handle_.get());
+    std::vector<float> found(planes * area(coarse_height(), coarse_width()));
+    wrapper::check(
+        groupvit_result_coarse_scores(handle_.get(), 0, planes, 0, coarse_height(), found.data(), 0, 0));
+    return found;
+  }
+  std::int64_t logits_width() const noexcept { return groupvit_result_logits_width(handle_.get()); }
+  std::int64_t logits_height() const noexcept { return groupvit_result_logits_height(handle_.get()); }
+  // Plane `index` of Hugging Face's segmentation_logits: float32 [logits_height, logits_width]; of the hf decode only.
+  std::vector<float> logits(std::size_t index) {
+    // The paper decode has none, which is refused below.
+    std::vector<float> found(std::max<std::size_t>(area(logits_height(), logits_width()), 1));
+    wrapper::check(groupvit_result_logits(handle_.get(), index, found.data(), 0));
+    return found;
+  }
+  std::size_t group_count() const noexcept { return groupvit_result_group_count(handle_.get()); }
+  // How well each of score_names() fits a group of the last stage; they sum to 1.
+  std::vector<float> group_scores(std::size_t group) {
+    std::vector<float> found(groupvit_result_score_count(handle_.get()));
+    wrapper::check(groupvit_result_group_scores(handle_.get(), group, found.data()));
+    return found;
+  }
 
  private:
+  static std::size_t area(std::int64_t rows, std::int64_t columns) {
+    return static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns);
+  }
+
   std::unique_ptr<groupvit_result, wrapper::Free> handle_;
 };
 
@@ -173,12 +242,18 @@ class Segmenter {
   Result segment(const Image& image, const Vocabulary& vocabulary, const Options& given = {}) const {
     const groupvit_options options = converted(given);
     groupvit_result* result = nullptr;
-    wrapper::check(groupvit_segment(handle_.get(), image.get(), vocabulary.get(), &options, &result));
+    wrapper::check(groupvit_segment_abstaining(handle_.get(), image.get(), vocabulary.get(),
+                                               given.negatives ? given.negatives->get() : nullptr,
+                                               given.threshold.value_or(-1), &options, &result));
     return Result(result);
   }
-  // Into the caller's memory: uint16 [height, width], `stride` bytes from one row to the next (0: no gaps).
+  // Into the caller's memory: uint16 [height, width], `stride` bytes from one row to the next (0: no gaps). Without a
+  // threshold or negatives, which segment() has.
   void segment_into(const Image& image, const Vocabulary& vocabulary, std::uint16_t* labels,
                     std::int64_t stride = 0, const Options& given = {}) const {
+    if (given.threshold || given.negatives != nullptr) {
+      throw Error(GROUPVIT_ERROR_USAGE, "segment_into has no threshold and no negatives\n  fix: segment(), and copy labels()");
+    }
     const groupvit_options options = converted(given);
     wrapper::check(
         groupvit_segment_into(handle_.get(), image.get(), vocabulary.get(), &options, labels, stride));

@@ -1,0 +1,52 @@
+// The score of every class at every pixel, computed where it is asked for.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "decode.hpp"
+
+namespace groupvit::detail {
+
+// Rows and planes of a score map, and where they go: `row_stride` and `plane_stride` floats from one to the next.
+struct PlaneRows {
+  std::size_t first_plane, planes;
+  std::int64_t first_row, rows;
+  float* to;
+  std::ptrdiff_t row_stride, plane_stride;
+};
+
+// float32 [planes, size]. Immutable.
+class ScoreMap {
+ public:
+  ScoreMap(Size size, std::size_t planes) : size_(size), planes_(planes) {}
+  virtual ~ScoreMap() = default;
+  ScoreMap(const ScoreMap&) = delete;
+  ScoreMap& operator=(const ScoreMap&) = delete;
+
+  Size size() const { return size_; }
+  std::size_t planes() const { return planes_; }
+
+  virtual void scores(const PlaneRows& wanted) const = 0;
+  // The largest of all planes; `row_stride` floats from one row to the next.
+  virtual void best(std::int64_t first_row, std::int64_t rows, float* to, std::ptrdiff_t row_stride) const = 0;
+
+ private:
+  Size size_;
+  std::size_t planes_;
+};
+
+// Softmax over the classes of exp(logit_scale) * hf_scores, upsampled through `pixel_size` to `size`. `size` that of the
+// grid, and `pixel_size` with it: the scores before they are upsampled.
+std::unique_ptr<const ScoreMap> hf_score_map(const ImageOutputs& outputs, const Classes& classes, double logit_scale,
+                                             Size pixel_size, Size size);
+
+// The averaged scores of the paper decode, resized to `size`; before the classes the background, where there is a
+// threshold. `size` that of the plan: the scores before they are resized.
+std::unique_ptr<const ScoreMap> paper_score_map(const WindowPlan& plan, const std::vector<ImageOutputs>& windows,
+                                                const Classes& classes, double logit_scale,
+                                                const PaperDecode& decode, Size size);
+
+}  // namespace groupvit::detail
