@@ -1,6 +1,5 @@
 #include "competition.hpp"
 
-#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -12,8 +11,6 @@ namespace groupvit::detail {
 namespace {
 
 constexpr std::size_t kMaxNames = 65536;
-// Scores that are compared with a threshold at once.
-constexpr std::int64_t kStripValues = 1 << 18;
 
 std::u32string key_of(const std::string& name) { return label_key(decode_utf8(name).value_or(std::u32string())); }
 
@@ -80,23 +77,6 @@ std::vector<std::string> Competition::names() const {
 std::optional<std::uint16_t> Competition::unlabeled() const {
   if (!abstains()) return std::nullopt;
   return static_cast<std::uint16_t>(reported());
-}
-
-void Competition::abstain(const SoftResult& soft, LabelMap& winners) const {
-  const auto none = static_cast<std::uint16_t>(reported());
-  for (std::uint16_t& label : winners) label = std::min(label, none);
-  if (!threshold_) return;
-  const std::unique_ptr<const ScoreMap> map = soft.score_map();
-  const auto threshold = static_cast<float>(*threshold_);
-  const Size size = map->size();
-  const std::int64_t step = std::max<std::int64_t>(kStripValues / size.width, 1);
-  std::vector<float> best(static_cast<std::size_t>(std::min(step, size.height) * size.width));
-  for (std::int64_t top = 0; top < size.height; top += step) {
-    const std::int64_t rows = std::min(step, size.height - top);
-    map->best(top, rows, best.data(), size.width);
-    std::uint16_t* const strip = winners.data() + top * size.width;
-    for (std::int64_t i = 0; i < rows * size.width; ++i) strip[i] = best[static_cast<std::size_t>(i)] < threshold ? none : strip[i];
-  }
 }
 
 }  // namespace groupvit::detail

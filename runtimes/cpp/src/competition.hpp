@@ -8,8 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "decode.hpp"
-#include "soft_result.hpp"
 #include "vocabulary.hpp"
 
 namespace groupvit::detail {
@@ -36,8 +34,7 @@ class Competition {
   std::vector<std::string> score_names() const;
   // The label of a pixel that is none of the labels.
   std::optional<std::uint16_t> unlabeled() const;
-  // From the winners among all that compete to labels.
-  void abstain(const SoftResult& soft, LabelMap& winners) const;
+  const std::optional<double>& threshold() const { return threshold_; }
 
  private:
   std::size_t reported() const { return labels_ + (background_ ? 1 : 0); }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "decode.hpp"
@@ -37,6 +38,10 @@ class ScoreMap {
   Size size_;
   std::size_t planes_;
 };
+
+// From the winners among all planes to labels: `unlabeled` where the plane of that number or a later one wins, or where the
+// best score is below the threshold.
+void abstain(const ScoreMap& map, std::uint16_t unlabeled, std::optional<double> threshold, LabelMap& winners);
 
 // Softmax over the classes of exp(logit_scale) * hf_scores, upsampled through `pixel_size` to `size`. `size` that of the
 // grid, and `pixel_size` with it: the scores before they are upsampled.

@@ -125,7 +125,7 @@ void check_share(const std::string& name, std::optional<double> value) {
 
 Segmentation reported(const Competition& competition, LabelMap labels, std::vector<double> scores, Size size,
                       std::shared_ptr<const SoftResult> soft) {
-  if (competition.abstains()) competition.abstain(*soft, labels);
+  if (competition.abstains()) abstain(*soft->score_map(), *competition.unlabeled(), competition.threshold(), labels);
   scores.resize(competition.labels());
   return {size, std::move(labels), competition.names(), std::move(scores), competition.score_names(),
           competition.unlabeled(), std::move(soft)};
