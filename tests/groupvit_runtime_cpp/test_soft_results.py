@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,6 @@ def same_groups(mine: CppSoft, theirs: Segmentation, *, stages: int) -> None:
     [
         ({"threshold": 1.5}, Status.USAGE, "threshold is out of range"),
         ({"threshold": float("nan")}, Status.USAGE, "threshold is out of range"),
-        ({"labels": ["house", "Unlabeled"], "threshold": 0.5}, Status.LABEL, "unlabeled is both a label"),
         ({"negatives": ["HOUSE"]}, Status.LABEL, "both a label and a negative"),
         (
             {"negatives": ["Background"], "decode": "paper", "background_threshold": 0.5},
@@ -120,3 +120,19 @@ def test_what_python_refuses_is_refused(
     with pytest.raises(CppError, match=message) as caught:
         CppSoft(cpp, image, words, negatives=negatives, **options)
     assert caught.value.status == status
+
+
+@pytest.mark.parametrize("options", [{"threshold": 0.5}, {"negatives": ["sky"]}])
+def test_a_label_cannot_be_called_unlabeled(
+    cpp: CppSegmenter, python: Segmenter, image: np.ndarray, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    # The demo's tokenizer does not know the word.
+    file = tmp_path / "words.safetensors"
+    replace(python.vocabulary(LABELS[:2]), names=("house", "Unlabeled")).save(file)
+    words = cpp.open_file(file)
+    negatives = cpp.encode(options.pop("negatives")) if "negatives" in options else None
+    with CppSoft(cpp, image, words) as found:
+        assert found.names == ("house", "Unlabeled")
+    with pytest.raises(CppError, match="unlabeled is both a label") as caught:
+        CppSoft(cpp, image, words, negatives=negatives, **options)
+    assert caught.value.status == Status.LABEL
