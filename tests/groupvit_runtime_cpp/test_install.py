@@ -134,11 +134,7 @@ def test_the_examples_label_map_is_pythons_in_size_and_colors(
 def test_the_examples_overlay_is_pythons_above_the_legend(
     examples: Path, demo_bundles: Mapping[str, Path], demo_labels: list[str], tmp_path: Path
 ) -> None:
-    # Smaller ones are enlarged, in Python by interpolation.
-    large = tmp_path / "large.png"
-    with Image.open(DEMO_SAMPLE) as sample:
-        sample.convert("RGB").resize((720, 648), Image.Resampling.BICUBIC).save(large)
-    bundle = demo_bundles["openvino"]
+    large, bundle = large_sample(tmp_path), demo_bundles["openvino"]
     run(examples / "segment", bundle, large, *demo_labels, cwd=tmp_path)
     result = Segmenter.load(bundle)(large, demo_labels)
     expected = overlay(np.asarray(Image.open(large)), result.labels, result.names)
@@ -149,6 +145,55 @@ def test_the_examples_overlay_is_pythons_above_the_legend(
     colors = colors_of(demo_labels)
     occur = {tuple(colors[label].tolist()) for label in np.unique(result.labels)}
     assert len(occur) > 2 and shown == occur | {(255, 255, 255), (24, 24, 24)}
+
+
+def large_sample(folder: Path) -> Path:
+    """Smaller ones are enlarged, in Python by interpolation."""
+    path = folder / "large.png"
+    with Image.open(DEMO_SAMPLE) as sample:
+        sample.convert("RGB").resize((720, 648), Image.Resampling.BICUBIC).save(path)
+    return path
+
+
+def test_the_example_abstains_and_writes_a_heat_map(
+    examples: Path, demo_bundles: Mapping[str, Path], tmp_path: Path
+) -> None:
+    large, bundle = large_sample(tmp_path), demo_bundles["openvino"]
+    options = ["--threshold", "0.5", "--negative", "water", "--heatmap", "sky"]
+    text = run(examples / "segment", bundle, large, *options, "house", "sky", cwd=tmp_path)
+    result = Segmenter.load(bundle)(large, ["house", "sky"], threshold=0.5, negatives=["water"])
+    assert len(np.unique(result.labels)) == 3 and "unlabeled" in text
+    with Image.open(tmp_path / "labels.png") as labels, Image.open(tmp_path / "overlay.png") as shown:
+        np.testing.assert_array_equal(np.asarray(labels), result.labels)
+        colors = np.asarray(labels.getpalette(), np.uint8).reshape(-1, 3)
+        np.testing.assert_array_equal(colors[:3], colors_of(result.names, unlabeled=2))
+        np.testing.assert_array_equal(np.asarray(shown)[:648], np.asarray(result.overlay())[:648])
+    with Image.open(tmp_path / "heatmap.png") as gray:
+        expected = (result.heatmap("sky") * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+        np.testing.assert_array_equal(np.asarray(gray), expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--threshold", "much", "sky"], "is a number"),
+        (["--threshold", "1.5", "sky"], "threshold is out of range"),
+        (["--opacity", "1", "sky"], "no option --opacity"),
+        (["--heatmap", "tree", "sky"], "no name is tree"),
+        (["sky", "--negative"], "wants a value"),
+    ],
+)
+def test_the_example_refuses_options_that_mean_nothing(
+    examples: Path,
+    image: Path,
+    demo_bundles: Mapping[str, Path],
+    tmp_path: Path,
+    options: list[str],
+    message: str,
+) -> None:
+    command = [examples / "segment", demo_bundles["openvino"], image.with_suffix(".png"), *options]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1 and message in done.stderr
 
 
 def test_what_is_installed_has_no_place_of_this_machine_in_its_search_path(prefix: Path) -> None:

@@ -55,8 +55,10 @@ inline std::uint32_t hash_of(const std::string& name) {
   return value;
 }
 
-// A name's color is that of its hash among the first twenty, or the next that no earlier name has.
-inline std::vector<Color> class_colors(const std::vector<std::string>& names) {
+// A name's color is that of its hash among the first twenty, or the next that no earlier name has. "unlabeled", where it
+// is the last of the names, is gray and takes none.
+inline std::vector<Color> class_colors(std::vector<std::string> names, bool unlabeled) {
+  if (unlabeled) names.pop_back();
   constexpr std::size_t kTable = kFirstColors.size();
   const std::vector<Color> table = palette(std::max(names.size(), kTable));
   std::vector<bool> taken(table.size());
@@ -67,5 +69,6 @@ inline std::vector<Color> class_colors(const std::vector<std::string>& names) {
     taken[place] = true;
     colors.push_back(table[place]);
   }
+  if (unlabeled) colors.push_back({128, 128, 128});
   return colors;
 }

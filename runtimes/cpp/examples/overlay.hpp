@@ -42,13 +42,14 @@ inline bool is_outline(const std::uint16_t* labels, int width, int height, int x
   return false;
 }
 
-// The classes' colors at half strength over the pixels, and whole on outlines.
+// The classes' colors at half strength over the pixels, and whole on outlines; none where the label is `unpainted`.
 inline void blend(Rgb& canvas, const std::uint8_t* pixels, const std::uint16_t* labels, int width, int height,
-                  const std::vector<Color>& colors) {
+                  const std::vector<Color>& colors, std::size_t unpainted) {
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
       const std::ptrdiff_t place = static_cast<std::ptrdiff_t>(y) * width + x;
-      const int share = is_outline(labels, width, height, x, y) ? 256 : 128;
+      const int strength = is_outline(labels, width, height, x, y) ? 256 : 128;
+      const int share = labels[place] == unpainted ? 0 : strength;
       const Color& color = colors[labels[place]];
       for (int c = 0; c < 3; ++c) {
         canvas.at(x, y)[c] = static_cast<std::uint8_t>((pixels[3 * place + c] * (256 - share) + color[c] * share) >> 8);
@@ -95,9 +96,9 @@ std::vector<T> repeated(const T* values, int width, int height, int channels, in
 }
 
 // `counts`: pixels of every class. Those that occur are listed by their share. Small images are enlarged, so that the
-// legend can be read.
+// legend can be read. `unlabeled`: whether the last of the names is what pixels are called that are none of the labels.
 inline Rgb overlay(const std::uint8_t* pixels, const std::uint16_t* labels, int width, int height,
-                   const std::vector<std::string>& names, const std::vector<std::size_t>& counts) {
+                   const std::vector<std::string>& names, const std::vector<std::size_t>& counts, bool unlabeled) {
   constexpr std::size_t kMost = 60;
   constexpr int kShort = 480, kLong = 2048;
   const int wanted = (kShort - 1) / std::min(width, height) + 1;
@@ -112,15 +113,16 @@ inline Rgb overlay(const std::uint8_t* pixels, const std::uint16_t* labels, int 
   shown.erase(std::remove_if(shown.begin(), shown.end(), [&](std::size_t i) { return counts[i] == 0; }), shown.end());
   std::stable_sort(shown.begin(), shown.end(), [&](std::size_t a, std::size_t b) { return counts[a] > counts[b]; });
   shown.resize(std::min(shown.size(), kMost));
-  const std::vector<Color> colors = class_colors(names);
+  const std::vector<Color> colors = class_colors(names, unlabeled);
+  const std::size_t unpainted = unlabeled ? names.size() - 1 : names.size();
   const int wide = std::max(width, kShort), scale = std::max(wide / 320, 1), row = 14 * scale;
   Rgb canvas(wide, height + row * static_cast<int>(shown.size()) + row / 2);
-  blend(canvas, large_pixels.data(), large_labels.data(), width, height, colors);
+  blend(canvas, large_pixels.data(), large_labels.data(), width, height, colors, unpainted);
   int top = height + row / 4;
   for (const std::size_t index : shown) {
     char share[16];
     std::snprintf(share, sizeof share, "%5.1f %%", 100.0 * static_cast<double>(counts[index]) / total);
-    canvas.fill(row / 2, top + scale, row / 2 + 10 * scale, top + 11 * scale, colors[index]);
+    if (index != unpainted) canvas.fill(row / 2, top + scale, row / 2 + 10 * scale, top + 11 * scale, colors[index]);
     draw_text(canvas, 2 * row, top + 3 * scale, scale, share);
     draw_text(canvas, 6 * row, top + 3 * scale, scale, written(names[index], index));
     top += row;

@@ -28,13 +28,13 @@ inline void write_png(const std::string& path, int width, int height, png_uint_3
 // A label map whose pixel values are the labels, uint16 [height, width]: 8 bits and a palette for up to 256 classes,
 // 16 bits beyond.
 inline void write_label_png(const std::string& path, int width, int height, const std::uint16_t* labels,
-                            const std::vector<std::string>& names) {
+                            const std::vector<std::string>& names, bool unlabeled) {
   if (names.size() > 256) return write_png(path, width, height, PNG_FORMAT_LINEAR_Y, labels);
   const std::size_t count = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
   std::vector<std::uint8_t> bytes(count);
   std::transform(labels, labels + count, bytes.begin(), [](std::uint16_t label) { return static_cast<std::uint8_t>(label); });
   // With 16 colors or fewer libpng would take fewer bits, which not every reader unpacks.
-  std::vector<Color> colors = class_colors(names);
+  std::vector<Color> colors = class_colors(names, unlabeled);
   colors.resize(std::max<std::size_t>(colors.size(), 17));
   write_png(path, width, height, PNG_FORMAT_RGB_COLORMAP, bytes.data(), colors);
 }

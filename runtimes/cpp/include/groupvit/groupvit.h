@@ -219,8 +219,8 @@ GROUPVIT_API double groupvit_result_score(const groupvit_result* result, size_t 
  * the strips of one after the other. Strips of 64 rows or more are fastest.
  *
  * By the hf decode they are probabilities, which sum to 1 up to rounding; by the paper decode they are 0 to 1, and do not.
- * docs/scores.md defines them; they are those of the Python runtime to the bit, and the label of a pixel is the plane with
- * the largest value there, whatever is unlabeled aside.
+ * docs/cpp.md says more. They are those of the Python runtime to the bit, and the label of a pixel is the plane with the
+ * largest value there, whatever is unlabeled aside.
  *
  * Memory is float32 [planes, rows, width]; `stride` bytes from one row to the next, `plane_stride` from one plane to the
  * next, multiples of 4 (0: no gaps).
