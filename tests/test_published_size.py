@@ -169,6 +169,30 @@ def test_every_target_and_precision(full_size: Path, tmp_path: Path, target: str
 
 
 @pytest.mark.slow
+def test_the_fastest_that_passes(full_size: Path, tmp_path: Path) -> None:
+    """What is chosen depends on the processor and its load; that it is consistent does not."""
+    skip_what_cannot_be_exported_here("openvino", "int8")
+    result = export_bundle(
+        ExportOptions(
+            target="openvino",
+            precision="auto",
+            also=("fp32",),
+            checkpoint=str(full_size),
+            output=tmp_path / "bundle",
+            quantization=QuantizationOptions(budget=FULL_INT8),
+        )
+    )
+    choice, manifest = result.provenance.choice, result.manifest
+    assert choice is not None and manifest.verdict == "PASS"
+    passed = {row.precision for row in choice.candidates if row.reason is None}
+    assert {"fp32", choice.chosen} <= passed
+    assert {engine.precision for engine in manifest.image_engines} == {"fp32", choice.chosen}
+    segmenter = Segmenter.load(result.path)
+    assert segmenter.image_engine.precision == choice.chosen
+    assert len(np.unique(segmenter(DEMO_SAMPLE, phrases(20)).labels)) > 1
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("stages", STAGES)
 def test_layers_that_decide_are_layers_in_bf16(stages: str, shape: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +14,10 @@ from groupvit_export.build.manifest_parts import model_info
 from groupvit_export.build.options import BuildOptions
 from groupvit_export.build.source import Source
 from groupvit_export.data.images import ImageSet
+from groupvit_export.graph.metadata import with_property
+from groupvit_export.graph.precision import HALVES, TypedGraph, in_precision
 from groupvit_export.targets.registry import TARGETS, check_options
-from groupvit_runtime.manifest import ModelInfo
+from groupvit_runtime.manifest import EngineInfo, FileInfo, ModelInfo
 
 TOKENIZER_NAME: Final = "tokenizer.json"
 
@@ -100,25 +102,123 @@ def build_engines(
             image = builder.engine("image", options.precision, graphs.typed["image"], folder)
             engines = Engines(options.precision, image, text, folder)
             return Build(engines, model, tokenizer, None, graphs, builder)
+    quantization = _quantize(
+        source, options, builder, graphs, text, tokenizer, model, folder, scratch, images, clock
+    )
+    with clock.step("build the image engine in int8"):
+        made = quantization.image
+        image = builder.engine("image", "int8", made.graph, folder, made.info)
+    engines = Engines("int8", image, text, folder)
+    return Build(engines, model, tokenizer, quantization, graphs, builder)
+
+
+@dataclass(frozen=True, eq=False)
+class FurtherImage:
+    """A further image engine of a bundle.
+
+    Attributes:
+        engines: with the text engine of the bundle, in its folder.
+        graph: that the image engine was built from.
+        quantization: of int8; None where the precision is another.
+    """
+
+    engines: Engines
+    graph: TypedGraph
+    quantization: Quantization | None
+
+
+def build_further_image(
+    build: Build,
+    source: Source,
+    options: BuildOptions,
+    scratch: Path,
+    *,
+    images: ImageSet | None,
+    clock: Clock,
+) -> FurtherImage:
+    """Build the image engine in another precision, into a folder of its name below the others.
+
+    Args:
+        build: the model in float32.
+        source: the loaded checkpoint.
+        options: what to build, checked; the precision is not float32.
+        scratch: a folder for what is tried; it must outlive what is returned.
+        images: see `build_engines`.
+        clock: announces and times the steps.
+
+    Raises:
+        GroupViTError: a step failed.
+    """
+    precision, engines, builder = options.precision, build.engines, build.builder
+    root, quantization, info = engines.root, None, None
+    folder = root / precision
+    folder.mkdir()
+    if precision == "int8":
+        quantization = _quantize(
+            source,
+            options,
+            builder,
+            build.graphs,
+            engines.text,
+            build.tokenizer,
+            build.model,
+            root,
+            scratch,
+            images,
+            clock,
+        )
+        graph, info = quantization.image.graph, quantization.image.info
+    else:
+        typed = builder.target.typed and precision in HALVES
+        graph = in_precision(build.graphs.float32["image"].model, precision if typed else "fp32")
+    with clock.step(f"build the image engine in {precision}"):
+        if builder.target.typed:
+            graph = TypedGraph(with_property(graph.model, "precision", precision), graph.kept)
+        image = _moved(builder.engine("image", precision, graph, folder, info), precision)
+    return FurtherImage(Engines(precision, image, engines.text, root), graph, quantization)
+
+
+def _moved(engine: EngineInfo, folder: str) -> EngineInfo:
+    """The same seen from the folder above."""
+
+    def moved(file: FileInfo) -> FileInfo:
+        return replace(file, path=f"{folder}/{file.path}")
+
+    return replace(
+        engine,
+        files=tuple(map(moved, engine.files)),
+        source=None if engine.source is None else moved(engine.source),
+    )
+
+
+def _quantize(
+    source: Source,
+    options: BuildOptions,
+    builder: EngineBuilder,
+    graphs: Graphs,
+    text: EngineInfo,
+    tokenizer: Path,
+    model: ModelInfo,
+    folder: Path,
+    scratch: Path,
+    images: ImageSet | None,
+    clock: Clock,
+) -> Quantization:
     with clock.step("quantize the image engine"):
         trials = CandidateBuilder.of(builder, text, folder, scratch)
         speech = TextPipeline(
             tokenizer, model, source.templates, trials.text, trials.root, source.cleans_as_nvlabs
         )
-        quantization = Quantization.make(
+        return Quantization.make(
             graphs.float32["image"].model,
             source,
             speech,
             trials,
             images,
             scratch / "trials",
-            target=target,
+            target=builder.target,
             budget=options.quantization.budget,
             limit=options.quantization.limit,
             saturation_safe=options.quantization.saturation_safe,
             note=clock.note,
         )
-        made = quantization.image
-        image = builder.engine("image", "int8", made.graph, folder, made.info)
-    engines = Engines("int8", image, text, folder)
-    return Build(engines, model, tokenizer, quantization, graphs, builder)

@@ -14,13 +14,20 @@ from groupvit_export.cli.kept import kept_nodes
 from groupvit_export.cli.options import Json, Quiet, Templates, VerbArguments, read_size, read_templates
 from groupvit_export.cli.output import print_json, say
 from groupvit_export.cli.packages import require_packages
-from groupvit_export.cli.parity import parity_table
-from groupvit_export.cli.precisions import precision_table
+from groupvit_export.cli.parity import parity_tables
+from groupvit_export.cli.precisions import choice_line, precision_table
 from groupvit_export.cli.quantization_options import QuantizationFlags, read_quantization_options
 from groupvit_export.cli.step_progress import StepProgress
 from groupvit_export.cli.tables import separated, show
 from groupvit_export.cli.target_options import TargetFlags, read_target_options
 from groupvit_export.data.bundled import DEMO_LABELS, DEMO_SAMPLE
+from groupvit_export.pipeline.candidates import (
+    AUTO,
+    FLOAT32,
+    PROCESSORS,
+    PrecisionRequest,
+    plan_precisions,
+)
 from groupvit_export.targets.registry import (
     TARGETS,
     check_decode_in_graph,
@@ -30,6 +37,7 @@ from groupvit_export.targets.registry import (
 )
 from groupvit_export.targets.requirements import EXPORT_PACKAGES, INT8_PACKAGES
 from groupvit_runtime.manifest import check_decode
+from groupvit_runtime.processor import processor_flags
 from groupvit_runtime.prompts import resolve_templates
 from groupvit_runtime.serialize import to_json
 
@@ -46,8 +54,32 @@ class Arguments(TargetFlags, QuantizationFlags, VerbArguments):
 
     target: Annotated[str | None, Option("--target", metavar="T", help=f"required. {_TARGETS}")] = None
     precision: Annotated[
-        str, Option("--precision", metavar="P", help=f"default fp32. {_PRECISIONS}", show_default=False)
-    ] = "fp32"
+        str,
+        Option(
+            "--precision",
+            metavar="P",
+            help=f"default fp32. {_PRECISIONS}. auto: the fastest that this processor computes natively and "
+            "that passes",
+            show_default=False,
+        ),
+    ] = FLOAT32
+    also: Annotated[
+        str | None,
+        Option(
+            "--also",
+            metavar="P,...",
+            help="further image engines in the bundle, of which a runtime takes the fastest: fp32,int8",
+        ),
+    ] = None
+    processor: Annotated[
+        str | None,
+        Option(
+            "--for",
+            metavar="CPU",
+            help=f"with --precision auto: choose for another processor ({', '.join(PROCESSORS)}), by rule "
+            "and not by time",
+        ),
+    ] = None
     checkpoint: Annotated[
         str | None,
         Option(
@@ -112,18 +144,22 @@ def run(arguments: Arguments) -> int:
     # Refusals first: nobody should wait for PyTorch to load to be told of a typing error.
     if arguments.target is None:
         raise missing_target()
-    target = check_target(target_name(arguments.target), arguments.precision)
+    name, also = target_name(arguments.target), _names(arguments.also)
+    asked = PrecisionRequest(name, arguments.precision, also, arguments.processor)
+    precisions = plan_precisions(asked, processor_flags()).order
+    target = check_target(name, precisions[0])
     target_options = read_target_options(arguments, target.name)
-    quantization = read_quantization_options(arguments, arguments.precision)
+    quantization = read_quantization_options(arguments, precisions)
     check_input(arguments.input)
-    check_decode_in_graph(target.name, arguments.precision, arguments.decode_in_graph)
+    for precision in precisions:
+        check_decode_in_graph(target.name, precision, arguments.decode_in_graph)
     decode = None if arguments.decode is None else check_decode(arguments.decode)
     templates = read_templates(arguments.templates)
     image_size = read_size(arguments.image_size)
     require_packages(EXPORT_PACKAGES, "exporting")
     target.announce(target_options)
 
-    if arguments.precision == "int8":
+    if "int8" in (arguments.precision, *also):
         require_packages(INT8_PACKAGES, "quantizing")
     from groupvit_export.graph.passes import select_passes
     from groupvit_export.pipeline.api import ExportOptions, export_bundle
@@ -146,6 +182,8 @@ def run(arguments: Arguments) -> int:
         input=arguments.input,
         decode_in_graph=arguments.decode_in_graph,
         command=arguments.command,
+        also=also,
+        processor=arguments.processor,
     )
     with StepProgress(sys.stderr, quiet=arguments.quiet or arguments.as_json) as bar:
         result = export_bundle(options, progress=bar.note, report=bar)
@@ -158,12 +196,20 @@ def run(arguments: Arguments) -> int:
                 "notes": list(result.notes),
                 "parity": to_json(result.provenance.parity),
                 "precisions": to_json(result.provenance.precisions),
+                "choice": to_json(result.provenance.choice),
             }
         )
         return 0
     if not arguments.quiet:
         _show(result, options.checkpoint is None)
+        if asked == PrecisionRequest(name, FLOAT32):
+            _hint(name)
     return 0
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    parts = (part.strip() for part in (text or "").split(","))
+    return tuple(dict.fromkeys(part for part in parts if part))
 
 
 def _show(result: ExportResult, demo: bool) -> None:
@@ -173,8 +219,9 @@ def _show(result: ExportResult, demo: bool) -> None:
         separated(
             (
                 kept_nodes(result.manifest, provenance),
-                parity_table(provenance.parity),
+                *parity_tables(provenance),
                 precision_table(provenance.precisions),
+                choice_line(provenance.choice),
             )
         )
     )
@@ -188,3 +235,14 @@ def _show(result: ExportResult, demo: bool) -> None:
         f"  groupvit verify {result.path} --html report.html\n"
         f"  groupvit inspect {result.path}"
     )
+
+
+def _hint(target: str) -> None:
+    """What the processor would compute faster; float32 is the default because int8 takes long to make."""
+    plan = plan_precisions(PrecisionRequest(target, AUTO), processor_flags())
+    others = [name for name in plan.order if name != FLOAT32]
+    if plan.timed and others:
+        say(
+            f"\nThis processor computes {' and '.join(others)} natively: --precision auto times them beside "
+            "fp32, and keeps the fastest that passes"
+        )

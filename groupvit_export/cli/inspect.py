@@ -12,8 +12,8 @@ from groupvit_export.cli.kept import kept_nodes
 from groupvit_export.cli.layers import layer_table
 from groupvit_export.cli.options import Bundle, Quiet, VerbArguments
 from groupvit_export.cli.output import print_json
-from groupvit_export.cli.parity import parity_table
-from groupvit_export.cli.precisions import precision_table
+from groupvit_export.cli.parity import parity_tables
+from groupvit_export.cli.precisions import choice_line, precision_table
 from groupvit_export.cli.tables import Block, Table, separated, show, table
 from groupvit_export.provenance import (
     PROVENANCE_NAME,
@@ -110,7 +110,8 @@ def _made(manifest: Manifest, provenance: Provenance | None) -> Sequence[list[Bl
         layer_table(manifest, provenance),
         precision_table(provenance.precisions),
         [_passes(provenance.passes)],
-        parity_table(provenance.parity),
+        choice_line(provenance.choice),
+        *parity_tables(provenance),
     )
 
 

@@ -11,11 +11,9 @@ from groupvit_runtime.manifest import Manifest
 
 def kept_nodes(manifest: Manifest, provenance: Provenance) -> list[Block]:
     """By engine and reason, every node by name; empty where everything is float32 anyway."""
-    return separated(
-        [_engine(engine, manifest.engine(engine.role).precision)]
-        for engine in provenance.engines
-        if engine.kept
-    )
+    engines = [(engine, manifest.engine(engine.role).precision) for engine in provenance.engines]
+    engines += [(other.engine, other.precision) for other in provenance.alternatives]
+    return separated([_engine(engine, precision)] for engine, precision in engines if engine.kept)
 
 
 def _engine(engine: EngineProvenance, precision: str) -> str:

@@ -9,9 +9,11 @@ from groupvit_runtime.manifest import EngineInfo, Manifest, QuantizationInfo
 
 def layer_table(manifest: Manifest, provenance: Provenance) -> list[Block]:
     """By engine: how int8 was made, and every layer with its sensitivity; empty where nothing is in int8."""
+    infos = (*(manifest.engine(engine.role) for engine in provenance.engines), *manifest.alternatives)
+    made = (*provenance.engines, *(other.engine for other in provenance.alternatives))
     return separated(
-        _engine(manifest.engine(engine.role), engine.quantization)
-        for engine in provenance.engines
+        _engine(info, engine.quantization)
+        for info, engine in zip(infos, made, strict=True)
         if engine.quantization is not None
     )
 

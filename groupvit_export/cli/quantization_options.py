@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -56,8 +57,12 @@ class QuantizationFlags:
     ] = None
 
 
-def read_quantization_options(arguments: QuantizationFlags, precision: str) -> QuantizationOptions:
+def read_quantization_options(arguments: QuantizationFlags, precisions: Sequence[str]) -> QuantizationOptions:
     """Read them.
+
+    Args:
+        arguments: as they were typed.
+        precisions: that are built.
 
     Raises:
         UsageError: they are given for another precision, or out of range.
@@ -70,9 +75,9 @@ def read_quantization_options(arguments: QuantizationFlags, precision: str) -> Q
         "--allow-saturation": arguments.allow_saturation,
     }
     flags = [flag for flag, value in given.items() if value is not None]
-    if flags and precision != "int8":
+    if flags and "int8" not in precisions:
         raise UsageError(
-            f"the precision {precision} has no such option",
+            f"the precision {' or '.join(precisions)} has no such option",
             got=", ".join(flags),
             expected="these with --precision int8 only",
             fix="--precision int8, or leave them away",

@@ -41,6 +41,16 @@ def describe(
         value.doc_string = tensors[value.name]
 
 
+def with_property(model: onnx.ModelProto, name: str, value: str) -> onnx.ModelProto:
+    """A copy in which one of the properties has this value."""
+    changed = onnx.ModelProto()
+    changed.CopyFrom(model)
+    for item in changed.metadata_props:
+        if item.key == name:
+            item.value = value
+    return changed
+
+
 IMAGE_TENSORS = {
     "pixels": "uint8 [batch, H, W, 3]: RGB, of the engine's size; normalized inside",
     "pixel_values": "float32 [batch, 3, H, W]: RGB, scaled and normalized as the manifest says",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from groupvit_export.metrics.interleaved import interleaved, timed
@@ -14,10 +15,25 @@ _ROUNDS: Final = (8, 200)
 _WARM_UP: Final = 3
 
 
-def median_latencies(
+@dataclass(frozen=True)
+class Latency:
+    """A call beside others.
+
+    Attributes:
+        milliseconds: the median.
+        ratio: to the first of the calls, the median over the rounds.
+        spread: half of the range that the middle half of these ratios has.
+    """
+
+    milliseconds: float
+    ratio: float
+    spread: float
+
+
+def latencies(
     calls: Sequence[Callable[[], object]], clock: Callable[[], float] = time.perf_counter
-) -> tuple[float, ...]:
-    """Milliseconds of every call, the median over rounds in which each is called once.
+) -> tuple[Latency, ...]:
+    """Latencies of calls over rounds in which each is called once.
 
     Whose turn it is follows `groupvit_export.metrics.interleaved.order`. Rounds go on for four seconds, but
     are at least 8 and at most 200.
@@ -35,4 +51,11 @@ def median_latencies(
     def goes_on(rounds: int) -> bool:
         return rounds < least or (rounds < most and clock() <= end)
 
-    return tuple(map(statistics.median, interleaved([timed(call, clock) for call in calls], goes_on)))
+    turns = interleaved([timed(call, clock) for call in calls], goes_on)
+    return tuple(_latency(own, turns[0]) for own in turns)
+
+
+def _latency(own: Sequence[float], first: Sequence[float]) -> Latency:
+    ratios = [one / other for one, other in zip(own, first, strict=True)]
+    quarters = statistics.quantiles(ratios, n=4)
+    return Latency(statistics.median(own), statistics.median(ratios), (quarters[2] - quarters[0]) / 2)

@@ -9,7 +9,7 @@ import numpy as np
 
 from groupvit_export.metrics.decoding import RunImage
 from groupvit_export.metrics.judge import Judge, Quality, RunText
-from groupvit_export.metrics.latency import median_latencies
+from groupvit_export.metrics.latency import Latency, latencies
 from groupvit_export.provenance import PrecisionRow
 from groupvit_runtime.manifest import Verdict
 
@@ -65,23 +65,25 @@ def precision_rows(
     qualities = [judge.compare(maps, found[0]) for maps in found]
     timed = [index for index, side in enumerate(sides) if side.timed]
     pixels = np.ascontiguousarray(judge.decoding.inputs(next(iter(judge.judged.images.values())))[:1])
-    latencies: dict[int, float] = {}
+    found_latencies: dict[int, Latency] = {}
     # One alone has nobody to be compared with.
     if len(timed) > 1:
         calls = [lambda run=sides[index].image: run(pixels) for index in timed]
-        latencies = dict(zip(timed, median_latencies(calls), strict=True))
+        found_latencies = dict(zip(timed, latencies(calls), strict=True))
     return tuple(
-        _row(side, quality, latencies.get(index), judge)
+        _row(side, quality, found_latencies.get(index), judge)
         for index, (side, quality) in enumerate(zip(sides, qualities, strict=True))
     )
 
 
-def _row(side: Side, quality: Quality, latency: float | None, judge: Judge) -> PrecisionRow:
+def _row(side: Side, quality: Quality, latency: Latency | None, judge: Judge) -> PrecisionRow:
     return PrecisionRow(
         precision=side.precision,
         verdict=side.verdict,
         miou=quality.miou,
         agreement=quality.agreement,
-        latency_ms=latency,
+        latency_ms=None if latency is None else latency.milliseconds,
         detail="; ".join((judge.described, *side.notes)),
+        ratio=None if latency is None else latency.ratio,
+        spread=None if latency is None else latency.spread,
     )

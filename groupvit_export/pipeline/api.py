@@ -3,38 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from groupvit_export.build.api import TOKENIZER_NAME, Build, build_engines
+from groupvit_export.build.api import TOKENIZER_NAME
 from groupvit_export.build.clock import Clock, Progress, ProgressReport
-from groupvit_export.build.int8 import Quantization, read_calibration
+from groupvit_export.build.int8 import read_calibration
 from groupvit_export.build.options import check_build_options
 from groupvit_export.build.source import Source, load_source
 from groupvit_export.checkpoint.load import Checkpoint
-from groupvit_export.metrics.budget import LabelBudget
+from groupvit_export.pipeline.candidates import PrecisionRequest, plan_precisions
+from groupvit_export.pipeline.made import Made
 from groupvit_export.pipeline.options import ExportOptions, bundle_path
 from groupvit_export.pipeline.origin import creation_date, tool_versions
-from groupvit_export.pipeline.parity import Comparison, parity_error
 from groupvit_export.pipeline.rebuild_command import rebuild_command
-from groupvit_export.provenance import (
-    PROVENANCE_NAME,
-    CheckpointInfo,
-    EngineProvenance,
-    Float32Nodes,
-    ParitySummary,
-    PrecisionRow,
-    Provenance,
-    provenance_text,
-)
+from groupvit_export.pipeline.several import make_several
+from groupvit_export.pipeline.single import make_one
+from groupvit_export.provenance import PROVENANCE_NAME, CheckpointInfo, Provenance, provenance_text
 from groupvit_export.targets.registry import TARGETS, check_options
 from groupvit_export.utf8 import utf8_text
-from groupvit_export.verification.int8_criteria import label_cells
-from groupvit_export.verification.report import Cell
-from groupvit_export.verification.rows import RowKey
 from groupvit_runtime.files import check_replaceable, staged_folder
-from groupvit_runtime.manifest import MANIFEST_NAME, NVLABS_TEXT_CLEANING, FileInfo, Manifest, Verdict
+from groupvit_runtime.manifest import MANIFEST_NAME, NVLABS_TEXT_CLEANING, FileInfo, Manifest
+from groupvit_runtime.processor import processor_flags
 from groupvit_runtime.temporary import scratch_folder
 
 __all__ = ["ExportOptions", "ExportResult", "bundle_path", "export_bundle"]
@@ -71,7 +61,10 @@ def export_bundle(
     Raises:
         GroupViTError: a step failed; `ParityError` when the engine does not equal the reference.
     """
-    check_build_options(options)
+    request = PrecisionRequest(options.target, options.precision, options.also, options.processor)
+    plan = plan_precisions(request, processor_flags())
+    for precision in plan.order:
+        check_build_options(replace(options, precision=precision))
     created, rebuild = creation_date(), utf8_text(rebuild_command(options))
     target_options = check_options(options.target, options.target_options)
     path = bundle_path(options)
@@ -94,11 +87,11 @@ def export_bundle(
         scratch_folder("export") as scratch,
         staged_folder(path, force=options.force) as stage,
     ):
-        built = build_engines(
-            source, options, stage, scratch, images=images, rebuild=rebuild, clock=clock, report=report
+        make = make_one if plan.single else make_several
+        made = make(
+            source, options, plan, stage, scratch, images=images, rebuild=rebuild, clock=clock, report=report
         )
-        parity, precisions = _judge(source, built, options, scratch, clock, report)
-        manifest = _manifest(source, built, parity.verdict, utf8_text(path.name))
+        manifest = _manifest(source, made, utf8_text(path.name))
         provenance = Provenance(
             created=created,
             command=options.command,
@@ -106,9 +99,11 @@ def export_bundle(
             versions=tool_versions(),
             checkpoint=CheckpointInfo(utf8_text(source.checkpoint.source), source.checkpoint.format),
             passes=options.passes,
-            engines=_engine_provenance(built),
-            parity=parity,
-            precisions=precisions,
+            engines=made.provenance,
+            parity=made.parity,
+            precisions=made.precisions,
+            alternatives=made.alternative_provenance,
+            choice=made.choice,
         )
         text = manifest.to_text().encode()
         (stage / MANIFEST_NAME).write_bytes(text)
@@ -118,65 +113,18 @@ def export_bundle(
     return ExportResult(path, manifest, digest, provenance, clock.seconds, (*cautions, *source.notes))
 
 
-def _judge(
-    source: Source, built: Build, options: ExportOptions, scratch: Path, clock: Clock, report: ProgressReport
-) -> tuple[ParitySummary, tuple[PrecisionRow, ...]]:
-    """The engines beside the reference, and below float32 beside float32.
-
-    Raises:
-        ParityError: they are not the model, and that is not allowed.
-    """
-    quantization = built.quantization
-    with clock.step("compare with the reference"):
-        comparison = Comparison.of(source, built.tokenizer, built.model, scratch, report)
-        cells = None if quantization is None else _label_cells(quantization, options.quantization.budget)
-        in_int8 = None if quantization is None else quantization.image.record.quantized
-        compared = comparison.compare(built.engines, options.passes, cells, in_int8)
-        if compared.summary.verdict == "FAIL" and not options.allow_failed_parity:
-            raise parity_error(compared.summary)
-    if options.precision == "fp32":
-        return compared.summary, ()
-    with clock.step("put the precisions side by side"):
-        judge = comparison.judge() if quantization is None else quantization.held_out
-        beside = comparison.compare(built.float32(scratch / "fp32"))
-        return compared.summary, comparison.rows(judge, beside, compared, options.precision)
-
-
-def _label_cells(quantization: Quantization, budget: LabelBudget) -> dict[RowKey, Cell]:
-    """The rows that decide about int8."""
-    made = quantization.image
-    return label_cells(made.quality, made.fp32_quality, budget, quantization.held_out.described)
-
-
-def _manifest(source: Source, built: Build, verdict: Verdict, name: str) -> Manifest:
+def _manifest(source: Source, made: Made, name: str) -> Manifest:
     return Manifest(
         name=name,
         fingerprint=source.checkpoint.fingerprint,
-        verdict=verdict,
-        model=built.model,
-        engines=built.engines.both,
+        verdict=made.verdict,
+        model=made.built.model,
+        engines=made.engines,
         requires=(NVLABS_TEXT_CLEANING,) if source.cleans_as_nvlabs else (),
-        tokenizer=FileInfo.of(built.engines.root, TOKENIZER_NAME),
+        tokenizer=FileInfo.of(made.built.engines.root, TOKENIZER_NAME),
         prompts=source.templates,
         preprocessing=source.contracts,
         decode=source.decode,
-    )
-
-
-def _engine_provenance(built: Build) -> tuple[EngineProvenance, EngineProvenance]:
-    """As the manifest lists them."""
-    quantized = None if built.quantization is None else built.quantization.image
-    image = built.graphs.typed["image"] if quantized is None else quantized.graph
-    record = None if quantized is None else quantized.record
-    return (
-        EngineProvenance("image", _float32_nodes(image.kept), record),
-        EngineProvenance("text", _float32_nodes(built.graphs.typed["text"].kept)),
-    )
-
-
-def _float32_nodes(kept: Mapping[str, str]) -> tuple[Float32Nodes, ...]:
-    """Nodes with the reason of each, by reason."""
-    return tuple(
-        Float32Nodes(reason, tuple(node for node, why in kept.items() if why == reason))
-        for reason in dict.fromkeys(kept.values())
+        alternatives=made.alternatives,
+        measured=made.measured,
     )

@@ -23,12 +23,18 @@ class ExportOptions(BuildOptions):
         allow_failed_parity: write the bundle even where an engine is not the model; the manifest says so
             and the runtime warns.
         command: recorded in the provenance.
+        also: precisions of further image engines, of which one is float32 where there are several. The
+            `precision` may be "auto": see `groupvit_export.pipeline.candidates`.
+        processor: that "auto" chooses for, a key of `groupvit_export.pipeline.candidates.PROCESSORS`; None
+            for the one at hand.
     """
 
     output: Path | None = None
     force: bool = False
     allow_failed_parity: bool = False
     command: str = _FROM_PYTHON
+    also: tuple[str, ...] = ()
+    processor: str | None = None
 
 
 def bundle_path(options: ExportOptions) -> Path:
@@ -36,7 +42,8 @@ def bundle_path(options: ExportOptions) -> Path:
     if options.output is not None:
         return options.output
     name = _checkpoint_name(options.checkpoint)
-    return Path(f"{name}-{options.target}-{options.precision}")
+    precisions = "-".join(dict.fromkeys((options.precision, *options.also)))
+    return Path(f"{name}-{options.target}-{precisions}")
 
 
 def _checkpoint_name(checkpoint: str | None) -> str:

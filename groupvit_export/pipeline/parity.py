@@ -131,31 +131,32 @@ class Comparison:
         return Compared(backend, parity_summary(report, backend.column.name))
 
     def rows(
-        self, judge: Judge, fp32: Compared, exported: Compared, precision: str
+        self, judge: Judge, fp32: Compared, others: Mapping[str, Compared], *, timed: bool = True
     ) -> tuple[PrecisionRow, ...]:
-        """float32 and what was exported side by side.
+        """float32 and other precisions side by side.
 
         Args:
             judge: on what, and by which decode.
-            fp32, exported: the engines.
-            precision: of `exported`.
+            fp32: the engines in float32.
+            others: by precision.
+            timed: whether latencies are worth measuring.
         """
         start = time.perf_counter()
         return precision_rows(
             judge,
-            self._side("fp32", fp32),
-            [self._side(precision, exported)],
+            self._side("fp32", fp32, timed),
+            [self._side(precision, compared, timed) for precision, compared in others.items()],
             lambda what, share: self.report(what, share, time.perf_counter() - start),
         )
 
-    def _side(self, precision: str, compared: Compared) -> Side:
+    def _side(self, precision: str, compared: Compared, timed: bool) -> Side:
         backend = compared.backend
         return Side(
             precision,
             compared.summary.verdict,
             backend.image,
             lambda names: self.words(names).of(backend),
-            timed=backend.column.substitution is None,
+            timed=timed and backend.column.substitution is None,
             notes=()
             if backend.column.substitution is None
             else (f"{precision}: {substitute_words(backend.column.substitution)}", "not timed"),

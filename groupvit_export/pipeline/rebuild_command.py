@@ -8,7 +8,12 @@ from groupvit_export.build.command import ROWS as BUILD_ROWS
 from groupvit_export.build.command import Row, build_command
 from groupvit_export.pipeline.options import ExportOptions
 
-ROWS: Final = (*BUILD_ROWS, Row("allow_failed_parity", "--allow-failed-parity", None))
+ROWS: Final = (
+    *BUILD_ROWS,
+    Row("also", "--also", lambda also: (",".join(also),)),
+    Row("processor", "--for", lambda processor: (processor,)),
+    Row("allow_failed_parity", "--allow-failed-parity", None),
+)
 """Every field is here or in `NOT_SAID`, but for `target_options`."""
 
 NOT_SAID: Final = ("output", "force", "command")

@@ -11,13 +11,16 @@ from groupvit_export.provenance.file import (
     read_provenance,
 )
 from groupvit_export.provenance.records import (
+    AlternativeProvenance,
     Calibration,
+    Candidate,
     CheckpointInfo,
     EngineProvenance,
     Float32Nodes,
     LabelLimits,
     ParityRow,
     ParitySummary,
+    PrecisionChoice,
     PrecisionRow,
     Provenance,
     QuantizationRecord,
@@ -26,13 +29,16 @@ from groupvit_export.provenance.records import (
 
 __all__ = [
     "PROVENANCE_NAME",
+    "AlternativeProvenance",
     "Calibration",
+    "Candidate",
     "CheckpointInfo",
     "EngineProvenance",
     "Float32Nodes",
     "LabelLimits",
     "ParityRow",
     "ParitySummary",
+    "PrecisionChoice",
     "PrecisionRow",
     "Provenance",
     "QuantizationRecord",

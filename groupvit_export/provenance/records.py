@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from groupvit_runtime.manifest import Role, SchemaVersion, Verdict
+from groupvit_runtime.serialize import ADDED_LATER
 
 FORMAT: Final = "groupvit-provenance"
-SCHEMA_VERSION: Final = SchemaVersion(1, 0)
+SCHEMA_VERSION: Final = SchemaVersion(1, 1)
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,8 @@ class PrecisionRow:
         latency_ms: median of the image engine at batch 1, all precisions taking turns; None where it was not
             measured.
         detail: what it was measured on, in words.
+        ratio: of the latency to that of fp32, the median over rounds of a call each. Since 1.1.
+        spread: half of the range that the middle half of these ratios has. Since 1.1.
     """
 
     precision: str
@@ -179,6 +182,78 @@ class PrecisionRow:
     agreement: float | None
     latency_ms: float | None
     detail: str
+    ratio: float | None = field(default=None, metadata=ADDED_LATER)
+    spread: float | None = field(default=None, metadata=ADDED_LATER)
+
+
+@dataclass(frozen=True)
+class AlternativeProvenance:
+    """How a further image engine was made.
+
+    Attributes:
+        precision: by which the manifest lists it.
+        engine: how it was made.
+        parity: its comparison with the reference, with the text engine of the bundle.
+    """
+
+    precision: str
+    engine: EngineProvenance
+    parity: ParitySummary
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A precision that `--precision auto` had to choose from.
+
+    Attributes:
+        precision: "int8".
+        verdict: of the comparison with the reference; None where there was nothing to compare.
+        ratio, spread: see `PrecisionRow`; None where it was not timed.
+        reason: why it could not be chosen; None where it could.
+    """
+
+    precision: str
+    verdict: Verdict | None
+    ratio: float | None
+    spread: float | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class PrecisionChoice:
+    """What `--precision auto` chose, and from what.
+
+    Attributes:
+        chosen: a precision.
+        processor: that it was chosen for: instruction sets, or what `--for` said.
+        timed: whether by speed; else by the rule of `docs/precision.md`.
+        candidates: in the order of that rule.
+    """
+
+    chosen: str
+    processor: str
+    timed: bool
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def words(self) -> str:
+        """ "bf16 0.41x, int8 0.37x, fp32 1x: int8 chosen"."""
+        rows = (f"{row.precision} {self._said(row)}" for row in self.candidates)
+        how = self._how
+        return f"{', '.join(rows)}: {self.chosen} chosen, {how}"
+
+    @property
+    def _how(self) -> str:
+        if not self.timed:
+            return f"by the rule for {self.processor}, nothing timed"
+        if self.chosen == "fp32" and any((row.ratio or 1.0) < 1.0 for row in self.candidates):
+            return "for nothing that passes is faster beyond the spread"
+        return "the fastest that passes"
+
+    def _said(self, row: Candidate) -> str:
+        if row.reason is not None:
+            return f"not ({row.reason})"
+        return str(row.verdict) if row.ratio is None else f"{row.ratio:.2f}x"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +273,8 @@ class Provenance:
         engines: as the manifest lists them.
         parity: the comparison with the reference.
         precisions: side by side; empty for fp32 alone.
+        alternatives: as the manifest lists them. Since 1.1.
+        choice: of `--precision auto`; None where a precision was asked for. Since 1.1.
     """
 
     format: Literal["groupvit-provenance"] = FORMAT
@@ -211,6 +288,15 @@ class Provenance:
     engines: tuple[EngineProvenance, ...]
     parity: ParitySummary
     precisions: tuple[PrecisionRow, ...] = ()
+    alternatives: tuple[AlternativeProvenance, ...] = field(default=(), metadata=ADDED_LATER)
+    choice: PrecisionChoice | None = field(default=None, metadata=ADDED_LATER)
+
+    def with_image_engine(self, precision: str) -> Provenance:
+        """What it would be of a bundle with this image engine only."""
+        for other in self.alternatives:
+            if other.precision == precision:
+                return replace(self, engines=(other.engine, self.engine("text")), parity=other.parity)
+        return self
 
     def engine(self, role: Role) -> EngineProvenance:
         """That of `role`, of which every bundle has one."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from groupvit_export.errors import UsageError
 from groupvit_export.graph.passes import check_recorded_passes
-from groupvit_export.provenance import read_provenance
+from groupvit_export.provenance import Provenance, read_provenance
 from groupvit_export.targets.base import Target, unmarkable
 from groupvit_export.targets.registry import check_target, target_of_engine
 from groupvit_export.verification.backends import eager, encoder_in_float64
@@ -28,12 +28,12 @@ from groupvit_export.verification.examine import Candidate, Examination, examine
 from groupvit_export.verification.int8_criteria import apply_int8_criteria, reference_precision
 from groupvit_export.verification.options import VerifyOptions
 from groupvit_export.verification.prepare import Prepared, prepare
-from groupvit_export.verification.report import Report
+from groupvit_export.verification.report import Report, joined
 from groupvit_export.verification.specification import VerificationSpec
 from groupvit_export.verification.workload import WorkReport
 from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.manifest import Manifest
-from groupvit_runtime.open_bundle import open_bundle
+from groupvit_runtime.open_bundle import OpenBundle, open_bundle
 from groupvit_runtime.temporary import scratch_folder
 
 __all__ = ["Verification", "VerifyOptions", "verify_bundle"]
@@ -74,7 +74,8 @@ def verify_bundle(
         report: told how far a step is: what goes on, the share done (0 when it begins), seconds since then.
 
     Returns:
-        A frozen record; `docs/parity.md` says what the rows mean.
+        A frozen record; `docs/parity.md` says what the rows mean. Of a bundle with several image engines it
+        has the columns of each.
 
     Raises:
         GroupViTError: bundle, checkpoint or images cannot be used. That an engine is wrong is a verdict,
@@ -84,6 +85,34 @@ def verify_bundle(
     opened = open_bundle(Path(bundle))
     provenance = read_provenance(opened)
     check_recorded_passes(provenance.passes)
+    found = [
+        _verify(
+            replace(opened, manifest=opened.manifest.with_image_engine(engine)),
+            provenance.with_image_engine(engine.precision),
+            options,
+            find_divergence=find_divergence,
+            progress=progress,
+            report=report,
+        )
+        for engine in opened.manifest.image_engines
+    ]
+    return Verification(
+        joined([one.report for one in found]),
+        {name: shown for one in found for name, shown in one.shown.items()},
+        {name: node for one in found for name, node in one.divergences.items()},
+    )
+
+
+def _verify(
+    opened: OpenBundle,
+    provenance: Provenance,
+    options: VerifyOptions,
+    *,
+    find_divergence: bool,
+    progress: Progress,
+    report: WorkReport,
+) -> Verification:
+    """Of one image engine."""
     image = opened.manifest.engine("image")
     targets = [check_target(target, image.precision) for target in dict.fromkeys(options.targets)]
     if find_divergence:

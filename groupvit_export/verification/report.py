@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -186,3 +186,28 @@ class Report:
             if row in (candidate.key, candidate.name):
                 return candidate.cells[column]
         raise KeyError(row)
+
+
+def joined(reports: Sequence[Report]) -> Report:
+    """One report of several image engines of a bundle: the columns of the first, and of the others those that
+    are new. A row has the cells of all.
+
+    Args:
+        reports: at least one; of the same bundle, checkpoint and rows, of which some may be missing.
+    """
+    first = reports[0]
+    columns = {column.name: column for report in reversed(reports) for column in report.columns}
+    names = dict.fromkeys(column.name for report in reports for column in report.columns)
+    cells: dict[RowKey, dict[str, Cell]] = {}
+    for report in reports:
+        for row in report.rows:
+            known = cells.setdefault(row.key, {})
+            known.update({name: cell for name, cell in row.cells.items() if name not in known})
+    return replace(
+        first,
+        columns=tuple(columns[name] for name in names),
+        rows=tuple(Row(key, found) for key, found in cells.items()),
+        cases=tuple(dict.fromkeys(case for report in reports for case in report.cases)),
+        notes=tuple(dict.fromkeys(note for report in reports for note in report.notes)),
+        seconds=sum(report.seconds for report in reports),
+    )

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from groupvit_export.metrics.interleaved import interleaved, order
-from groupvit_export.metrics.latency import median_latencies
+from groupvit_export.metrics.latency import latencies
 
 
 @pytest.mark.parametrize("sides", [1, 2, 3, 4, 7, 10])
@@ -46,8 +46,10 @@ def test_latencies_are_medians_of_calls_in_turn() -> None:
         made.append(name)
         now += seconds
 
-    found = median_latencies([lambda: call("slow", 0.3), lambda: call("fast", 0.1)], clock=lambda: now)
-    assert found == pytest.approx((300.0, 100.0))
+    found = latencies([lambda: call("slow", 0.3), lambda: call("fast", 0.1)], clock=lambda: now)
+    assert [one.milliseconds for one in found] == pytest.approx([300.0, 100.0])
+    assert [one.ratio for one in found] == pytest.approx([1, 1 / 3])
+    assert [one.spread for one in found] == pytest.approx([0, 0])
     assert made.count("slow") == made.count("fast")
     # Nobody is called thrice in a row.
     assert all(len(set(made[i : i + 3])) == 2 for i in range(6, len(made) - 2))
