@@ -181,7 +181,11 @@ class TestHuggingFace:
     @pytest.mark.parametrize(
         ("classes", "size"), [(150, (3, 2000)), (2500, (9, 70)), (1, (300, 300)), (21, (130, 700))]
     )
-    def test_blocks_are_seamless(self, classes: int, size: tuple[int, int]) -> None:
+    @pytest.mark.parametrize("columns_at_once", [0, 1 << 21])
+    def test_blocks_are_seamless(
+        self, classes: int, size: tuple[int, int], columns_at_once: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("groupvit_runtime.hf_planes._COLUMN_VALUES", columns_at_once)
         planes = hf_case(classes, classes, size, 3.0)
         expected = literal_probabilities(literal_upsampled(planes.scores, size), 3.0)
         np.testing.assert_array_equal(whole(planes), expected)

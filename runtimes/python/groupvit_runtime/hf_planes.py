@@ -28,6 +28,8 @@ from groupvit_runtime.resize import FloatArray
 # Floats of one block: three of them stay in a core's own cache.
 _BLOCK_VALUES = 1 << 16
 _LEAST_COLUMNS = 64
+# Floats of the columns that are computed for all rows at once.
+_COLUMN_VALUES = 1 << 21
 
 
 @dataclass(frozen=True)
@@ -115,11 +117,20 @@ class HfPlanes:
         across = interpolation_axis(self.scores.shape[2], self.through[1], width)
         columns = min(width, max(_BLOCK_VALUES // self.count, _LEAST_COLUMNS))
         high = max(_BLOCK_VALUES // (self.count * columns), 1)
+        bands = down.part(first, first + rows).bands
+        # Columns of all rows at once: a call for every band of columns is what they cost.
+        low, end = bands[0].first, max(band.first + band.span for band in bands)
+        shared = self.count * (end - low) * columns <= _COLUMN_VALUES
         for left in range(0, width, columns):
             right = min(left + columns, width)
             part = across.part(left, right)
-            for band in down.part(first, first + rows).bands:
-                nodes = _columns(self.scores[:, band.first : band.first + band.span], part)
+            every = _columns(self.scores[:, low:end], part) if shared else None
+            for band in bands:
+                own = slice(band.first, band.first + band.span)
+                if every is None:
+                    nodes = _columns(self.scores[:, own], part)
+                else:
+                    nodes = every[:, own.start - low : own.stop - low]
                 for top in range(band.start, band.stop, high):
                     bottom = min(top + high, band.stop)
                     values, term, _ = scratch.like((self.count, bottom - top, right - left))
