@@ -28,7 +28,7 @@ sizes = st.tuples(sides, sides)
 class TestExponential:
     def test_is_pythons(self, cpp: ImageProbe) -> None:
         # Every 1,009th float from the smallest to -100, and both sides of where the result is 0.
-        bits = np.arange(0x80000000, 0xC2C80000, 1009, np.uint32)
+        bits = np.arange(0x80000000, 0xC2C80000, 1009, dtype=np.uint32)
         edge = np.float32(-87.3)
         values = np.concatenate(
             [bits.view(np.float32), np.array([0, edge, np.nextafter(edge, np.float32(-100))], np.float32)]
