@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from verifying import demo_subject, examine_backends
@@ -11,7 +13,17 @@ from groupvit_export.verification.backends import eager
 from groupvit_export.verification.cells import MaxError, count_cell, information, risk_cell
 from groupvit_export.verification.details import Counted, LoadedEngine, Refusal, Remark
 from groupvit_export.verification.html import html_report
-from groupvit_export.verification.report import EXIT_CODES, Cell, Column, Place, Report, Row, broken, not_run
+from groupvit_export.verification.report import (
+    EXIT_CODES,
+    Cell,
+    Column,
+    Place,
+    Report,
+    Row,
+    broken,
+    joined,
+    not_run,
+)
 from groupvit_export.verification.rows import RowKey, RowKind
 from groupvit_export.verification.words import finding_words, parity_summary, place_words
 
@@ -53,6 +65,22 @@ def test_verdicts_of_cells() -> None:
     assert count_cell(0, HERE).verdict == "PASS" and count_cell(1, HERE).place == HERE
     assert risk_cell(1, 20, 0.05, Counted.PIXELS).verdict == "PASS"
     assert risk_cell(2, 20, 0.05, Counted.PIXELS).verdict == "AMBIGUOUS"
+
+
+def test_of_several_image_engines_each_decides() -> None:
+    fine, wrong = count_cell(0, HERE), count_cell(2, HERE)
+    first, second = report(fine, fine), report(fine, wrong, fine)
+    other = Column("other", LoadedEngine(""), None, "int8", "cpu")
+    renamed = tuple(Row(row.key, {"engine": wrong, "other": row.cells["engine"]}) for row in second.rows)
+    second = replace(second, columns=(*second.columns, other), rows=renamed, cases=("case", "more"))
+    found = joined([first, second])
+    assert [column.name for column in found.columns] == ["engine", "other"]
+    assert found.cases == ("case", "more") and len(found.rows) == 3
+    # A column that both have is that of the first.
+    assert [row.cells["engine"] for row in found.rows[:2]] == [fine, fine]
+    assert [row.cells["other"] for row in found.rows] == [fine, wrong, fine]
+    assert found.column_verdict("other") == found.verdict == "FAIL"
+    assert joined([first]) == first
 
 
 def test_the_worst_cell_decides_and_its_first_row_is_named() -> None:
