@@ -13,7 +13,7 @@ from typing import Final
 
 from groupvit_export.errors import UsageError
 from groupvit_export.graph.encoders import ImageEncoder
-from groupvit_export.graph.passes import fold_projections, fuse_qkv
+from groupvit_export.graph.passes import fold_batch_norm, fold_layer_norm, fold_projections, fuse_qkv
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Pass:
 PASSES: Final[Mapping[str, Pass]] = MappingProxyType(
     {
         "fold_projections": Pass(fold_projections.apply, fold_projections.SUMMARY),
+        "fold_layer_norm": Pass(fold_layer_norm.apply, fold_layer_norm.SUMMARY),
+        "fold_batch_norm": Pass(fold_batch_norm.apply, fold_batch_norm.SUMMARY),
         "fuse_qkv": Pass(fuse_qkv.apply, fuse_qkv.SUMMARY),
     }
 )
