@@ -17,11 +17,12 @@ ASKED := $(strip $(if $(CHOSEN),$(PYTHON)) $(TORCH))
 AGAIN := $(if $(ASKED),$(if $(findstring [$(ASKED)],[$(shell cat $(VENV)/.asked 2>/dev/null)]),,again))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo page test test-slow lint resolve wheels bench soak gpu gpu-wheels clean again system-packages optional-packages
+.PHONY: help demo page site test test-slow lint resolve wheels bench soak gpu gpu-wheels clean again system-packages optional-packages
 
 help:
 	@echo "make demo       export the demo checkpoint and segment an image it never saw"
 	@echo "make page       build the page that groupvit demo and --target web show in a browser"
+	@echo "make site       the documentation as pages for a browser, in build/site"
 	@echo "make test       everything that CI runs except the lints"
 	@echo "make system-packages  what the tests of compiled code need, by apt-get; the tests do so where they may"
 	@echo "make test-slow  the tests that take long"
@@ -42,7 +43,7 @@ $(VENV)/.export: pyproject.toml runtimes/python/pyproject.toml constraints.txt t
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.export
-	@$(BIN)/python tools/environment.py $(VENV) export test lint bench
+	@$(BIN)/python tools/environment.py $(VENV) export test lint bench docs
 	@touch $@
 
 # The page of the target web: npm, of the environment's own Node.js, fetches what it is made of by its lock.
@@ -59,6 +60,9 @@ $(SITE): $(VENV)/.page $(wildcard $(WEB)/*.json $(WEB)/*.html $(WEB)/*.ts $(WEB)
 	cd $(WEB) && PATH="$(abspath $(BIN)):$$PATH" npm ci --ignore-scripts --no-audit --no-fund
 	cd $(WEB) && PATH="$(abspath $(BIN)):$$PATH" npm run build
 	@touch $@
+
+site: $(VENV)/.test
+	$(BIN)/python -m tools.site build/site
 
 demo: $(VENV)/.export
 	$(BIN)/groupvit-export --target openvino -o $(DEMO)/bundle --force

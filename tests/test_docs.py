@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tools import api_reference
+from tools import references
+from tools.site.pages import INDEX, NAVIGATION
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FOLDERS = (".github", "docs", "examples", "groupvit_export", "kernels", "runtimes", "benchmarks")
@@ -87,6 +90,20 @@ def test_errors_are_quoted_as_they_are_raised() -> None:
     assert unknown == [], "docs/errors.md quotes messages that nothing in the code raises"
 
 
-def test_the_reference_is_of_the_present_code() -> None:
-    page = (REPOSITORY / "docs" / "api.md").read_text()
-    assert page == api_reference.render(), "run: python -m tools.api_reference"
+@pytest.mark.parametrize("name", references.PAGES)
+def test_references_are_of_the_present_code(name: str) -> None:
+    page = (REPOSITORY / "docs" / name).read_text()
+    assert page == references.PAGES[name](), "run: python -m tools.references"
+
+
+def test_the_site_is_built_strictly(tmp_path: Path) -> None:
+    pytest.importorskip("sphinx", reason="Sphinx is not installed: pip install '.[docs]'")
+    command = [sys.executable, "-m", "tools.site", tmp_path / "site"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (tmp_path / "site" / "docs" / "tutorial.html").is_file()
+
+
+def test_the_navigation_has_every_page() -> None:
+    named = {page for group in NAVIGATION.values() for page in group} | {INDEX}
+    assert {page.relative_to(REPOSITORY).as_posix() for page in (REPOSITORY / "docs").glob("*.md")} <= named

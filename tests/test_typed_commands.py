@@ -76,6 +76,23 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+def test_the_tutorial_succeeds_in_one_shell(clone: Path) -> None:
+    page = REPOSITORY / "docs" / "tutorial.md"
+    folders = map(str, (clone, clone / "kernels", clone / "runtimes" / "python"))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
+    typed = "\n".join(commands(page))
+    shell = subprocess.run(
+        ["bash", "-e"], input=typed, cwd=clone, env=environment, capture_output=True, text=True
+    )
+    assert shell.returncode == 0, f"{shell.stdout[-4000:]}\n{shell.stderr[-4000:]}"
+    (python,) = (block for language, block in _BLOCK.findall(page.read_text()) if language == "python")
+    subprocess.run([sys.executable, "-c", python], cwd=clone, env=environment, check=True)
+    assert (clone / "overlay.png").is_file() and (clone / "abstaining" / "sample.overlay.png").is_file()
+    for name in ("demo", "out", "abstaining", "small"):
+        shutil.rmtree(clone / name)
+
+
+@pytest.mark.slow
 def test_the_commands_of_the_readme_succeed_in_one_shell(clone: Path) -> None:
     lines = list(commands(README))
     left_out = [line for line in lines if line.startswith(tuple(LEFT_OUT))]

@@ -1,6 +1,6 @@
 """Rewrites docs/api.md from the docstrings of the public names: `__all__` of both packages.
 
-Usage: python -m tools.api_reference
+Usage: python -m tools.references
 """
 
 from __future__ import annotations
@@ -12,26 +12,19 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final
 
-PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "api.md"
 PACKAGES: Final = ("groupvit_runtime", "groupvit_export")
 
 _SECTION: Final = re.compile(r"^(Args|Attributes|Returns|Yields|Raises|Example|Examples):$")
 _ENTRY: Final = re.compile(r"^([\w*.,` \[\]]+): (.*)$", re.DOTALL)
 
 
-def main() -> None:
-    """Write the page."""
-    PAGE.write_text(render(), encoding="utf-8")
-
-
 def render() -> str:
     """The page, in Markdown."""
     parts = [
         "# API reference",
-        "Made from the docstrings by `python -m tools.api_reference`. Do not edit. How things go together: "
+        "Made from the docstrings by `python -m tools.references`. Do not edit. How things go together: "
         "[python.md](python.md).",
     ]
     for package in PACKAGES:
@@ -147,7 +140,3 @@ def _items(body: str) -> Iterator[str]:
 
 def _code(text: str) -> str:
     return f"```python\n{textwrap.dedent(text)}\n```"
-
-
-if __name__ == "__main__":
-    main()

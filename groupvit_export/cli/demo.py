@@ -14,7 +14,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from groupvit_export.cli.options import Quiet, VerbArguments
-from groupvit_export.cli.output import note, say
+from groupvit_export.cli.output import note, print_json, say
 from groupvit_export.cli.packages import require_packages
 from groupvit_export.cli.step_progress import StepProgress
 from groupvit_export.errors import UsageError
@@ -45,13 +45,17 @@ class Arguments(VerbArguments):
         ),
     ] = 0
     browser: Annotated[bool, Option("--open", help="open the page in the browser, too")] = False
+    as_json: Annotated[bool, Option("--json", help="print the address as JSON")] = False
     quiet: Quiet = False
 
 
 def run(arguments: Arguments) -> int:
     require_page()
     with _bundle(arguments) as root, serving((root, PAGE), arguments.port) as address:
-        say(f"The page is at\n  {address}\nCtrl-C ends it. It is served to this machine only.")
+        if arguments.as_json:
+            print_json({"address": address})
+        else:
+            say(f"The page is at\n  {address}\nCtrl-C ends it. It is served to this machine only.")
         sys.stdout.flush()
         if arguments.browser and not webbrowser.open(address):
             note("groupvit: no browser was found to open it in")
@@ -87,6 +91,6 @@ def _bundle(arguments: Arguments) -> Iterator[Path]:
             output=scratch / "demo",
             command=arguments.command,
         )
-        with StepProgress(sys.stderr, quiet=arguments.quiet) as bar:
+        with StepProgress(sys.stderr, quiet=arguments.quiet or arguments.as_json) as bar:
             result = export_bundle(options, progress=bar.note, report=bar)
         yield result.path

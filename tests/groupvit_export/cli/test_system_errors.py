@@ -79,6 +79,7 @@ def commands(bad: str, output: str) -> list[list[str]]:
         ["vocab", bad],
         ["vocab", "{bundle}", "--labels-file", bad, "-o", "{new}"],
         ["vocab", "{bundle}", *words, "-o", output],
+        ["demo", bad],
         ["inspect", bad],
     ]
 
