@@ -43,7 +43,7 @@ $(VENV)/.export: pyproject.toml runtimes/python/pyproject.toml constraints.txt t
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.export
-	@$(BIN)/python tools/environment.py $(VENV) export test lint bench docs
+	@$(BIN)/python tools/environment.py $(VENV) export test lint bench docs notebooks
 	@touch $@
 
 # The page of the target web: npm, of the environment's own Node.js, fetches what it is made of by its lock.

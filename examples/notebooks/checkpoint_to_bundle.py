@@ -25,6 +25,8 @@ from groupvit_export import ExportOptions, export, load_model, verify
 from groupvit_export.data.bundled import DEMO_LABELS, DEMO_SAMPLE
 from groupvit_runtime import Segmenter
 
+plt.rcParams["figure.dpi"] = 60  # small enough to be stored
+
 folder = Path(tempfile.mkdtemp())
 result = export(ExportOptions(target="openvino", output=folder / "bundle"))
 print(

@@ -23,6 +23,8 @@ from groupvit_export import ExportOptions, export
 from groupvit_export.data.bundled import DEMO_LABELS, DEMO_SAMPLE
 from groupvit_runtime import Segmenter
 
+plt.rcParams["figure.dpi"] = 60  # small enough to be stored
+
 bundle = export(ExportOptions(target="onnx", output=Path(tempfile.mkdtemp()) / "bundle")).path
 segmenter = Segmenter.load(bundle)
 found = segmenter(DEMO_SAMPLE, list(DEMO_LABELS))

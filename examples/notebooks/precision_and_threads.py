@@ -26,6 +26,8 @@ import matplotlib.pyplot as plt
 from groupvit_export import ExportOptions, export
 from groupvit_runtime.byte_products import this_instruction_set
 
+plt.rcParams["figure.dpi"] = 60  # small enough to be stored
+
 found = this_instruction_set()
 print("this processor multiplies bytes by", "unknown" if found is None else found.title)
 folder = Path(tempfile.mkdtemp())

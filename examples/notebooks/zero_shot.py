@@ -24,6 +24,8 @@ from transformers import CLIPImageProcessor, PreTrainedTokenizerFast
 from groupvit_export import load_model
 from groupvit_export.data.bundled import DEMO_CHECKPOINT, DEMO_LABELS, DEMO_SAMPLE
 
+plt.rcParams["figure.dpi"] = 60  # small enough to be stored
+
 model = load_model()
 vision = model.config.vision_config
 print(

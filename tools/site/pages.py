@@ -37,7 +37,12 @@ NAVIGATION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "docs/network-and-files.md",
         ),
         "Explanation": ("docs/parity.md", "docs/architecture.md", "docs/benchmarks.md"),
-        "Examples": ("examples/shapes/README.md", "examples/space/README.md", "kernels/cuda/README.md"),
+        "Examples": (
+            "examples/notebooks/README.md",
+            "examples/shapes/README.md",
+            "examples/space/README.md",
+            "kernels/cuda/README.md",
+        ),
         "Project": (
             "README.md",
             "CHANGELOG.md",
