@@ -56,7 +56,9 @@ for row in report.rows[:12]:
 segmenter = Segmenter.load(result.path)
 found = segmenter(DEMO_SAMPLE, list(DEMO_LABELS))
 print(segmenter.engine_description, {name: round(share, 3) for name, share in found.shares().items()})
-found.overlay()
+figure, axis = plt.subplots(figsize=(5, 5), layout="constrained")
+axis.imshow(found.overlay())
+axis.set_axis_off()
 
 # %% [markdown]
 # ## Where a flip comes from

@@ -24,11 +24,12 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 from groupvit_export import ExportOptions, export
-from groupvit_runtime.byte_products import this_instruction_set
+from groupvit_runtime.instruction_sets import byte_products
+from groupvit_runtime.processor import processor_flags
 
 plt.rcParams["figure.dpi"] = 60  # small enough to be stored
 
-found = this_instruction_set()
+found = byte_products(processor_flags())
 print("this processor multiplies bytes by", "unknown" if found is None else found.title)
 folder = Path(tempfile.mkdtemp())
 bundles = {

@@ -31,8 +31,6 @@ PROCESSORS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 ON_GPU: Final = ("fp16", FLOAT32)
 """Of targets for GPUs only. int8 has to be asked for: whether it is faster depends on the GPU."""
 
-_FOR_ANY_CPU: Final = ("onnx", "openvino")
-
 
 @dataclass(frozen=True)
 class PrecisionRequest:
@@ -131,11 +129,16 @@ def _check_for(options: PrecisionRequest, *, auto: bool) -> None:
             expected="--for with --precision auto",
             fix="--precision auto, or leave --for away",
         )
-    if TARGETS[options.target].engine_name not in _FOR_ANY_CPU:
+    portable = [
+        name
+        for name, target in TARGETS.items()
+        if target.devices[0] == "cpu" and not target.runtime.compiled_for_one
+    ]
+    if options.target not in portable:
         raise UsageError(
             f"engines of the target {options.target} are bound to where they are built",
             got=f"--for {kind} --target {options.target}",
-            expected="this with --target onnx or openvino",
+            expected=f"this with --target {' or '.join(portable)}",
             fix="leave --for away, and export where the bundle will run",
         )
 

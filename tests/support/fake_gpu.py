@@ -274,6 +274,8 @@ class _Engine:
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        # Without threads of its own it can be destroyed in a forked child, as an engine of TensorRT is.
+        options.intra_op_num_threads = 1
         self.trt, self.logger = trt, logger
         self.session = onnxruntime.InferenceSession(
             inlined(onnx.load(trt.graph)).SerializeToString(), options, providers=["CPUExecutionProvider"]

@@ -301,7 +301,7 @@ def test_a_fresh_process_needs_no_pytorch(onnx: str, scenes: Any, tmp_path: Path
     words = tmp_path / "words.safetensors"
     assert main(["vocab", onnx, "--labels", "sky,grass", "-o", str(words)]) == 0
     options = {"bundle": onnx, "image": str(scenes.image(0)), "vocabulary": str(words)}
-    options |= {"device": None, "threads": None, "decode": "hf", "library": None}  # type: ignore[dict-item]
+    options |= {"device": None, "threads": None, "decode": "hf", "library": None, "precision": None}  # type: ignore[dict-item]
     code = "import runpy; runpy.run_module('groupvit_export.benchmark.fresh', run_name='__main__')"
     done = run_without_pytorch(code, json.dumps(options))
     assert set(json.loads(done.stdout)) >= {"import", "load", "first_mask", "total", "warm_mask"}, done.stderr

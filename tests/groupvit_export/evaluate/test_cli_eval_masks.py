@@ -210,7 +210,7 @@ def test_the_report_alone_repeats_the_run(
             for item in value if isinstance(value, list) else [value]:
                 if item not in (None, False):
                     arguments += [f"--{name.replace('_', '-')}", *([] if item is True else [str(item)])]
-        assert not (options.keys() - {"split", "vocabulary"}) & {
+        assert not (options.keys() - {"split", "vocabulary", "precision"}) & {
             key for key, item in options.items() if item is None
         }
     assert main([*arguments, "-o", str(tmp_path / "again")]) == 0

@@ -35,7 +35,7 @@ def graph(demo_bundles: Mapping[str, Path]) -> onnx.ModelProto:
 
 @pytest.mark.parametrize("target", ["onnx", "openvino", "torch"])
 def test_a_precision_that_a_target_lacks_is_told_with_what_it_has(target: str) -> None:
-    kind = {"onnx": "fp32, fp16, bf16", "openvino": "fp32, bf16", "torch": "fp32"}[target]
+    kind = {"onnx": "fp32, w16, fp16, bf16", "openvino": "fp32, bf16", "torch": "fp32"}[target]
     with pytest.raises(UsageError) as caught:
         check_target(target, "fp8")
     assert kind in str(caught.value)
@@ -69,7 +69,7 @@ def answering_float32(*_: object, **__: object) -> SimpleNamespace:
     """An OpenVINO whose CPU has no bf16: it takes the hint and computes in float32."""
     compiled = SimpleNamespace(get_property=lambda name: ov.Type.f32)
     return SimpleNamespace(
-        read_model=lambda *_: None,
+        read_model=lambda *_: SimpleNamespace(inputs=[]),
         compile_model=lambda *_: compiled,
         get_property=lambda device, name: "Some CPU without AVX-512",
     )
