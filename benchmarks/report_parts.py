@@ -77,7 +77,7 @@ def windows(peers: Mapping[str, Record]) -> list[str]:
                 part["runs"],
             ]
         )
-        setting = part["setting"]
+        setting = part["cut"]
         size = setting["image_px"]
         about = (
             f"An image of {number(size['width'])} × {number(size['height'])} pixels by the paper's protocol, "

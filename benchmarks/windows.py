@@ -150,7 +150,7 @@ def measure(material: Material, turns: Turns, threads: int | None, log: Path) ->
         if taken.failed:
             return {"not_run": "; ".join(taken.failed.values())}
     return {
-        "setting": {
+        "cut": {
             "image_px": {"width": WINDOWS_SIZE[1], "height": WINDOWS_SIZE[0]},
             "window_px": WINDOWS_SIDE,
             "windows": loaded[PEER]["facts"]["windows"],
