@@ -48,6 +48,10 @@ export class TextEncoder {
   #ids(sentence: string): number[] {
     const around = new Set(this.#tokenizer.encode("").ids);
     const words = this.#tokenizer.encode(sentence, { add_special_tokens: false }).ids;
+    // A word-level tokenizer without a token for the rest gives none.
+    if (words.some((id) => id === undefined)) {
+      throw new Error(`"${sentence}" has a word that this model's tokenizer does not know`);
+    }
     const special = words.find((id) => around.has(id));
     if (special !== undefined) {
       throw new Error(`"${sentence}" has ${this.#tokenizer.id_to_token(special)}, which the model reads as its end`);
