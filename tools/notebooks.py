@@ -39,6 +39,9 @@ def executed(text: Path) -> Any:
     for number, cell in enumerate(notebook.cells, 1):
         cell.id = f"cell-{number}"
         cell.metadata.pop("execution", None)
+        if "outputs" in cell:
+            # Warnings of packages name where they are installed.
+            cell.outputs = [one for one in cell.outputs if one.get("name") != "stderr"]
     notebook.metadata.pop("language_info", None)
     return notebook
 
