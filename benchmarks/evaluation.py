@@ -38,7 +38,7 @@ def main() -> None:
         for _ in write_scenes(scenes, _MANY, TEST_SEED, workers=2):
             pass
         bundles = {
-            target: export_bundle(ExportOptions(target=target, output=folder / target)).path
+            target: export_bundle(ExportOptions(target=target, precision="fp32", output=folder / target)).path
             for target in _TARGETS
         }
         report = {

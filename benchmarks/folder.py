@@ -76,7 +76,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         image = write_image(Path(name) / "image.jpg", SIZE)
         checkpoint = str(write_full_size_checkpoint(Path(name) / "checkpoint"))
-        options = ExportOptions("openvino", checkpoint=checkpoint, output=Path(name) / "bundle")
+        options = ExportOptions(
+            "openvino", precision="fp32", checkpoint=checkpoint, output=Path(name) / "bundle"
+        )
         segmenter = Segmenter.load(export_bundle(options).path, threads=arguments.threads)
         found = measure(segmenter, image, arguments.rounds)
     setting = circumstances(

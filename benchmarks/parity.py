@@ -61,7 +61,9 @@ def main() -> None:
 
 
 def _matrix(checkpoint: str | None, output: Path) -> dict[str, Any]:
-    bundle = export_bundle(ExportOptions(target="onnx", checkpoint=checkpoint, output=output)).path
+    bundle = export_bundle(
+        ExportOptions(target="onnx", precision="fp32", checkpoint=checkpoint, output=output)
+    ).path
     found = verify_bundle(bundle, VerifyOptions(targets=("openvino",))).report
     return {
         "verdict": found.verdict,

@@ -46,7 +46,9 @@ def measure(folder: Path, rounds: int, threads: int | None) -> dict[str, Any]:
     """Export, load and time; a row a side."""
     image = write_image(folder / "image.jpg", SIZE)
     checkpoint = write_telling_checkpoint(folder / "checkpoint", images_for_statistics(image))
-    options = ExportOptions("openvino", checkpoint=str(checkpoint), output=folder / "bundle")
+    options = ExportOptions(
+        "openvino", precision="fp32", checkpoint=str(checkpoint), output=folder / "bundle"
+    )
     segmenter = Segmenter.load(export_bundle(options).path, threads=threads)
     times = milliseconds(sides(segmenter, image), rounds)
     return {"runs": segmenter.engine_description, "sides": table(times, [ALONE])}

@@ -103,7 +103,9 @@ def main() -> None:
         settings["INFERENCE_NUM_THREADS"] = arguments.threads
     with tempfile.TemporaryDirectory() as name:
         checkpoint = str(write_full_size_checkpoint(Path(name) / "checkpoint"))
-        options = ExportOptions("openvino", checkpoint=checkpoint, output=Path(name) / "bundle")
+        options = ExportOptions(
+            "openvino", precision="fp32", checkpoint=checkpoint, output=Path(name) / "bundle"
+        )
         graph = export_bundle(options).path / "image.xml"
         found = [measure(graph, batch, arguments.rounds, settings) for batch in BATCHES]
         cache = cached_loads(graph, settings)

@@ -154,7 +154,7 @@ def demo_bundles(of_all_workers: Path) -> Mapping[str, Path]:
     with FileLock(of_all_workers / "demo.lock"):
         for target, bundle in bundles.items():
             if not bundle.exists():
-                export_bundle(ExportOptions(target=target, output=bundle))
+                export_bundle(ExportOptions(target=target, precision="fp32", output=bundle))
     return bundles
 
 
@@ -210,7 +210,7 @@ def torch_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not has_compiler():
         pytest.skip(f"there is no compiler {compiler_name()}: apt-get install g++, or set CXX")
     output = tmp_path_factory.mktemp("packages") / "torch"
-    return export_bundle(ExportOptions(target="torch", output=output)).path
+    return export_bundle(ExportOptions(target="torch", precision="fp32", output=output)).path
 
 
 @pytest.fixture(params=ON_CPU)

@@ -125,7 +125,11 @@ def test_another_trained_model_of_another_geometry(shared_scenes, shared: Path, 
     assert expected > 80
     for target in ("onnx", "openvino"):
         options = ExportOptions(
-            target=target, checkpoint=str(checkpoint), templates=(template,), output=tmp_path / target
+            target=target,
+            precision="fp32",
+            checkpoint=str(checkpoint),
+            templates=(template,),
+            output=tmp_path / target,
         )
         segmenter = Segmenter.load(export_bundle(options).path)
         miou = mean_iou(shared_scenes, lambda path, s=segmenter: s(path, labels).labels, label_of_value)

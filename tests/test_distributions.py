@@ -163,6 +163,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo for the one engine that is installed here."""
     output = tmp_path_factory.mktemp("bundle") / "openvino"
     command = [sys.executable, "-m", "groupvit_export.cli", "export", "--target", "openvino"]
+    command += ["--precision", "fp32"]
     subprocess.run([*command, "-o", str(output), "--quiet"], check=True)
     return output
 

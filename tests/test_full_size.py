@@ -65,7 +65,9 @@ def check_parity(parity: ParitySummary) -> None:
 @pytest.mark.parametrize("target", ["onnx", "openvino"])
 def test_photographs_at_224(full_size_checkpoint: Path, tmp_path: Path, target: str) -> None:
     result = export_bundle(
-        ExportOptions(target=target, checkpoint=str(full_size_checkpoint), output=tmp_path / "bundle")
+        ExportOptions(
+            target=target, precision="fp32", checkpoint=str(full_size_checkpoint), output=tmp_path / "bundle"
+        )
     )
     check_parity(result.provenance.parity)
     segmenter = Segmenter.load(result.path)
@@ -83,6 +85,7 @@ def test_sliding_windows_at_448(full_size_checkpoint: Path, tmp_path: Path) -> N
     result = export_bundle(
         ExportOptions(
             target="openvino",
+            precision="fp32",
             checkpoint=str(full_size_checkpoint),
             image_size=(448, 448),
             decode="paper",

@@ -218,7 +218,11 @@ def test_stages_shapes_and_words(tmp_path: Path, stages: str, shape: str, target
     checkpoint = write_checkpoint(tmp_path, STAGES[stages].config)
     result = export_bundle(
         ExportOptions(
-            target=target, checkpoint=str(checkpoint), image_size=SHAPES[shape], output=tmp_path / "bundle"
+            target=target,
+            precision="fp32",
+            checkpoint=str(checkpoint),
+            image_size=SHAPES[shape],
+            output=tmp_path / "bundle",
         )
     )
     assert len(result.manifest.model.groups) == list(STAGES).index(stages) + 1
@@ -235,7 +239,9 @@ def test_stages_shapes_and_words(tmp_path: Path, stages: str, shape: str, target
 def test_few_and_many_words_are_verified(
     one_layer_a_stage: Path, tmp_path: Path, count: int, target: str
 ) -> None:
-    options = ExportOptions(target=target, checkpoint=str(one_layer_a_stage), output=tmp_path / "bundle")
+    options = ExportOptions(
+        target=target, precision="fp32", checkpoint=str(one_layer_a_stage), output=tmp_path / "bundle"
+    )
     bundle = export_bundle(options).path
     report = verify_bundle(bundle, VerifyOptions(labels=tuple(phrases(count)), limit=1)).report
     assert report.verdict == "PASS", report.findings

@@ -28,7 +28,7 @@ from groupvit_runtime import Segmenter
 plt.rcParams["figure.dpi"] = 60  # small enough to be stored
 
 folder = Path(tempfile.mkdtemp())
-result = export(ExportOptions(target="openvino", output=folder / "bundle"))
+result = export(ExportOptions(target="openvino", precision="fp32", output=folder / "bundle"))
 print(
     f"{result.manifest.verdict}, digest {result.digest[:16]}..., {sum(file.bytes for file in result.manifest.all_files) / 1e6:.1f} MB"
 )

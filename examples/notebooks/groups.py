@@ -25,7 +25,9 @@ from groupvit_runtime import Segmenter
 
 plt.rcParams["figure.dpi"] = 60  # small enough to be stored
 
-bundle = export(ExportOptions(target="onnx", output=Path(tempfile.mkdtemp()) / "bundle")).path
+bundle = export(
+    ExportOptions(target="onnx", precision="fp32", output=Path(tempfile.mkdtemp()) / "bundle")
+).path
 segmenter = Segmenter.load(bundle)
 found = segmenter(DEMO_SAMPLE, list(DEMO_LABELS))
 

@@ -32,7 +32,8 @@ def assemble(output: Path, bundle: Path | None, *, force: bool) -> None:
         for image in (DEMO_SAMPLE, min((DEMO_SCENES / "images").iterdir())):
             shutil.copy(image, stage / "images")
         if bundle is None:
-            command = ["export", "--target", "openvino", "--quiet", "-o", str(stage / "bundle")]
+            command = ["export", "--target", "openvino", "--precision", "fp32", "--quiet"]
+            command += ["-o", str(stage / "bundle")]
             subprocess.run([sys.executable, "-m", "groupvit_export", *command], check=True)
         else:
             shutil.copytree(bundle, stage / "bundle")

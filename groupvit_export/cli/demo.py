@@ -87,7 +87,6 @@ def _bundle(arguments: Arguments) -> Iterator[Path]:
     with scratch_folder("demo") as scratch:
         options = ExportOptions(
             target=PAGE_TARGET.name,
-            precision=PAGE_TARGET.default_precision,
             output=scratch / "demo",
             command=arguments.command,
         )

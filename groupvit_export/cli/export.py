@@ -23,7 +23,6 @@ from groupvit_export.cli.target_options import TargetFlags, read_target_options
 from groupvit_export.data.bundled import DEMO_LABELS, DEMO_SAMPLE
 from groupvit_export.pipeline.candidates import (
     AUTO,
-    FLOAT32,
     PROCESSORS,
     PrecisionRequest,
     plan_precisions,
@@ -46,6 +45,9 @@ if TYPE_CHECKING:
 
 _TARGETS = "; ".join(f"{name}: {kind.summary}" for name, kind in TARGETS.items())
 _PRECISIONS = "; ".join(f"{name}: {', '.join(kind.precisions)}" for name, kind in TARGETS.items())
+_BY_RULE = "; ".join(
+    f"for {name} {' or else '.join(kind.by_rule)}" for name, kind in TARGETS.items() if kind.by_rule
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,17 +60,18 @@ class Arguments(TargetFlags, QuantizationFlags, VerbArguments):
         Option(
             "--precision",
             metavar="P",
-            help=f"default fp32. {_PRECISIONS}. auto: the fastest that this processor computes natively and "
-            "that passes",
+            help=f"{_PRECISIONS}. auto (default): the fastest that this processor computes natively and that "
+            f"passes; {_BY_RULE}",
             show_default=False,
         ),
-    ] = FLOAT32
+    ] = AUTO
     also: Annotated[
         str | None,
         Option(
             "--also",
             metavar="P,...",
-            help="further image engines in the bundle, of which a runtime takes the fastest: fp32,int8",
+            help="further image engines in the bundle, of which a runtime takes the fastest: fp32,int8. "
+            "float32 is always one of several",
         ),
     ] = None
     processor: Annotated[
@@ -76,8 +79,8 @@ class Arguments(TargetFlags, QuantizationFlags, VerbArguments):
         Option(
             "--for",
             metavar="CPU",
-            help=f"with --precision auto: choose for another processor ({', '.join(PROCESSORS)}), by rule "
-            "and not by time",
+            help=f"choose the precision for another processor ({', '.join(PROCESSORS)}), by rule and not by "
+            "time",
         ),
     ] = None
     checkpoint: Annotated[
@@ -145,7 +148,7 @@ def run(arguments: Arguments) -> int:
     if arguments.target is None:
         raise missing_target()
     name, also = target_name(arguments.target), _names(arguments.also)
-    asked = PrecisionRequest(name, arguments.precision, also, arguments.processor)
+    asked = PrecisionRequest(name, arguments.precision, also, arguments.processor, arguments.decode_in_graph)
     precisions = plan_precisions(asked, processor_flags()).order
     target = check_target(name, precisions[0])
     target_options = read_target_options(arguments, target.name)
@@ -202,8 +205,6 @@ def run(arguments: Arguments) -> int:
         return 0
     if not arguments.quiet:
         _show(result, options.checkpoint is None)
-        if asked == PrecisionRequest(name, FLOAT32):
-            _hint(name)
     return 0
 
 
@@ -235,14 +236,3 @@ def _show(result: ExportResult, demo: bool) -> None:
         f"  groupvit verify {result.path} --html report.html\n"
         f"  groupvit inspect {result.path}"
     )
-
-
-def _hint(target: str) -> None:
-    """What the processor would compute faster; float32 is the default because int8 takes long to make."""
-    plan = plan_precisions(PrecisionRequest(target, AUTO), processor_flags())
-    others = [name for name in plan.order if name != FLOAT32]
-    if plan.timed and others:
-        say(
-            f"\nThis processor computes {' and '.join(others)} natively: --precision auto times them beside "
-            "fp32, and keeps the fastest that passes"
-        )

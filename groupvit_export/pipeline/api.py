@@ -12,9 +12,9 @@ from groupvit_export.build.int8 import read_calibration
 from groupvit_export.build.options import check_build_options
 from groupvit_export.build.source import Source, load_source
 from groupvit_export.checkpoint.load import Checkpoint
-from groupvit_export.pipeline.candidates import PrecisionRequest, plan_precisions
+from groupvit_export.pipeline.candidates import plan_precisions
 from groupvit_export.pipeline.made import Made
-from groupvit_export.pipeline.options import ExportOptions, bundle_path
+from groupvit_export.pipeline.options import ExportOptions, bundle_path, precision_request
 from groupvit_export.pipeline.origin import creation_date, tool_versions
 from groupvit_export.pipeline.rebuild_command import rebuild_command
 from groupvit_export.pipeline.several import make_several
@@ -61,13 +61,15 @@ def export_bundle(
     Raises:
         GroupViTError: a step failed; `ParityError` when the engine does not equal the reference.
     """
-    request = PrecisionRequest(options.target, options.precision, options.also, options.processor)
+    request = precision_request(options)
     plan = plan_precisions(request, processor_flags())
     for precision in plan.order:
         check_build_options(replace(options, precision=precision))
+    path = bundle_path(options)
+    if plan.single:
+        options = _settled(options, plan.order[0])
     created, rebuild = creation_date(), utf8_text(rebuild_command(options))
     target_options = check_options(options.target, options.target_options)
-    path = bundle_path(options)
     check_replaceable(path, force=options.force)
     images = read_calibration(options.quantization)
     cautions = () if images is None else images.cautions
@@ -91,6 +93,8 @@ def export_bundle(
         made = make(
             source, options, plan, stage, scratch, images=images, rebuild=rebuild, clock=clock, report=report
         )
+        if made.choice is not None:
+            rebuild = utf8_text(rebuild_command(_settled(options, made.choice.chosen)))
         manifest = _manifest(source, made, utf8_text(path.name))
         provenance = Provenance(
             created=created,
@@ -111,6 +115,11 @@ def export_bundle(
         TARGETS[options.target].furnish(stage)
     digest = hashlib.sha256(text).hexdigest()
     return ExportResult(path, manifest, digest, provenance, clock.seconds, (*cautions, *source.notes))
+
+
+def _settled(options: ExportOptions, precision: str) -> ExportOptions:
+    """The same with nothing left to choose."""
+    return replace(options, precision=precision, processor=None)
 
 
 def _manifest(source: Source, made: Made, name: str) -> Manifest:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from groupvit_export.errors import UsageError
-from groupvit_export.targets.registry import TARGETS, check_target
+from groupvit_export.targets.registry import NO_DECODE_IN_GRAPH, TARGETS, check_target
 from groupvit_runtime.choose_engine import ORDER_ON_CPU
 from groupvit_runtime.instruction_sets import instruction_sets, is_native
 
@@ -28,18 +28,16 @@ PROCESSORS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 """Kinds of `--for`, and the flags that tell them."""
 
-ON_GPU: Final = ("fp16", FLOAT32)
-"""Of targets for GPUs only. int8 has to be asked for: whether it is faster depends on the GPU."""
-
 
 @dataclass(frozen=True)
 class PrecisionRequest:
     """What was asked for; the names of `ExportOptions`."""
 
     target: str
-    precision: str
+    precision: str = AUTO
     also: tuple[str, ...] = ()
     processor: str | None = None
+    decode_in_graph: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,9 +47,9 @@ class PrecisionPlan:
     Attributes:
         order: of all precisions that are built, float32 last where there are several.
         required: of these, the ones that the bundle must have; a failure is an error.
-        auto: whether one of `order` is chosen.
+        auto: whether one of `order` is chosen; where it is one alone there is nothing to choose.
         timed: whether by speed.
-        processor: in words.
+        processor: that it is chosen for, in words.
     """
 
     order: tuple[str, ...]
@@ -63,7 +61,7 @@ class PrecisionPlan:
     @property
     def single(self) -> bool:
         """Whether there is nothing to choose, and one image engine."""
-        return not self.auto and len(self.order) == 1
+        return len(self.order) == 1
 
 
 def plan_precisions(options: PrecisionRequest, flags: Collection[str]) -> PrecisionPlan:
@@ -77,11 +75,13 @@ def plan_precisions(options: PrecisionRequest, flags: Collection[str]) -> Precis
         UsageError: they contradict each other, or the target has no such precision.
     """
     auto = options.precision == AUTO
-    asked = tuple(dict.fromkeys((*(() if auto else (options.precision,)), *options.also)))
+    # Of what is chosen and others one is float32, said or not: every processor and older runtimes take it.
+    first = options.precision if not auto else FLOAT32
+    asked = tuple(dict.fromkeys((first, *options.also))) if options.also or not auto else ()
     for precision in (*asked, FLOAT32):
         check_target(options.target, precision)
     _check_for(options, auto=auto)
-    if (len(asked) > 1 or (auto and asked)) and FLOAT32 not in asked:
+    if len(asked) > 1 and FLOAT32 not in asked:
         raise UsageError(
             "of several image engines one is float32, which every processor and older runtimes take",
             got=", ".join(asked),
@@ -93,26 +93,26 @@ def plan_precisions(options: PrecisionRequest, flags: Collection[str]) -> Precis
     if FLOAT32 in asked or auto:
         order = (*(name for name in order if name != FLOAT32), FLOAT32)
     own = _is_of(options.processor, flags)
-    on_cpu = TARGETS[options.target].devices[0] == "cpu"
+    by_rule = TARGETS[options.target].by_rule
+    processor = options.processor or " and ".join(instruction_sets(flags)) or "an unknown processor"
     return PrecisionPlan(
         order=order,
         required=asked,
         auto=auto,
-        timed=auto and own and on_cpu,
-        processor=options.processor or " and ".join(instruction_sets(flags)) or "an unknown processor",
+        timed=auto and own and not by_rule,
+        processor=f"the target {options.target}" if by_rule else processor,
     )
 
 
 def _candidates(options: PrecisionRequest, flags: Collection[str]) -> tuple[str, ...]:
     """Precisions by the rule, the fastest first, float32 last."""
     target = TARGETS[options.target]
-    if target.devices[0] != "cpu":
-        return tuple(name for name in ON_GPU if name in target.precisions)
     wanted = flags if options.processor is None else PROCESSORS[options.processor]
+    native = (name for name in ORDER_ON_CPU if is_native(target.engine_name, name, wanted))
     return tuple(
         name
-        for name in ORDER_ON_CPU
-        if name in target.precisions and is_native(target.engine_name, name, wanted)
+        for name in target.by_rule or native
+        if name in target.precisions and (name not in NO_DECODE_IN_GRAPH or not options.decode_in_graph)
     )
 
 
@@ -140,6 +140,13 @@ def _check_for(options: PrecisionRequest, *, auto: bool) -> None:
             got=f"--for {kind} --target {options.target}",
             expected=f"this with --target {' or '.join(portable)}",
             fix="leave --for away, and export where the bundle will run",
+        )
+    if TARGETS[options.target].by_rule:
+        raise UsageError(
+            f"what is chosen for the target {options.target} is the same for every processor",
+            got=f"--for {kind} --target {options.target}",
+            expected=" or else ".join(TARGETS[options.target].by_rule),
+            fix="leave --for away",
         )
 
 

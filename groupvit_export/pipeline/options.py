@@ -9,6 +9,7 @@ from typing import Final
 
 from groupvit_export.build.options import BuildOptions
 from groupvit_export.data.bundled import DEMO_NAME
+from groupvit_export.pipeline.candidates import AUTO, PrecisionRequest
 
 _FROM_PYTHON: Final = "groupvit_export.export"
 
@@ -18,17 +19,20 @@ class ExportOptions(BuildOptions):
     """What to build, and where the bundle goes.
 
     Attributes:
-        output: the bundle's folder; None to name it after checkpoint, target and precision.
+        output: the bundle's folder; None to name it after checkpoint, target and the precision that was asked
+            for.
         force: replace an existing bundle.
         allow_failed_parity: write the bundle even where an engine is not the model; the manifest says so
             and the runtime warns.
         command: recorded in the provenance.
-        also: precisions of further image engines, of which one is float32 where there are several. The
-            `precision` may be "auto": see `groupvit_export.pipeline.candidates`.
+        precision: one of the target's, or "auto" for the fastest that the processor computes natively and
+            that passes; see `groupvit_export.pipeline.candidates`.
+        also: precisions of further image engines, of which one is float32 where there are several.
         processor: that "auto" chooses for, a key of `groupvit_export.pipeline.candidates.PROCESSORS`; None
             for the one at hand.
     """
 
+    precision: str = AUTO
     output: Path | None = None
     force: bool = False
     allow_failed_parity: bool = False
@@ -37,13 +41,20 @@ class ExportOptions(BuildOptions):
     processor: str | None = None
 
 
+def precision_request(options: ExportOptions) -> PrecisionRequest:
+    """What of the options decides which precisions are built."""
+    return PrecisionRequest(
+        options.target, options.precision, options.also, options.processor, options.decode_in_graph
+    )
+
+
 def bundle_path(options: ExportOptions) -> Path:
     """Where the bundle goes."""
     if options.output is not None:
         return options.output
     name = _checkpoint_name(options.checkpoint)
-    precisions = "-".join(dict.fromkeys((options.precision, *options.also)))
-    return Path(f"{name}-{options.target}-{precisions}")
+    asked = dict.fromkeys((options.precision, *options.also))
+    return Path("-".join((name, options.target, *(precision for precision in asked if precision != AUTO))))
 
 
 def _checkpoint_name(checkpoint: str | None) -> str:

@@ -106,7 +106,8 @@ class Target(ABC, Generic[OptionsT]):
         name: as on the command line, and as the runtime calls it.
         summary: one line for a help text.
         precisions: that it can be built in.
-        default_precision: one of them, or what chooses one, where none is asked for.
+        by_rule: of these, which are tried in turn where none is asked for and the speed on the processor at
+            hand does not decide; empty where it does.
         Options: what can be asked of it.
         typed: whether the precision is in the graph, as types and casts, rather than in the engine's options.
         symmetric: whether bytes must be signed, with zero in the middle of every range.
@@ -128,7 +129,7 @@ class Target(ABC, Generic[OptionsT]):
     no_decode_in_graph: str | None = None
     no_mark_values: str | None = None
     engine: str | None = None
-    default_precision: str = "fp32"
+    by_rule: tuple[str, ...] = ()
 
     @property
     def engine_name(self) -> str:

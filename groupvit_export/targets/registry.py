@@ -23,6 +23,9 @@ TARGETS: Final[Mapping[str, Target[Any]]] = MappingProxyType(
 PAGE_TARGET: Final = WEB
 """The target whose bundles are pages."""
 
+NO_DECODE_IN_GRAPH: Final = ("int8",)
+"""Precisions whose image engines cannot decode."""
+
 _ALIASES: Final[Mapping[str, str]] = MappingProxyType({"tensorrt": TENSORRT.name})
 """Other names that people have for a target, on the command line."""
 
@@ -117,7 +120,7 @@ def check_decode_in_graph(name: str, precision: str, wanted: bool) -> None:
     Raises:
         UsageError: this one cannot; says why.
     """
-    if wanted and precision == "int8":
+    if wanted and precision in NO_DECODE_IN_GRAPH:
         raise UsageError(
             "int8 is calibrated on images alone, and a graph that decodes wants classes too",
             got="--precision int8 --decode-in-graph",

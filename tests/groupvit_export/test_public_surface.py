@@ -41,7 +41,7 @@ def test_arguments_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(pipeline, "load_source", stop)
     monkeypatch.setattr(pipeline, "check_replaceable", lambda path, force: None)
-    options = ExportOptions(target="onnx", output=Path("nowhere"))
+    options = ExportOptions(target="onnx", precision="fp32", output=Path("nowhere"))
     said: list[str] = []
     with pytest.raises(ZeroDivisionError):
         export(options, progress=said.append)

@@ -41,7 +41,9 @@ def run(seconds: float) -> dict[str, int]:
     """
     end, counts = time.monotonic() + seconds, Counter[str]()
     with tempfile.TemporaryDirectory(prefix="groupvit-soak-") as folder:
-        bundle = export_bundle(ExportOptions(target="onnx", output=Path(folder) / "bundle")).path
+        bundle = export_bundle(
+            ExportOptions(target="onnx", precision="fp32", output=Path(folder) / "bundle")
+        ).path
         with writers.workplace(Path(folder) / "work", bundle) as place:
             for kind, step in _steps(place):
                 if time.monotonic() > end:

@@ -38,6 +38,7 @@ class Writer:
 _WORDS: Final = ("--labels", "sky,tree")
 _EVAL: Final = ("eval", "{root}/b", "--dataset", "folder", "--root", "{scenes}", "--limit", "2", "--force")
 _BENCH: Final = ("bench", "{root}/b", *_WORDS, "--rounds", "10", "--cold", "0", "--quiet")
+_EXPORT: Final = ("export", "--target", "openvino", "--precision", "fp32")
 
 WRITERS: Final = {
     "vocab --add": Writer(("vocab", "{root}/b", *_WORDS, "--add", "words", "--force")),
@@ -50,7 +51,7 @@ WRITERS: Final = {
 """Of those that take a moment."""
 
 SLOW_WRITERS: Final = {
-    "export": Writer(("export", "--target", "openvino", "-o", "{root}/b", "--force", "--quiet")),
+    "export": Writer((*_EXPORT, "-o", "{root}/b", "--force", "--quiet")),
     "verify": Writer(("verify", "{root}/b", "--limit", "1", "--html", "{root}/v.html", "--quiet")),
 }
 

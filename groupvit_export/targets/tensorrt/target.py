@@ -91,6 +91,8 @@ TARGET: Final = TensorRTTarget(
     name="trt",
     summary="plan of TensorRT, or of TensorRT-RTX, which builds without a GPU",
     precisions=("fp32", "fp16", "bf16", "int8"),
+    # int8 has to be asked for: whether it is faster depends on the GPU.
+    by_rule=("fp16", "fp32"),
     Options=TrtOptions,
     typed=True,
     symmetric=True,

@@ -32,7 +32,7 @@ TARGET: Final = WebTarget(
     summary="a page for any static file server, on ONNX Runtime Web: WebGPU or WebAssembly",
     precisions=("w16", "fp32", "int8"),
     # Half of what a browser fetches, and as fast.
-    default_precision="w16",
+    by_rule=("w16", "fp32"),
     Options=TargetOptions,
     typed=True,
     weight_bits=7,

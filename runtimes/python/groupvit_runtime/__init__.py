@@ -2,7 +2,7 @@
 
 from groupvit_runtime import Segmenter
 
-segmenter = Segmenter.load("demo-openvino-fp32")
+segmenter = Segmenter.load("demo-openvino")
 result = segmenter("image.png", ["a red shape", "a blue shape", "background"])
 result.labels, result.names, result.scores
 result.overlay().save("overlay.png")

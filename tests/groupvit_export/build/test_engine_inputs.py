@@ -28,7 +28,9 @@ ROW = RowKey(RowKind.GRAPH_LABELS)
 
 
 def export(target: str, folder: Path) -> Path:
-    options = ExportOptions(target=target, input="uint8", decode_in_graph=True, output=folder)
+    options = ExportOptions(
+        target=target, precision="fp32", input="uint8", decode_in_graph=True, output=folder
+    )
     return export_bundle(options).path
 
 

@@ -310,7 +310,9 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def exported(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("exported") / "bundle"
     yield export_bundle(
-        ExportOptions(target="openvino", checkpoint=str(saved), templates=("{}",), output=folder)
+        ExportOptions(
+            target="openvino", precision="fp32", checkpoint=str(saved), templates=("{}",), output=folder
+        )
     ).path
 
 
@@ -347,7 +349,8 @@ def test_an_assumption_is_said_by_export_and_verify_and_found_where_it_is_wrong(
     bare = Path(shutil.copytree(saved, tmp_path / "bare"))
     (bare / NESTED).unlink()
     bundle = tmp_path / "bundle"
-    assert main(["export", "--target", "openvino", "--checkpoint", str(bare), "-o", str(bundle)]) == 0
+    options = ["--target", "openvino", "--precision", "fp32", "--checkpoint", str(bare)]
+    assert main(["export", *options, "-o", str(bundle)]) == 0
     output = capsys.readouterr()
     assert "note: the checkpoint comes without an image processor" in output.out + output.err
 

@@ -290,7 +290,7 @@ def test_quiet_prints_nothing_of_what_went_well(
     bundle: str, image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = str(tmp_path / "bundle")
-    assert main(["export", "--target", "openvino", "-o", output, "--quiet"]) == 0
+    assert main(["export", "--target", "openvino", "--precision", "fp32", "-o", output, "--quiet"]) == 0
     assert main(["segment", bundle, image, "--labels", "sky", "-o", str(tmp_path), "--quiet"]) == 0
     assert main(["verify", output, "--limit", "1", "--quiet"]) == 0
     assert main(["inspect", output, "--quiet"]) == 0

@@ -25,7 +25,7 @@ EVAL = ["--dataset", "shapes", "--root"]
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
     output = tmp_path_factory.mktemp("bundle") / "openvino"
-    return str(export_bundle(ExportOptions(target="openvino", output=output)).path)
+    return str(export_bundle(ExportOptions(target="openvino", precision="fp32", output=output)).path)
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_a_path_below_a_file(
 @pytest.mark.parametrize(
     "command",
     [
-        ["export", "--target", "openvino", "-o", "{out}"],
+        ["export", "--target", "openvino", "--precision", "fp32", "-o", "{out}"],
         ["verify", "{bundle}", "--limit", "1", "--html", "{out}/page.html"],
         ["segment", "{bundle}", "{image}", "--labels", "sky,water", "-o", "{out}"],
         ["bench", "{bundle}", "--cold", "0", "--rounds", "10", "--json", "{out}/records.jsonl"],

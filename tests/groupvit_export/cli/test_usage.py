@@ -178,7 +178,7 @@ def test_groupvit_export_is_groupvit_export(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert export_main(["--target", "onnx", "--templates", "a photo of a {}."]) == 0
+    assert export_main(["--target", "onnx", "--precision", "fp32", "--templates", "a photo of a {}."]) == 0
     captured = capsys.readouterr()
     made = json.loads((tmp_path / "demo-onnx-fp32" / "provenance.json").read_text())
     assert shlex.split(made["command"])[-2:] == ["--templates", "a photo of a {}."]
@@ -187,7 +187,7 @@ def test_groupvit_export_is_groupvit_export(
     assert main(shlex.split(line)[1:]) == 0
     assert (tmp_path / "segmented" / "sample.overlay.png").is_file()
     assert "capture the graphs" in captured.err
-    assert export_main(["--target", "onnx"]) == 1
+    assert export_main(["--target", "onnx", "--precision", "fp32"]) == 1
     assert "--force" in capsys.readouterr().err
 
 

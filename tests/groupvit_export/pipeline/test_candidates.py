@@ -27,14 +27,15 @@ _AMX = (*_ZEN, "amx_bf16", "amx_int8")
         ("openvino", (), ("fp32",)),
         ("onnx", _AMX, ("int8", "fp32")),
         ("onnx", ("asimd", "asimddp"), ("int8", "fp32")),
-        ("web", _AMX, ("int8", "fp32")),
+        ("web", _AMX, ("w16", "fp32")),
+        ("web", (), ("w16", "fp32")),
         ("torch", _AMX, ("fp32",)),
         ("trt", _AMX, ("fp16", "fp32")),
     ],
 )
 def test_what_is_native_is_built(target: str, flags: tuple[str, ...], order: tuple[str, ...]) -> None:
     plan = plan_precisions(PrecisionRequest(target, "auto"), flags)
-    assert plan.order == order and plan.required == () and plan.timed == (target != "trt")
+    assert plan.order == order and plan.required == () and plan.timed == (target not in ("trt", "web"))
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,7 @@ def test_for_another_processor_nothing_is_timed(
         ("fp32", ("int8",), ("int8", "fp32"), ("fp32", "int8")),
         ("bf16", ("fp32", "int8"), ("bf16", "int8", "fp32"), ("bf16", "fp32", "int8")),
         ("auto", ("fp32",), ("int8", "fp32"), ("fp32",)),
+        ("auto", ("bf16",), ("int8", "bf16", "fp32"), ("fp32", "bf16")),
     ],
 )
 def test_what_is_asked_for_is_required(
@@ -75,16 +77,23 @@ def test_what_is_asked_for_is_required(
     assert plan.single == (precision != "auto" and not also)
 
 
+def test_of_one_candidate_nothing_is_chosen_and_what_decodes_in_the_graph_is_not_int8() -> None:
+    assert plan_precisions(PrecisionRequest("openvino"), _AVX2).single
+    assert plan_precisions(PrecisionRequest("torch"), _AMX).single
+    decoding = plan_precisions(PrecisionRequest("openvino", decode_in_graph=True), _ZEN)
+    assert decoding.order == ("bf16", "fp32")
+
+
 @pytest.mark.parametrize(
     ("request_", "said"),
     [
         (PrecisionRequest("openvino", "int8", ("bf16",)), "--also fp32,bf16"),
-        (PrecisionRequest("openvino", "auto", ("int8",)), "--also fp32,int8"),
         (PrecisionRequest("torch", "fp32", ("int8",)), "no such precision"),
         (PrecisionRequest("openvino", "fp32", ("auto",)), "no such precision"),
         (PrecisionRequest("openvino", "fp32", processor="amx"), "--for with --precision auto"),
         (PrecisionRequest("openvino", "auto", processor="sse"), " or ".join(PROCESSORS)),
         (PrecisionRequest("torch", "auto", processor="amx"), "bound to where they are built"),
+        (PrecisionRequest("web", "auto", processor="amx"), "the same for every processor"),
         (PrecisionRequest("trt", "auto", processor="amx"), "bound to where they are built"),
     ],
 )

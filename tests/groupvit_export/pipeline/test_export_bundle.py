@@ -78,13 +78,16 @@ def test_the_onnx_file_explains_itself(demo_bundles: Mapping[str, Path]) -> None
 @pytest.mark.parametrize(
     ("options", "name"),
     [
-        (ExportOptions(target="onnx"), "demo-onnx-fp32"),
+        (ExportOptions(target="onnx", precision="fp32"), "demo-onnx-fp32"),
         (
-            ExportOptions(target="openvino", checkpoint="nvidia/groupvit-gcc-yfcc"),
+            ExportOptions(target="openvino", precision="fp32", checkpoint="nvidia/groupvit-gcc-yfcc"),
             "groupvit-gcc-yfcc-openvino-fp32",
         ),
-        (ExportOptions(target="onnx", checkpoint="weights/group vit.pth"), "group-vit-onnx-fp32"),
-        (ExportOptions(target="onnx", output=Path("here")), "here"),
+        (
+            ExportOptions(target="onnx", precision="fp32", checkpoint="weights/group vit.pth"),
+            "group-vit-onnx-fp32",
+        ),
+        (ExportOptions(target="onnx", precision="fp32", output=Path("here")), "here"),
     ],
 )
 def test_a_bundle_is_called_after_checkpoint_target_and_precision(options: ExportOptions, name: str) -> None:
@@ -96,7 +99,7 @@ def test_an_existing_output_is_refused_before_any_work(
 ) -> None:
     monkeypatch.setattr(source_module, "load_checkpoint", lambda *a, **k: pytest.fail("work was begun"))
     with pytest.raises(GroupViTError, match="exists already"):
-        export_bundle(ExportOptions(target="onnx", output=demo_bundle))
+        export_bundle(ExportOptions(target="onnx", precision="fp32", output=demo_bundle))
 
 
 @pytest.mark.parametrize(
@@ -153,7 +156,9 @@ def test_a_spoilt_checkpoint_leaves_nothing_behind(
     spoil(source)
     with pytest.raises(error, match=message):
         export_bundle(
-            ExportOptions(target="onnx", checkpoint=str(source), output=tmp_path / "out" / "bundle")
+            ExportOptions(
+                target="onnx", precision="fp32", checkpoint=str(source), output=tmp_path / "out" / "bundle"
+            )
         )
     assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
 
@@ -165,12 +170,16 @@ def test_a_tokenizer_of_another_model_is_refused_before_the_long_steps(
     edit_json(source / "config.json", lambda value: value["text_config"].update(eos_token_id=3))
     monkeypatch.setattr(graphs, "ImageEncoder", lambda *a: pytest.fail("the capture was begun"))
     with pytest.raises(ExportError, match="end of the sentence"):
-        export_bundle(ExportOptions(target="onnx", checkpoint=str(source), output=tmp_path / "bundle"))
+        export_bundle(
+            ExportOptions(target="onnx", precision="fp32", checkpoint=str(source), output=tmp_path / "bundle")
+        )
 
 
 def test_an_image_size_that_does_not_fit_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"100x112(.|\n)*multiples of 16"):
-        export_bundle(ExportOptions(target="onnx", image_size=(100, 112), output=tmp_path / "bundle"))
+        export_bundle(
+            ExportOptions(target="onnx", precision="fp32", image_size=(100, 112), output=tmp_path / "bundle")
+        )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -196,7 +205,7 @@ def test_an_engine_that_is_not_the_model_leaves_no_bundle(
 ) -> None:
     monkeypatch.setattr(OnnxTarget, "build", spoilt_build(mean_without_eps))
     with pytest.raises(ParityError, match="engine does not equal the reference") as caught:
-        export_bundle(ExportOptions(target="onnx", output=tmp_path / "bundle"))
+        export_bundle(ExportOptions(target="onnx", precision="fp32", output=tmp_path / "bundle"))
     assert caught.value.exit_code == 3
     assert list(tmp_path.iterdir()) == []
 
@@ -205,7 +214,9 @@ def test_a_failed_parity_that_is_allowed_is_recorded_and_the_runtime_warns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(OnnxTarget, "build", spoilt_build(scale_one_weight))
-    options = ExportOptions(target="onnx", output=tmp_path / "bundle", allow_failed_parity=True)
+    options = ExportOptions(
+        target="onnx", precision="fp32", output=tmp_path / "bundle", allow_failed_parity=True
+    )
     result = export_bundle(options)
     assert read_manifest(result.path).verdict == "FAIL"
     parity = provenance_of(result.path).parity
@@ -219,6 +230,7 @@ def test_another_size_and_another_checkpoint_folder(tmp_path: Path, demo_labels:
     result = export_bundle(
         ExportOptions(
             target="openvino",
+            precision="fp32",
             checkpoint=str(source),
             image_size=(96, 160),
             templates=("the {}",),
@@ -238,7 +250,13 @@ def test_another_size_and_another_checkpoint_folder(tmp_path: Path, demo_labels:
 def test_the_paper_decode_needs_a_square_engine(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"96x160(.|\n)*--image-size 96"):
         export_bundle(
-            ExportOptions(target="onnx", image_size=(96, 160), decode="paper", output=tmp_path / "bundle")
+            ExportOptions(
+                target="onnx",
+                precision="fp32",
+                image_size=(96, 160),
+                decode="paper",
+                output=tmp_path / "bundle",
+            )
         )
     assert list(tmp_path.iterdir()) == []
 
@@ -251,6 +269,7 @@ def test_an_nvlabs_file_gives_the_same_masks_as_the_folder(
     result = export_bundle(
         ExportOptions(
             target="openvino",
+            precision="fp32",
             checkpoint=str(tmp_path / "demo.pth"),
             config=DEMO_CHECKPOINT / "config.json",
             tokenizer=DEMO_CHECKPOINT,
@@ -272,6 +291,7 @@ def test_an_nvlabs_file_without_a_tokenizer_says_what_to_give(tmp_path: Path) ->
         export_bundle(
             ExportOptions(
                 target="onnx",
+                precision="fp32",
                 checkpoint=str(tmp_path / "demo.pth"),
                 config=DEMO_CHECKPOINT / "config.json",
                 output=tmp_path / "bundle",

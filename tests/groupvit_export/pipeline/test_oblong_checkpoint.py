@@ -78,6 +78,7 @@ def test_with_its_configuration_it_is_exported_and_passes(
 def _options(tall: Path, merges: Path, output: Path, **more: str) -> ExportOptions:
     return ExportOptions(
         target="onnx",
+        precision="fp32",
         checkpoint=str(tall / "tall.pth"),
         config=tall / "tall.json",
         tokenizer=merges,

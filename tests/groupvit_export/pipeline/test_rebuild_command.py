@@ -151,7 +151,7 @@ def test_the_command_line_reads_equal_options_from_it(target: str, data: st.Data
 
 
 def test_what_is_at_its_default_is_left_out() -> None:
-    assert rebuild_command(ExportOptions("onnx")) == "groupvit export --target onnx --precision fp32"
+    assert rebuild_command(ExportOptions("onnx")) == "groupvit export --target onnx --precision auto"
 
 
 def test_where_to_is_no_part_of_it() -> None:

@@ -28,7 +28,12 @@ def files(bundle: Path) -> dict[str, bytes]:
 
 def again(bundle: Path, folder: Path, **options: object) -> Path:
     """The same input in this process, which has exported before: counters have gone on."""
-    export = ExportOptions(target=bundle.name, output=folder / bundle.name, **options)  # type: ignore[arg-type]
+    export = ExportOptions(
+        target=bundle.name,
+        precision="fp32",
+        output=folder / bundle.name,
+        **options,  # type: ignore[arg-type]
+    )
     return export_bundle(export).path
 
 
@@ -75,7 +80,12 @@ def test_all_but_the_plans_is_the_same(trt_bundles: Mapping[str, Path], tmp_path
     """TensorRT-RTX orders the outputs of a network otherwise in every build; the manifest has its hash."""
     first = trt_bundles["fp32"]
     second = export_bundle(
-        ExportOptions(target="trt", output=tmp_path / first.name, target_options=TrtOptions(flavor="rtx"))
+        ExportOptions(
+            target="trt",
+            precision="fp32",
+            output=tmp_path / first.name,
+            target_options=TrtOptions(flavor="rtx"),
+        )
     ).path
     assert differing(first, second) <= {"provenance.json", "manifest.json", "image.engine", "text.engine"}
     ours, theirs = (without_plans(path / "manifest.json") for path in (first, second))

@@ -32,7 +32,9 @@ _FEW = QuantizationOptions(budget=LabelBudget(max_miou_drop=10.0, min_agreement=
 def both(tmp_path_factory: pytest.TempPathFactory) -> ExportResult:
     folder = tmp_path_factory.mktemp("several") / "both"
     return export_bundle(
-        ExportOptions("onnx", also=("int8",), output=folder, quantization=_FEW, command="typed")
+        ExportOptions(
+            "onnx", precision="fp32", also=("int8",), output=folder, quantization=_FEW, command="typed"
+        )
     )
 
 

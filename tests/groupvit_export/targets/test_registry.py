@@ -32,7 +32,8 @@ def test_a_target_is_called_as_the_runtime_calls_it(target: Target[Any]) -> None
     assert TARGETS[target.name] is target is target_of_engine(target.name)
     assert target.devices == ENGINES[target.engine_name].devices
     assert "fp32" in target.precisions and target.summary
-    assert target.default_precision in (*target.precisions, "auto")
+    assert not target.by_rule or target.by_rule[-1] == "fp32"
+    assert set(target.by_rule) <= set(target.precisions)
 
 
 def test_every_option_has_a_flag_of_its_own_and_a_default(target: Target[Any]) -> None:

@@ -69,7 +69,9 @@ def test_positions_interpolated_in_another_mode(tmp_path: Path, monkeypatch: pyt
     size = (160, 160)
     with monkeypatch.context() as patch:
         patch.setattr("groupvit_export.model.vision.F.interpolate", bilinear)
-        path = export_bundle(ExportOptions(target="onnx", image_size=size, output=tmp_path / "bundle")).path
+        path = export_bundle(
+            ExportOptions(target="onnx", precision="fp32", image_size=size, output=tmp_path / "bundle")
+        ).path
     report = examine_backends(demo_subject(size), engine_backend(path, tmp_path / "cut"))
     (finding,) = report.findings
     assert (report.verdict, finding.row.slug) == ("FAIL", "stage_1_logits")

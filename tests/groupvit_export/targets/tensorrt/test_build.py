@@ -216,7 +216,7 @@ import signal, sys
 from groupvit_export.cli import main
 # Shells start what runs in the background with it ignored, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-sys.exit(main(["export", "--target", "trt", "--trt-flavor", "rtx", "-o", sys.argv[1]]))
+sys.exit(main(["export", "--target", "trt", "--precision", "fp32", "--trt-flavor", "rtx", "-o", sys.argv[1]]))
 """
 
 
