@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from groupvit_export.checkpoint import nvlabs
+from groupvit_export.checkpoint import nvlabs, tensorflow
 from groupvit_export.checkpoint.canonical import canonical, fingerprint
 from groupvit_export.checkpoint.locate import HUB_ID, locate
 from groupvit_export.checkpoint.weight_files import listing, read_weights, weights_in, without_prefix
@@ -29,7 +29,7 @@ class Checkpoint:
         source: where it came from, for people: a path, or ``owner/name@commit``.
         folder: where the files around the weights lie (tokenizer, preprocessor); None for a single
             file without a ``config.json`` beside it, as NVlabs publishes.
-        format: ``safetensors``, ``pytorch`` or ``nvlabs``.
+        format: ``safetensors``, ``pytorch``, ``tensorflow`` or ``nvlabs``.
         fingerprint: SHA-256 of the names, shapes and float32 values, whatever file they came in.
         notes: what had to be assumed, in sentences for people; empty where nothing was.
     """
@@ -54,8 +54,8 @@ def load_checkpoint(
     """Load weights and configuration.
 
     Args:
-        source: a Hugging Face folder (``model.safetensors`` or ``pytorch_model.bin``, whole or
-            sharded), one such weight file, an NVlabs ``.pth``, or a hub id like
+        source: a Hugging Face folder (``model.safetensors``, else ``pytorch_model.bin``, else
+            ``tf_model.h5``, whole or sharded), one such weight file, an NVlabs ``.pth``, or a hub id like
             ``nvidia/groupvit-gcc-yfcc``. A path that exists wins over a hub id.
         config: a ``config.json`` to use instead of the one beside the weights. NVlabs files come
             without one; what their shapes do not tell is then assumed and said in ``notes``.
@@ -69,6 +69,7 @@ def load_checkpoint(
     Raises:
         CheckpointError: nothing there, another model, unreadable or refused files, missing,
             unexpected or misshapen weights, or weights that are not finite.
+        MissingDependencyError: a hub id without huggingface_hub, or ``tf_model.h5`` without h5py.
     """
     path, description = locate(source, revision, cache_dir, local_files_only)
     folder = path if path.is_dir() else path.parent
@@ -80,7 +81,11 @@ def load_checkpoint(
 
     # The configuration first: another model is refused before gigabytes are read.
     known = None if config_path is None else GroupViTConfig.from_json_file(config_path)
-    raw, prefix = without_prefix(read_weights(weights))
+    raw = read_weights(weights)
+    from_tensorflow = tensorflow.is_tensorflow(raw)
+    if from_tensorflow:
+        raw = tensorflow.to_canonical(raw)
+    raw, prefix = without_prefix(raw)
     notes: tuple[str, ...] = ()
     if prefix:
         notes = (f'The names of the weights begin with "{prefix}", which was left out.',)
@@ -98,7 +103,7 @@ def load_checkpoint(
         state_dict=state_dict,
         source=description,
         folder=folder if path.is_dir() or beside.is_file() else None,
-        format="nvlabs" if from_nvlabs else "safetensors" if ".safetensors" in weights.name else "pytorch",
+        format=_format(weights, from_tensorflow=from_tensorflow, from_nvlabs=from_nvlabs),
         fingerprint=fingerprint(state_dict),
         notes=notes,
     )
@@ -135,6 +140,14 @@ def build_model(checkpoint: Checkpoint) -> GroupViTModel:
     model.to_empty(device="cpu")
     model.load_state_dict(checkpoint.state_dict)
     return model.eval()
+
+
+def _format(weights: Path, *, from_tensorflow: bool, from_nvlabs: bool) -> str:
+    if from_tensorflow:
+        return "tensorflow"
+    if from_nvlabs:
+        return "nvlabs"
+    return "safetensors" if ".safetensors" in weights.name else "pytorch"
 
 
 def _no_config(got: str) -> CheckpointError:

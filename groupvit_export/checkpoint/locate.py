@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from groupvit_export.checkpoint.image_processor import IMAGE_PROCESSOR_FILES
-from groupvit_export.checkpoint.weight_files import PICKLES, SAFETENSORS, WEIGHT_ENDINGS
+from groupvit_export.checkpoint.weight_files import PICKLES, SAFETENSORS, TENSORFLOW, WEIGHT_ENDINGS
 from groupvit_export.errors import CheckpointError, MissingDependencyError
 from groupvit_runtime.install_hint import install_hint
 
@@ -24,7 +24,11 @@ _HUB_ALWAYS: Final = (
     *SAFETENSORS,
     "model-*.safetensors",
 )
-_HUB_PICKLES: Final = (*PICKLES, "pytorch_model-*.bin")
+_HUB_OTHERS: Final = (
+    (PICKLES, (*PICKLES, "pytorch_model-*.bin")),
+    (TENSORFLOW, (*TENSORFLOW, "tf_model-*.h5")),
+)
+"""Files that weights start from and all that they are in, fetched in turn while there are none."""
 
 
 def locate(
@@ -84,9 +88,11 @@ def _download(
 
     try:
         folder = fetch(_HUB_ALWAYS)
-        if not any((folder / name).is_file() for name in SAFETENSORS):
-            # Only now, so that a repository with both is not downloaded twice over.
-            folder = fetch((*_HUB_ALWAYS, *_HUB_PICKLES))
+        had = SAFETENSORS
+        for names, patterns in _HUB_OTHERS:
+            # Only now, so that a repository with several is not downloaded several times over.
+            if not any((folder / name).is_file() for name in had):
+                folder, had = fetch((*_HUB_ALWAYS, *patterns)), names
     except Exception as error:
         where = "the local cache only" if local_files_only else "the Hugging Face hub and its local cache"
         at = "" if revision is None else f" at revision {revision}"

@@ -15,12 +15,14 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from groupvit_export.checkpoint.hdf5 import HDF5_ENDING, read_hdf5
 from groupvit_export.errors import CheckpointError
 from groupvit_runtime.files import utf8_path
 
 SAFETENSORS: Final = ("model.safetensors", "model.safetensors.index.json")
 PICKLES: Final = ("pytorch_model.bin", "pytorch_model.bin.index.json")
-WEIGHT_ENDINGS: Final = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
+TENSORFLOW: Final = ("tf_model.h5", "tf_model.h5.index.json")
+WEIGHT_ENDINGS: Final = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", HDF5_ENDING)
 OF_A_TOWER: Final = re.compile(r"(?:img_encoder|text_encoder|vision_model|text_model)\.")
 """In the names of a GroupViT's weights, NVlabs' and transformers'."""
 
@@ -28,18 +30,19 @@ _LISTED: Final = 8
 
 
 def weights_in(folder: Path) -> Path:
-    """The file of a Hugging Face folder that its weights start from, safetensors first.
+    """The file that a Hugging Face folder's weights start from: safetensors, PyTorch's, or TensorFlow's.
 
     Raises:
         CheckpointError: there is none.
     """
-    for name in (*SAFETENSORS, *PICKLES):
+    names = (*SAFETENSORS, *PICKLES, *TENSORFLOW)
+    for name in names:
         if (folder / name).is_file():
             return folder / name
     raise CheckpointError(
         "The folder has no weights.",
         got=listing(folder),
-        expected=f"one of {', '.join((*SAFETENSORS, *PICKLES))}",
+        expected=f"one of {', '.join(names)}",
         fix="download the weights too; for an NVlabs checkpoint, pass the path of the .pth file itself",
     )
 
@@ -49,6 +52,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
     Raises:
         CheckpointError: not a file of weights, damaged, cut off, or one that would have to be executed.
+        MissingDependencyError: what reads such a file is not installed.
     """
     if path.name.endswith(".index.json"):
         return _read_shards(path)
@@ -60,6 +64,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             fix="pass the folder that holds config.json and the weights",
         )
     _refuse_lfs_pointer(path)
+    if path.suffix == HDF5_ENDING:
+        return _read_hdf5(path)
     return _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
 
 
@@ -96,6 +102,13 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
         raise _unreadable(path, error) from error
     return loaded
+
+
+def _read_hdf5(path: Path) -> dict[str, Tensor]:
+    try:
+        return read_hdf5(path)
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise _unreadable(path, error) from error
 
 
 def _read_pickle(path: Path) -> dict[str, Tensor]:
