@@ -1,7 +1,7 @@
 """Images a second of a folder of JPEGs, beside what the image engine alone computes.
 
 Usage: python -m benchmarks.folder [--rounds N] [--threads N]
-Writes benchmarks/results/folder.json.
+Writes benchmarks/results/folder.json, by precision: float32, and bf16 where the processor multiplies in it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.checkpoint import VOC, write_full_size_checkpoint
+from benchmarks.peers.load_side import has_bf16
 from benchmarks.peers.prepare import write_image
 from benchmarks.record import circumstances, write_record
 from benchmarks.rounds import read_rounds
@@ -34,10 +35,17 @@ from groupvit_runtime.stream import in_order
 SIZE: Final = (480, 640)
 IMAGES: Final = 24
 ENGINE: Final = "the image engine alone"
+ONE_BY_ONE: Final = "label maps, one image after the other"
 
 
-def sides(segmenter: Segmenter, image: Path) -> dict[str, Callable[[], object]]:
-    """What takes turns, each with the same images."""
+def sides(segmenter: Segmenter, many: Segmenter, image: Path) -> dict[str, Callable[[], object]]:
+    """What takes turns, each with the same images.
+
+    Args:
+        segmenter: as it is by default.
+        many: for the most images a second, as `groupvit segment FOLDER` loads it.
+        image: of which a folder is full.
+    """
     words = segmenter.vocabulary(VOC)
     manifest = segmenter.manifest
     pixels = segmenter._image.whole([read_image(image)], manifest.model.image_size, manifest.preprocessing.hf)
@@ -47,24 +55,31 @@ def sides(segmenter: Segmenter, image: Path) -> dict[str, Callable[[], object]]:
         return label_record(result, segmenter, image=path, labels=labels)
 
     encode = partial(outputs.encode, make_record=record)
-    work = SegmentWork(partial(segmenter, labels=words), encode, max_pixels=None, quiet=True)
+    one, work = (
+        SegmentWork(partial(loaded, labels=words), encode, max_pixels=None, quiet=True)
+        for loaded in (segmenter, many)
+    )
     job = Job(image, image, outputs.suffixes)
     return {
         ENGINE: lambda: [segmenter._image.run(pixels) for _ in range(IMAGES)],
-        "label maps, one image after the other": lambda: [segmenter(image, words) for _ in range(IMAGES)],
+        ONE_BY_ONE: lambda: [segmenter(image, words) for _ in range(IMAGES)],
         "label maps, segment_stream": lambda: list(segment_stream(segmenter, [image] * IMAGES, words)),
-        "files of groupvit segment, one image after the other": lambda: [work(job) for _ in range(IMAGES)],
+        "label maps, segment_stream, throughput": lambda: list(segment_stream(many, [image] * IMAGES, words)),
+        "files of groupvit segment, one image after the other": lambda: [one(job) for _ in range(IMAGES)],
         "files of groupvit segment": lambda: list(in_order(work, [job] * IMAGES)),
     }
 
 
-def measure(segmenter: Segmenter, image: Path, rounds: int) -> dict[str, Any]:
-    """Images a second of each side, and over the engine alone."""
-    times = milliseconds(sides(segmenter, image), rounds, warm_up=1)
+def measure(bundle: Path, image: Path, threads: int | None, rounds: int) -> dict[str, Any]:
+    """Images a second of each side, over the engine alone, and over label maps of one after the other."""
+    segmenter = Segmenter.load(bundle, threads=threads)
+    many = Segmenter.load(bundle, threads=threads, performance="throughput")
+    times = milliseconds(sides(segmenter, many, image), rounds, warm_up=1)
     return {
         name: {
             "images_per_s": round(1000 * IMAGES / float(np.median(values)), 2),
             "over_engine_alone": rounded_interval(values, times[ENGINE]),
+            "over_one_after_the_other": rounded_interval(values, times[ONE_BY_ONE]),
         }
         for name, values in times.items()
     }
@@ -76,11 +91,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         image = write_image(Path(name) / "image.jpg", SIZE)
         checkpoint = str(write_full_size_checkpoint(Path(name) / "checkpoint"))
-        options = ExportOptions(
-            "openvino", precision="fp32", checkpoint=checkpoint, output=Path(name) / "bundle"
-        )
-        segmenter = Segmenter.load(export_bundle(options).path, threads=arguments.threads)
-        found = measure(segmenter, image, arguments.rounds)
+        found = {}
+        for precision in ("fp32", "bf16") if has_bf16() else ("fp32",):
+            options = ExportOptions(
+                "openvino", precision=precision, checkpoint=checkpoint, output=Path(name) / precision
+            )
+            bundle = export_bundle(options).path
+            found[precision] = measure(bundle, image, arguments.threads, arguments.rounds)
     setting = circumstances(
         before, rounds=arguments.rounds, threads=arguments.threads, images=IMAGES, image_px=list(SIZE)
     )

@@ -22,6 +22,7 @@ from groupvit_export.cli.segment_pictures import check_heatmaps
 from groupvit_export.cli.segment_video import segment_video, video_target
 from groupvit_export.cli.segment_work import Segmented, SegmentWork
 from groupvit_runtime.competition import Competition
+from groupvit_runtime.engines import ENGINES, Performance
 from groupvit_runtime.errors import (
     BundleError,
     GroupViTError,
@@ -31,6 +32,7 @@ from groupvit_runtime.errors import (
     UsageError,
 )
 from groupvit_runtime.label_record import label_record
+from groupvit_runtime.open_bundle import open_bundle
 from groupvit_runtime.result import Segmentation
 from groupvit_runtime.segmenter import Labels, Segmenter
 from groupvit_runtime.stream import Done, in_order
@@ -69,7 +71,7 @@ def run(arguments: Arguments) -> int:
     if not arguments.quiet:
         for line in planned.notes:
             note(f"groupvit: {line}")
-    loaded = _load(arguments, request)
+    loaded = _load(arguments, request, _performance(arguments) if len(planned.jobs) > 1 else None)
     journal = SegmentJournal(
         arguments.output,
         loaded.digest(outputs.key),
@@ -88,12 +90,21 @@ def run(arguments: Arguments) -> int:
     return 0
 
 
-def _load(arguments: Arguments, request: Request) -> Loaded:
+def _performance(arguments: Arguments) -> Performance | None:
+    """Of many images, which are worked on at once; label maps are the same to the bit."""
+    if arguments.device not in (None, "cpu"):
+        return None
+    kind = ENGINES.get(open_bundle(arguments.bundle).manifest.engine("image").target)
+    return "throughput" if kind is not None and kind.throughput else None
+
+
+def _load(arguments: Arguments, request: Request, performance: Performance | None = None) -> Loaded:
     segmenter = Segmenter.load(
         arguments.bundle,
         device=arguments.device,
         threads=arguments.threads,
         decode=request.decode,
+        performance=performance,
         max_pixels=arguments.max_pixels,
         digest=arguments.digest,
         precision=arguments.precision,

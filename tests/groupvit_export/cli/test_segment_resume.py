@@ -12,6 +12,7 @@ import pytest
 
 from groupvit_export.cli import main
 from groupvit_export.cli.segment_journal import JOURNAL_NAME
+from groupvit_runtime import Segmenter
 
 Folder = tuple[Path, Path]
 
@@ -40,7 +41,11 @@ def segment(demo_bundles: Mapping[str, Path], folder: Folder, capsys: pytest.Cap
 
 
 def results(output: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in output.iterdir() if path.name != JOURNAL_NAME}
+    return {
+        path.name: path.read_bytes()
+        for path in output.iterdir()
+        if path.is_file() and path.name != JOURNAL_NAME
+    }
 
 
 def test_what_is_complete_is_left_and_counted(segment: Any, folder: Folder) -> None:
@@ -121,3 +126,25 @@ def test_another_image_is_added(segment: Any, folder: Folder, scenes: Any) -> No
     segment()
     shutil.copy(scenes.image(7), folder[0])
     assert segment()[0] == 1
+
+
+@pytest.mark.parametrize("target", ["onnx", "openvino"])
+def test_many_images_are_segmented_at_once_and_each_as_alone(
+    target: str, demo_bundles: Mapping[str, Path], folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    load = Segmenter.load
+
+    def spied(*given: Any, **options: Any) -> Segmenter:
+        asked.append(options["performance"])
+        return load(*given, **options)
+
+    monkeypatch.setattr(Segmenter, "load", spied)
+    images, output = folder
+    command = ["segment", str(demo_bundles[target]), "--labels", "sky,tree", "--quiet", "-o"]
+    assert main([*command, str(output), str(images)]) == 0
+    for image in sorted(images.iterdir()):
+        assert main([*command, str(output / "alone"), str(image)]) == 0
+    assert asked == ["throughput", None, None, None]
+    alone = {name: data for name, data in results(output / "alone").items() if name.endswith(".png")}
+    assert len(alone) == 6 and alone.items() <= results(output).items()
