@@ -39,8 +39,8 @@ POLYNOMIAL: Final = tuple(
     )
 )
 
-# Added and taken off again it rounds to an integer, ties to even, and leaves that integer in the last bits.
-_ROUNDER: Final = np.float32(1.5 * 2**23)
+# Added to an integer it leaves that integer in the last bits.
+_INTEGER_BITS: Final = np.float32(1.5 * 2**23)
 _MANTISSA_BITS: Final = np.int32(23)
 
 
@@ -58,16 +58,16 @@ def exponential(x: FloatArray, scratch: tuple[FloatArray, FloatArray], *, reache
         vanishes = x < SMALLEST_ARGUMENT
         np.maximum(x, SMALLEST_ARGUMENT, out=x)
     np.multiply(x, LOG2_E, out=whole)
-    whole += _ROUNDER
+    np.rint(whole, out=whole)
     for part_of_ln2 in (LN2_HIGH, LN2_LOW):
-        np.subtract(whole, _ROUNDER, out=y)
-        y *= part_of_ln2
+        np.multiply(whole, part_of_ln2, out=y)
         x -= y
     np.multiply(x, POLYNOMIAL[0], out=y)
     for coefficient in POLYNOMIAL[1:-1]:
         y += coefficient
         y *= x
     y += POLYNOMIAL[-1]
+    whole += _INTEGER_BITS
     # Adding to the bits of the exponent is the product with 2**n, because the result is a normal number.
     exponent = whole.view(np.int32)
     exponent <<= _MANTISSA_BITS

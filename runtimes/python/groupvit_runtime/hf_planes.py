@@ -15,14 +15,16 @@ they sum to 1 up to rounding.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 
 from groupvit_runtime.exponential import SMALLEST_ARGUMENT, exponential
-from groupvit_runtime.interpolation_bands import Axis, Band, interpolation_axis
+from groupvit_runtime.interpolation_bands import Axis, interpolation_axis
 from groupvit_runtime.resize import FloatArray
 
 # Floats of one block: three of them stay in a core's own cache.
@@ -34,7 +36,7 @@ _COLUMN_VALUES = 1 << 21
 
 @dataclass(frozen=True)
 class _Block:
-    """Part of an image: its rows and columns, and the scores [planes, rows, columns] there."""
+    """Part of an image: its rows and columns, and the scores [rows, planes, columns] there."""
 
     rows: slice
     columns: slice
@@ -49,7 +51,7 @@ class _Scratch:
 
     def like(self, shape: tuple[int, ...]) -> list[FloatArray]:
         """Three C-contiguous arrays of a shape, whose values are anything."""
-        count = int(np.prod(shape))
+        count = math.prod(shape)
         return [array[:count].reshape(shape) for array in self._arrays]
 
 
@@ -77,13 +79,14 @@ class HfPlanes:
         scratch = self._scratch()
         for block in self._blocks(first, out.shape[1], scratch):
             total = self._exponentials(block.values, scratch)
-            np.divide(block.values, total, out=out[:, block.rows, block.columns])
+            place = out[:, block.rows, block.columns].transpose(1, 0, 2)
+            np.divide(block.values, total[:, None], out=place)
 
     def fill_plane(self, index: int, first: int, out: FloatArray) -> None:
         scratch = self._scratch()
         for block in self._blocks(first, len(out), scratch):
             total = self._exponentials(block.values, scratch)
-            np.divide(block.values[index], total, out=out[block.rows, block.columns])
+            np.divide(block.values[:, index], total, out=out[block.rows, block.columns])
 
     def fill_best(self, first: int, out: FloatArray) -> None:
         scratch = self._scratch()
@@ -92,10 +95,9 @@ class HfPlanes:
             np.divide(np.float32(1), total, out=out[block.rows, block.columns])
 
     def coarse(self) -> FloatArray:
-        result = self.scores.copy()
-        total = self._exponentials(result, _Scratch(result.size))
-        result /= total
-        return result
+        values = np.ascontiguousarray(self.scores.transpose(1, 0, 2))
+        values /= self._exponentials(values, _Scratch(values.size))[:, None]
+        return np.ascontiguousarray(values.transpose(1, 0, 2))
 
     @cached_property
     def _scale(self) -> np.float32:
@@ -121,37 +123,39 @@ class HfPlanes:
         # Columns of all rows at once: a call for every band of columns is what they cost.
         low, end = bands[0].first, max(band.first + band.span for band in bands)
         shared = self.count * (end - low) * columns <= _COLUMN_VALUES
+        nodes = self.scores.transpose(1, 0, 2)
         for left in range(0, width, columns):
             right = min(left + columns, width)
             part = across.part(left, right)
-            every = _columns(self.scores[:, low:end], part) if shared else None
+            every = _columns(nodes[low:end], part) if shared else None
             for band in bands:
-                own = slice(band.first, band.first + band.span)
-                if every is None:
-                    nodes = _columns(self.scores[:, own], part)
-                else:
-                    nodes = every[:, own.start - low : own.stop - low]
+                stop = band.first + band.span
+                shown = nodes[band.first : stop]
+                ends = _columns(shown, part) if every is None else every[band.first - low : stop - low]
+                steps = ends[1:] - ends[0]
                 for top in range(band.start, band.stop, high):
                     bottom = min(top + high, band.stop)
-                    values, term, _ = scratch.like((self.count, bottom - top, right - left))
-                    _rows(nodes, band, slice(top - band.start, bottom - band.start), values, term)
+                    values, *_ = scratch.like((bottom - top, self.count, right - left))
+                    _rows(ends[0], steps, band.weights[1:, top - band.start : bottom - band.start], values)
                     yield _Block(slice(top, bottom), slice(left, right), values)
 
     def _exponentials(self, values: FloatArray, scratch: _Scratch) -> FloatArray:
-        """Replace scores by ``e``; their sum [rows, columns]."""
+        """Replace scores [rows, planes, columns] by ``e``; their sum [rows, columns]."""
         _, *free = scratch.like(values.shape)
-        values -= values.max(axis=0)
+        values -= values.max(axis=1, keepdims=True)
         values *= self._scale
         exponential(values, (free[0], free[1]), reaches_zero=self._reaches_zero)
-        total = values[0].copy()
-        # One after the other: NumPy's own sum may have another order.
-        for plane in values[1:]:
-            total += plane
+        if values.shape[2] >= _LEAST_COLUMNS:
+            # Along an axis that is not the last, NumPy adds one after the other.
+            return cast("FloatArray", np.add.reduce(values, axis=1))
+        total = values[:, 0].copy()
+        for index in range(1, self.count):
+            total += values[:, index]
         return total
 
 
 def _columns(nodes: FloatArray, across: Axis) -> FloatArray:
-    """Step 1 of the upsampling, [S, n, gw] to [S, n, w]."""
+    """Step 1 of the upsampling, [n, S, gw] to [n, S, w]."""
     result = np.empty((*nodes.shape[:2], across.bands[-1].stop), np.float32)
     for band in across.bands:
         base = nodes[:, :, band.first, None]
@@ -162,18 +166,20 @@ def _columns(nodes: FloatArray, across: Axis) -> FloatArray:
     return result
 
 
-def _rows(columns: FloatArray, band: Band, which: slice, out: FloatArray, term: FloatArray) -> None:
-    """Step 2, [S, span, w] to ``which`` of the band's rows, [S, rows, w]; ``term`` is overwritten."""
-    base = columns[:, 0, None]
-    if band.span == 1:
-        out[...] = base
+def _rows(first: FloatArray, steps: FloatArray, weights: FloatArray, out: FloatArray) -> None:
+    """Step 2, to some of a band's rows.
+
+    Args:
+        first: [S, w], the values at the band's first node.
+        steps: [span - 1, S, w], from there to the further ones.
+        weights: [span - 1, rows] of those.
+        out: [rows, S, w].
+    """
+    if not len(steps):
+        out[...] = first
         return
-    for offset in range(1, band.span):
-        weight = band.weights[offset, which, None]
-        difference = columns[:, offset, None] - base
-        if offset == 1:
-            np.multiply(weight, difference, out=out)
-            out += base
-        else:
-            np.multiply(weight, difference, out=term)
-            out += term
+    for row, place in enumerate(out):
+        np.multiply(steps[0], weights[0, row], out=place)
+        place += first
+        for step, weight in zip(steps[1:], weights[1:, row], strict=True):
+            place += step * weight
