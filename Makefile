@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 # For PyTorch, what pip is given: a requirement, a wheel's path, options.
 TORCH ?=
 VENV ?= .venv
+LITERT ?= .venv-litert
 BIN := $(VENV)/bin
 DEMO ?= demo
 # How long `make soak` runs, and what of tools/soak.py; all where nothing is said.
@@ -17,15 +18,17 @@ ASKED := $(strip $(if $(CHOSEN),$(PYTHON)) $(TORCH))
 AGAIN := $(if $(ASKED),$(if $(findstring [$(ASKED)],[$(shell cat $(VENV)/.asked 2>/dev/null)]),,again))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo page site test test-slow lint resolve wheels bench soak gpu gpu-wheels clean again system-packages optional-packages
+.PHONY: help demo litert page site test test-slow test-litert lint resolve wheels bench soak gpu gpu-wheels clean again system-packages optional-packages
 
 help:
 	@echo "make demo       export the demo checkpoint and segment an image it never saw"
+	@echo "make litert     an environment of its own for the target litert, in $(LITERT); then $(LITERT)/bin/groupvit"
 	@echo "make page       build the page that groupvit demo and --target web show in a browser"
 	@echo "make site       the documentation as pages for a browser, in build/site"
 	@echo "make test       everything that CI runs except the lints"
 	@echo "make system-packages  what the tests of compiled code need, by apt-get; the tests do so where they may"
 	@echo "make test-slow  the tests that take long"
+	@echo "make test-litert  the tests of the target litert, in that environment"
 	@echo "make soak       tests that find more the longer they run; MINUTES=$(MINUTES), SOAK= of tools/soak.py --help"
 	@echo "make lint       ruff, mypy, import-linter"
 	@echo "make resolve    whether every extra can be installed from the public index; fetches metadata only"
@@ -60,6 +63,17 @@ $(SITE): $(VENV)/.page $(wildcard $(WEB)/*.json $(WEB)/*.html $(WEB)/*.ts $(WEB)
 	cd $(WEB) && PATH="$(abspath $(BIN)):$$PATH" npm ci --ignore-scripts --no-audit --no-fund
 	cd $(WEB) && PATH="$(abspath $(BIN)):$$PATH" npm run build
 	@touch $@
+
+# LiteRT's converter goes with other versions than the rest.
+$(LITERT)/.litert: pyproject.toml runtimes/python/pyproject.toml constraints-litert.txt tools/environment.py
+	@$(PYTHON) tools/environment.py $(LITERT) export litert --constraints constraints-litert.txt $(if $(CHOSEN),--chosen) --torch=$(call quoted,$(TORCH))
+	@touch $@
+
+litert: $(LITERT)/.litert
+
+test-litert: $(LITERT)/.litert
+	$(LITERT)/bin/pip install -c constraints-litert.txt hypothesis pytest pytest-xdist
+	$(LITERT)/bin/python -m pytest tests/groupvit_export/targets/litert tests/groupvit_runtime/test_litert_engine.py
 
 site: $(VENV)/.test
 	$(BIN)/python -m tools.site build/site
@@ -114,4 +128,4 @@ gpu-wheels: $(VENV)/.test
 	$(BIN)/python -m benchmarks.gpu.fetch $(if $(HAVE),--have $(HAVE)) $(if $(GROUPS),--groups $(GROUPS))
 
 clean:
-	rm -rf $(VENV) $(dir $(SITE)) $(WEB)/node_modules $(DEMO) build dist *.egg-info runtimes/python/build runtimes/python/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis soak-found
+	rm -rf $(VENV) $(LITERT) $(dir $(SITE)) $(WEB)/node_modules $(DEMO) build dist *.egg-info runtimes/python/build runtimes/python/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis soak-found

@@ -41,8 +41,9 @@ hypothesis.settings.register_profile("toolkit", deadline=None, derandomize="CI" 
 hypothesis.settings.load_profile("toolkit")
 
 # `torch` compiles for a minute, and is a deployment with PyTorch: it has a fixture and tests of its own.
-# `web` has the engines of `onnx`.
-ON_CPU = sorted(target for target in ENGINES if "cpu" in ENGINES[target].devices and target != "torch")
+# `litert` is converted in another environment: a small bundle of it is stored. `web` has `onnx`'s engines.
+_APART = ("torch", "litert")
+ON_CPU = sorted(target for target in ENGINES if "cpu" in ENGINES[target].devices and target not in _APART)
 
 pytest_plugins = ["skip_summary"]
 

@@ -25,7 +25,7 @@ OLDEST_PYTHON = (3, 11)
 OLDEST_TORCH = (2, 10)
 
 _LINK = "torch_of_another_environment.pth"
-_TO_FETCH = {"export": 0.2, "test": 0.4}
+_TO_FETCH = {"export": 0.2, "litert": 0.5, "test": 0.4}
 _LOOK = (
     "import importlib.metadata as m, json; d = m.distribution('torch'); "
     "print(json.dumps([d.version, str(d.locate_file('')), d.requires or []]))"
@@ -89,7 +89,14 @@ def constraints_for(torch: Torch, constraints: str) -> str:
 
 
 def prepare(
-    folder: Path, extras: Sequence[str], asked: Sequence[str], found: Torch | None, *, chosen: bool, pip: Pip
+    folder: Path,
+    extras: Sequence[str],
+    asked: Sequence[str],
+    found: Torch | None,
+    *,
+    chosen: bool,
+    pip: Pip,
+    tested_with: str = "constraints.txt",
 ) -> None:
     """Install PyTorch and both distributions into an environment that is there.
 
@@ -100,6 +107,7 @@ def prepare(
         found: the PyTorch of the interpreter's own environment.
         chosen: whether the user named that interpreter.
         pip: runs `pip install` in the environment.
+        tested_with: the file of the tested versions, in the project's folder.
     """
     link = _site_packages(folder) / _LINK
     record = folder / "torch.txt"
@@ -116,7 +124,7 @@ def prepare(
         print(f"PyTorch {usable.version} of {usable.folder} is used; none is fetched.", flush=True)
         link.write_text(f"{usable.folder}\n")
     there = torch_of(folder / "bin" / "python")
-    constraints = REPOSITORY / "constraints.txt"
+    constraints = REPOSITORY / tested_with
     tested = _tested_torch(constraints)
     if link.exists() or record.exists():
         there = _checked(there, link if link.exists() else record)
@@ -175,6 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path, help="the environment")
     parser.add_argument("extras", nargs="+", help="extras of groupvit-export")
     parser.add_argument("--torch", default="", help="what pip is given for PyTorch")
+    parser.add_argument("--constraints", default="constraints.txt", help="the file of the tested versions")
     parser.add_argument("--chosen", action="store_true", help="the user named this interpreter")
     given = parser.parse_args(arguments)
     asked = shlex.split(given.torch)
@@ -190,6 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found,
         chosen=given.chosen,
         pip=lambda arguments: pip_install(given.folder, arguments),
+        tested_with=given.constraints,
     )
 
 

@@ -26,7 +26,9 @@ PYTHONS: Final = ("3.11", "3.12", "3.13")
 RUNTIME: Final = Path("runtimes/python")
 """Folder of groupvit-runtime in the project, which is groupvit-export."""
 
-_TOGETHER: Final = (("export",), ("export", "test", "lint", "bench"))
+_TOGETHER: Final = (("export",), ("export", "test", "lint", "bench"), ("export", "litert"))
+_CONSTRAINTS: Final = {"litert": "constraints-litert.txt"}
+"""By an extra, the tested versions that go with it; the others have constraints.txt."""
 _BUILT_BY_THE_USER: Final = ("tensorrt-rtx", "tensorrt-rtx-cu13")
 """Published as sources only, which fetch the libraries from NVIDIA; all else has to be there as a wheel."""
 _WITHOUT_WHEELS: Final = ("tensorrt",)
@@ -50,7 +52,7 @@ class Case:
     Attributes:
         extras: of groupvit-export, or of groupvit-runtime where that is installed alone.
         python: version of the interpreter, "3.11".
-        constrained: whether `-c constraints.txt` is given.
+        constrained: whether `-c` and the file of the tested versions are given.
         alone: groupvit-runtime without groupvit-export.
     """
 
@@ -65,8 +67,15 @@ class Case:
         extras = f"[{','.join(self.extras)}]" if self.extras else ""
         return (f"./{RUNTIME}{extras}",) if self.alone else (f"./{RUNTIME}", f".{extras}")
 
+    @property
+    def constraints(self) -> str:
+        """The file of the tested versions."""
+        return next(
+            (_CONSTRAINTS[extra] for extra in self.extras if extra in _CONSTRAINTS), "constraints.txt"
+        )
+
     def __str__(self) -> str:
-        constraints = "-c constraints.txt " if self.constrained else ""
+        constraints = f"-c {self.constraints} " if self.constrained else ""
         return f"Python {self.python}: {constraints}{' '.join(self.requirements)}"
 
 
@@ -130,7 +139,7 @@ def resolve(case: Case, project: Path = REPOSITORY, index: Sequence[str] = ()) -
     command += ["--python", sys.executable, "--python-version", case.python]
     command += ["--python-platform", "x86_64-unknown-linux-gnu", "-"]
     if case.constrained:
-        command += ["--constraints", "constraints.txt"]
+        command += ["--constraints", case.constraints]
     if not set(case.extras) & set(_WITHOUT_WHEELS):
         command += ["--only-binary", ":all:"]
         command += [f"--no-binary={name}" for name in _BUILT_BY_THE_USER]

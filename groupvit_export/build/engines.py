@@ -102,6 +102,8 @@ class EngineBuilder:
             hardware=built.hardware,
             source=built.source,
             tensorrt=built.tensorrt,
+            inputs=built.inputs,
+            outputs=built.outputs,
             normalizes=self.normalizes if role == "image" else None,
             quantization=quantization,
         )

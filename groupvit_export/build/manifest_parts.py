@@ -17,6 +17,7 @@ from groupvit_runtime.manifest import (
     ModelInfo,
     QuantizationInfo,
     Role,
+    TensorInfo,
     TensorRTInfo,
 )
 from groupvit_runtime.tokenizer import Tokenizer
@@ -34,6 +35,8 @@ def engine_info(
     hardware: str,
     source: str | None,
     tensorrt: TensorRTInfo | None,
+    inputs: tuple[TensorInfo, ...] | None = None,
+    outputs: tuple[TensorInfo, ...] | None = None,
     normalizes: DecodeName | None = None,
     quantization: QuantizationInfo | None = None,
 ) -> EngineInfo:
@@ -43,8 +46,8 @@ def engine_info(
         target=target,
         precision=precision,
         files=tuple(FileInfo.of(folder, name) for name in files),
-        inputs=checks.tensor_infos(graph.graph.input),
-        outputs=checks.tensor_infos(graph.graph.output),
+        inputs=inputs or checks.tensor_infos(graph.graph.input),
+        outputs=outputs or checks.tensor_infos(graph.graph.output),
         versions=dict(versions),
         hardware=hardware,
         source=None if source is None else FileInfo.of(folder, source),

@@ -19,7 +19,7 @@ from groupvit_export.targets.options import OptionsT
 from groupvit_export.targets.requirements import TargetState, is_there
 from groupvit_runtime.engines import ENGINES, EngineKind, EngineOptions
 from groupvit_runtime.install_hint import install_hint
-from groupvit_runtime.manifest import EngineInfo, Role, TensorRTInfo
+from groupvit_runtime.manifest import EngineInfo, Role, TensorInfo, TensorRTInfo
 
 if TYPE_CHECKING:
     import onnx
@@ -36,6 +36,7 @@ class BuiltEngine:
         hardware: what the engine is bound to; "any" when it is portable.
         source: name of the graph it was built from, where that is kept.
         tensorrt: what a runtime must know of a plan.
+        inputs, outputs: its tensors, where their shapes are others than the graph's; None where they are not.
     """
 
     files: tuple[str, ...]
@@ -43,6 +44,8 @@ class BuiltEngine:
     hardware: str
     source: str | None = None
     tensorrt: TensorRTInfo | None = None
+    inputs: tuple[TensorInfo, ...] | None = None
+    outputs: tuple[TensorInfo, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)

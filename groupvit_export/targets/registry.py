@@ -10,6 +10,7 @@ from groupvit_export.errors import EngineError, UsageError
 from groupvit_export.suggest import closest
 from groupvit_export.targets.aotinductor.target import TARGET as AOTINDUCTOR
 from groupvit_export.targets.base import Target
+from groupvit_export.targets.litert.target import TARGET as LITERT
 from groupvit_export.targets.onnx.target import TARGET as ONNX
 from groupvit_export.targets.openvino.target import TARGET as OPENVINO
 from groupvit_export.targets.options import TargetOptions, flags_of, given, read_options
@@ -17,7 +18,7 @@ from groupvit_export.targets.tensorrt.target import TARGET as TENSORRT
 from groupvit_export.targets.web.target import TARGET as WEB
 
 TARGETS: Final[Mapping[str, Target[Any]]] = MappingProxyType(
-    {target.name: target for target in (ONNX, OPENVINO, TENSORRT, AOTINDUCTOR, WEB)}
+    {target.name: target for target in (ONNX, OPENVINO, TENSORRT, AOTINDUCTOR, LITERT, WEB)}
 )
 
 PAGE_TARGET: Final = WEB

@@ -16,6 +16,7 @@ from groupvit_runtime.engines import ENGINES
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
 SCRIPT = Path(__file__).resolve().parents[1] / "support" / "fork_child.py"
+LITERT = Path(__file__).resolve().parents[1] / "data" / "litert"
 LIMIT = 150.0
 """Seconds for the whole of a program; it gives its child 30."""
 
@@ -97,3 +98,11 @@ def test_a_child_may_not_load_torch_again(torch_bundle: Path, tmp_path: Path) ->
     said = forked(torch_bundle, "load", tmp_path)
     assert "the target torch was loaded before this process was forked" in said
     assert said.endswith("parent\n")
+
+
+@pytest.mark.parametrize(("way", "refused"), [("freed", 0), ("load", 0), ("run", 2)])
+def test_litert_is_guarded_as_the_others(tmp_path: Path, way: str, refused: int) -> None:
+    pytest.importorskip("ai_edge_litert", reason="LiteRT is missing, which the extra litert-runtime brings")
+    said = forked(LITERT, way, tmp_path)
+    assert said.count("load after the fork, or use spawn") == refused
+    assert said.endswith("nothing\nparent\n" if way == "load" else "parent\n")

@@ -16,6 +16,7 @@ NAVIGATION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "docs/half.md",
             "docs/tensorrt.md",
             "docs/torch.md",
+            "docs/litert.md",
             "docs/web.md",
             "docs/segment.md",
             "docs/outputs.md",

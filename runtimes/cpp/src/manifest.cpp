@@ -138,8 +138,15 @@ std::string checked_digest(const std::string& text, std::string expected, const 
 }  // namespace
 
 std::optional<std::int64_t> EngineInfo::max_batch() const {
-  if (!tensorrt) return std::nullopt;
   std::optional<std::int64_t> smallest;
+  if (!tensorrt) {
+    for (const TensorInfo& tensor : inputs) {
+      const bool in_batches = tensor.name == "pixel_values" || tensor.name == "pixels" || tensor.name == "input_ids";
+      if (!in_batches || tensor.shape.empty() || tensor.shape.front() <= 0) continue;
+      smallest = std::min(smallest.value_or(tensor.shape.front()), tensor.shape.front());
+    }
+    return smallest;
+  }
   for (const ProfileInfo& profile : tensorrt->profiles) {
     smallest = std::min(smallest.value_or(profile.max.front()), profile.max.front());
   }

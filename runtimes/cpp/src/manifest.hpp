@@ -81,7 +81,7 @@ struct EngineInfo {
   std::optional<std::string> normalizes;  // "hf" or "paper"
   std::optional<QuantizationInfo> quantization;
 
-  // The largest batch it takes; empty where there is no limit.
+  // The largest batch it takes, and the only one where its inputs say one; empty where there is no limit.
   std::optional<std::int64_t> max_batch() const;
   bool takes(std::string_view input) const;
 };

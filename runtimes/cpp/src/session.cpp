@@ -25,8 +25,8 @@ std::int64_t resolve_batch_size(std::int64_t wanted, const EngineInfo& engine) {
   if (wanted < 1 || (limit && wanted > *limit)) {
     throw Error(
         GROUPVIT_ERROR_USAGE, "the engine cannot run batches of this size", std::to_string(wanted),
-        limit ? "1 to " + std::to_string(*limit) + ", the profile of the engine" : std::string("1 or more"),
-        limit ? "a batch size within it, or export with a larger --batch" : "a batch size within it");
+        limit ? "1 to " + std::to_string(*limit) + ", which the engine was built for" : std::string("1 or more"),
+        limit ? "a batch size within it, or export for larger batches" : "a batch size within it");
   }
   return wanted;
 }

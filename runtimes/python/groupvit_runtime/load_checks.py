@@ -26,8 +26,8 @@ def choose_batch_size(wanted: int | None, engine: EngineInfo) -> int:
         raise UsageError(
             "the engine cannot run batches of this size",
             got=wanted,
-            expected="1 or more" if limit is None else f"1 to {limit}, the profile of the engine",
-            fix="a batch size within it" + ("" if limit is None else ", or export with a larger --batch"),
+            expected="1 or more" if limit is None else f"1 to {limit}, which the engine was built for",
+            fix="a batch size within it" + ("" if limit is None else ", or export for larger batches"),
         )
     return wanted
 

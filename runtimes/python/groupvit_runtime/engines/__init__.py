@@ -168,6 +168,15 @@ ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
             forks=False,
             own_copies="PyTorch copies through memory of its own",
         ),
+        "litert": EngineKind(
+            module="groupvit_runtime.engines.litert",
+            class_name="LiteRTEngine",
+            files=(".tflite",),
+            needs=("ai_edge_litert",),
+            packages=("ai-edge-litert",),
+            extra="litert-runtime",
+            devices=("cpu",),
+        ),
     }
 )
 

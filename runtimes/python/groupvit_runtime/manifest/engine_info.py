@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from groupvit_runtime.bounds import Dimension, Length, Line, Range, Word
+from groupvit_runtime.contract import IMAGE_INPUT, PIXELS_INPUT, TEXT_INPUT
 from groupvit_runtime.errors import BundleError
 from groupvit_runtime.manifest.file_info import FileInfo
 
 DecodeName = Literal["hf", "paper"]
 Role = Literal["image", "text"]
 Shape = Annotated[tuple[Dimension, ...], Length(8)]
+
+_IN_BATCHES: Final = (IMAGE_INPUT, PIXELS_INPUT, TEXT_INPUT)
+"""Inputs whose first dimension is the batch."""
 
 
 @dataclass(frozen=True)
@@ -139,10 +143,11 @@ class EngineInfo:
 
     @property
     def max_batch(self) -> int | None:
-        """The largest batch it takes; None where there is no limit."""
-        if self.tensorrt is None:
-            return None
-        return min(profile.max[0] for profile in self.tensorrt.profiles)
+        """The largest batch it takes; None where there is no limit. Fixed inputs say the only one."""
+        if self.tensorrt is not None:
+            return min(profile.max[0] for profile in self.tensorrt.profiles)
+        batches = (tensor.shape[:1] for tensor in self.inputs if tensor.name in _IN_BATCHES)
+        return min((batch[0] for batch in batches if batch and batch[0] > 0), default=None)
 
     @property
     def all_files(self) -> tuple[FileInfo, ...]:

@@ -1,0 +1,1 @@
+"""Target `litert`: LiteRT's files (.tflite), TensorFlow Lite until 2024."""
