@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -127,30 +128,47 @@ class VisionStage(nn.Module):
         moved: Tensor = self.group_token + self.group_projector(previous)
         return moved
 
-    def forward(
-        self, x: Tensor, previous: Tensor | None = None, forced: Tensor | None = None
-    ) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
-        """Run the stage.
+    def encode(self, x: Tensor, previous: Tensor | None = None) -> Tensor:
+        """Run the layers: what no assignment of this stage has a part in.
 
         Args:
             x: tokens, ``[B, N, C]``.
             previous: group tokens of the stage before, ``[B, K', C]``.
-            forced: assignments to use, ``[B, N]`` int64.
 
         Returns:
-            Tokens for the next stage, group tokens, soft map and index; the last three are None in a
-            stage without groups.
+            Tokens, then group tokens, ``[B, N + K, C]``.
         """
         tokens = self.start_tokens(x.shape[0], previous)
         if tokens is not None:
             x = torch.cat([x, tokens], dim=1)
         for layer in self.layers:
             x, _ = layer(x)
+        return x
+
+    def group(
+        self, x: Tensor, forced: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
+        """Run the grouping block, where there is one.
+
+        Args:
+            x: what `encode` gives, ``[B, N + K, C]``.
+            forced: assignments to use, ``[B, N]`` int64.
+
+        Returns:
+            Tokens for the next stage, group tokens, soft map and index; the last three are None in a
+            stage without groups.
+        """
         if self.downsample is None:
             return x, None, None, None
         patches, tokens = x[:, : -self.num_group_tokens], x[:, -self.num_group_tokens :]
         assigned = self.downsample(patches, tokens, forced)
         return assigned.features, tokens, assigned.soft, assigned.index
+
+    def forward(
+        self, x: Tensor, previous: Tensor | None = None, forced: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
+        """`encode`, then `group`."""
+        return self.group(self.encode(x, previous), forced)
 
 
 class VisionEncoder(nn.Module):
@@ -159,6 +177,11 @@ class VisionEncoder(nn.Module):
     def __init__(self, config: GroupViTVisionConfig) -> None:
         super().__init__()
         self.stages = nn.ModuleList(VisionStage(config, stage) for stage in range(len(config.depths)))
+
+    @property
+    def first(self) -> VisionStage:
+        """The first stage."""
+        return cast(VisionStage, self.stages[0])
 
 
 class VisionTransformer(nn.Module):
@@ -172,6 +195,10 @@ class VisionTransformer(nn.Module):
         self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         initialize_tower(self, config)
 
+    def encode_first(self, pixel_values: Tensor) -> Tensor:
+        """The first stage up to its grouping block, ``[B, N + K, C]`` of ``[B, channels, H, W]``."""
+        return self.encoder.first.encode(self.embeddings(pixel_values))
+
     def forward(
         self,
         pixel_values: Tensor,
@@ -179,6 +206,7 @@ class VisionTransformer(nn.Module):
         output_attentions: bool = False,
         output_hidden_states: bool = False,
         forced: Forced | None = None,
+        first_encoded: Tensor | None = None,
     ) -> VisionOutput:
         """Group an image.
 
@@ -187,6 +215,8 @@ class VisionTransformer(nn.Module):
             output_attentions: return the soft maps.
             output_hidden_states: return the input of every stage and the last output.
             forced: assignments to replay, one entry a grouping stage.
+            first_encoded: what `encode_first` gave for these images, which is most of the work, and the same
+                whatever is forced.
 
         Raises:
             ValueError: an image or an assignment of a shape that cannot be used.
@@ -199,7 +229,10 @@ class VisionTransformer(nn.Module):
         assignments: list[Tensor] = []
         for i, stage in enumerate(self.encoder.stages):
             inputs.append(x)
-            x, group_tokens, soft, index = stage(x, group_tokens, waiting.get(i))
+            if first_encoded is not None and i == 0:
+                x, group_tokens, soft, index = self.encoder.first.group(first_encoded, waiting.get(i))
+            else:
+                x, group_tokens, soft, index = stage(x, group_tokens, waiting.get(i))
             if soft is not None and index is not None:
                 soft_maps.append(soft)
                 assignments.append(index)

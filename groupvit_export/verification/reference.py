@@ -21,13 +21,15 @@ class Reference:
     """The reference model in float64 on the CPU.
 
     It runs an image at a time and remembers every one, because float64 is the slow part: the same image
-    comes again in other batches, and backends nearly always decide as the reference does.
+    comes again in other batches, and backends nearly always decide as the reference does. Where they do not,
+    the first stage's layers are not run again, which no assignment has a part in.
     """
 
     def __init__(self, model: GroupViTModel) -> None:
         self._model = copy.deepcopy(model).double().eval()
         self.stages = len(model.config.vision_config.grouping_stages)
         self._known: dict[bytes, Arrays] = {}
+        self._encoded: dict[bytes, torch.Tensor] = {}
 
     def free(self, pixel_values: NDArray[np.float32]) -> Arrays:
         """Outputs of the image encoder with its own assignments.
@@ -79,8 +81,11 @@ class Reference:
         return self._known[key]
 
     def _image(self, image: NDArray[np.float32], forced: Sequence[torch.Tensor] | None) -> Arrays:
+        pixels, key = torch.from_numpy(image).double(), _digest(image)
         with torch.no_grad():
-            return image_outputs(self._model, torch.from_numpy(image).double(), forced)
+            if key not in self._encoded:
+                self._encoded[key] = self._model.vision_model.encode_first(pixels)
+            return image_outputs(self._model, pixels, forced, self._encoded[key])
 
 
 def _stacked(images: Sequence[Arrays]) -> Arrays:
@@ -88,13 +93,19 @@ def _stacked(images: Sequence[Arrays]) -> Arrays:
 
 
 def image_outputs(
-    model: GroupViTModel, pixel_values: torch.Tensor, forced: Sequence[torch.Tensor] | None = None
+    model: GroupViTModel,
+    pixel_values: torch.Tensor,
+    forced: Sequence[torch.Tensor] | None = None,
+    first_encoded: torch.Tensor | None = None,
 ) -> Arrays:
     """Outputs of the image engine, by the same names, from the reference model in its own dtype.
 
-    Half precision is returned as float32, which holds it exactly.
+    Half precision is returned as float32, which holds it exactly. The last two arguments are those of
+    `groupvit_export.model.vision.VisionTransformer`.
     """
-    vision = model.vision_model(pixel_values, output_attentions=True, forced=forced)
+    vision = model.vision_model(
+        pixel_values, output_attentions=True, forced=forced, first_encoded=first_encoded
+    )
     embeds = model.visual_projection(vision.pooler_output), model.project_groups(vision.last_hidden_state)
     values = (
         *(torch.nn.functional.normalize(item, dim=-1) for item in embeds),
