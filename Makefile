@@ -18,7 +18,7 @@ ASKED := $(strip $(if $(CHOSEN),$(PYTHON)) $(TORCH))
 AGAIN := $(if $(ASKED),$(if $(findstring [$(ASKED)],[$(shell cat $(VENV)/.asked 2>/dev/null)]),,again))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo litert page site test test-slow test-litert lint resolve wheels bench soak gpu gpu-wheels clean again system-packages optional-packages
+.PHONY: help demo litert page site test test-slow test-litert lint resolve wheels compiled bench soak gpu gpu-wheels clean again system-packages optional-packages
 
 help:
 	@echo "make demo       export the demo checkpoint and segment an image it never saw"
@@ -33,6 +33,7 @@ help:
 	@echo "make lint       ruff, mypy, import-linter"
 	@echo "make resolve    whether every extra can be installed from the public index; fetches metadata only"
 	@echo "make wheels     both wheels, installed into empty environments from a package index, and used"
+	@echo "make compiled   the C++ library and its tests"
 	@echo "make bench      measurements on the full-size model, into benchmarks/results/"
 	@echo "make gpu        what needs an NVIDIA GPU: tests, comparisons, times, into benchmarks/results/gpu/; at most 9 minutes"
 	@echo "make gpu-wheels what such a machine may lack, in parcels for a place without an index; HAVE=its packages"
@@ -109,6 +110,11 @@ lint: $(VENV)/.test
 
 resolve: $(VENV)/.test
 	$(BIN)/python tools/resolve.py
+
+# The C++ library and its probes, in build/, where the other tests find them.
+compiled: optional-packages $(VENV)/.test
+	$(BIN)/python -m pytest -q tests/groupvit_runtime_cpp/test_c_interface.py -k test_the_units_pass
+	cmake --build build/cpp-tests --parallel 2
 
 wheels: $(VENV)/.test page
 	$(BIN)/python -m pytest tests/test_distributions.py
