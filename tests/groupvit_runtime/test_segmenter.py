@@ -161,6 +161,27 @@ def test_paper_decode_with_background(segmenter: Segmenter, scenes: Any, demo_la
     assert result.groups().max() >= segmenter.manifest.model.groups[-1], "every window has groups of its own"
 
 
+def test_requests_of_several_callers_are_computed_together(
+    segmenter: Segmenter, scenes: Any, demo_labels: list[str]
+) -> None:
+    """Each has words and options of its own, and gets what its own call gives."""
+    asked: list[dict[str, Any]] = [
+        {"labels": demo_labels},
+        {"labels": demo_labels[:3], "threshold": 0.4},
+        {"labels": demo_labels[2:5], "decode": "paper"},
+        {"labels": demo_labels[:2], "negatives": demo_labels[4:6]},
+        {"labels": demo_labels[3:], "decode": "hf"},
+    ]
+    requests = [
+        segmenter.prepare(Image.open(scenes.image(index)).resize((150 + 20 * index, 180)), **options)
+        for index, options in enumerate(asked)
+    ]
+    for result, request, options in zip(segmenter.compute(requests), requests, asked, strict=True):
+        alone = segmenter(request.image, **options)
+        assert same(result, alone) and result.decode == alone.decode
+        assert result.score_names == alone.score_names
+
+
 def test_a_threshold_is_for_the_paper_decode_only(
     segmenter: Segmenter, scenes: Any, demo_labels: list[str]
 ) -> None:

@@ -18,6 +18,7 @@ NAVIGATION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "docs/torch.md",
             "docs/litert.md",
             "docs/web.md",
+            "docs/serving.md",
             "docs/segment.md",
             "docs/outputs.md",
             "docs/images.md",

@@ -54,6 +54,10 @@ class ImageError(GroupViTError):
     """An image that cannot be read or is outside what can be segmented."""
 
 
+class ImageSizeError(ImageError):
+    """An image of more pixels than are allowed."""
+
+
 class LabelError(GroupViTError):
     """A label, vocabulary or prompt template that cannot be used."""
 

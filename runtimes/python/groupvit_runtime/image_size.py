@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from groupvit_runtime.errors import ImageError, UsageError
+from groupvit_runtime.errors import ImageError, ImageSizeError, UsageError
 
 MAX_BYTES: Final = 1 << 31
 """Of memory that reading an image may take unless the caller says otherwise."""
@@ -44,7 +44,8 @@ class SizeLimit:
             cost: bytes of memory for a pixel.
 
         Raises:
-            ImageError: no pixels, more than the limit, or a side longer than `MAX_SIDE`.
+            ImageSizeError: more pixels than the limit, or a side longer than `MAX_SIDE`.
+            ImageError: no pixels.
         """
         width, height = size
         if width < 1 or height < 1:
@@ -55,7 +56,7 @@ class SizeLimit:
             )
         pixels = self.pixels if self.asked else min(self.pixels, MAX_BYTES // cost)
         if width * height > pixels:
-            raise ImageError(
+            raise ImageSizeError(
                 f"{name} is too large",
                 got=f"{width} x {height} = {width * height:,} pixels",
                 expected=f"at most {pixels:,} pixels",
@@ -63,7 +64,7 @@ class SizeLimit:
                 "if you trust where it comes from",
             )
         if max(size) > MAX_SIDE:
-            raise ImageError(
+            raise ImageSizeError(
                 f"{name} is too long",
                 got=f"{width} x {height} pixels",
                 expected=f"at most {MAX_SIDE:,} pixels a side",

@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from groupvit_runtime.decoder_errors import DECODER_ERRORS
-from groupvit_runtime.errors import ImageError
+from groupvit_runtime.errors import ImageError, ImageSizeError
 from groupvit_runtime.image_arrays import check_array, rgb_of_array
 from groupvit_runtime.image_file import read_file, read_opened
 from groupvit_runtime.image_formats import PREFIX_BYTES, formats, is_heif
@@ -187,7 +187,7 @@ def _check_file(path: Path) -> None:
 
 def _unreadable(name: str, error: BaseException, file: IO[bytes] | None) -> ImageError:
     if isinstance(error, Image.DecompressionBombError):
-        return ImageError(
+        return ImageSizeError(
             f"{name} is too large",
             got=str(error),
             expected="an image within Pillow's limit",

@@ -2,48 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, Final, Literal, overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from groupvit_runtime.choose_engine import choose_image_engine
 from groupvit_runtime.competition import Competition, check_threshold
-from groupvit_runtime.decode_checks import check_output, check_text
 from groupvit_runtime.engines import EngineOptions, Performance, load_engine
 from groupvit_runtime.errors import BundleError, UsageError
-from groupvit_runtime.image_engine import ImageEngine, Prepared
-from groupvit_runtime.image_outputs import ImageOutputs
+from groupvit_runtime.image_engine import ImageEngine
 from groupvit_runtime.image_size import check_limit
+from groupvit_runtime.image_work import ImageWork, Observer, unobserved
 from groupvit_runtime.load_checks import (
     check_paper,
     choose_batch_size,
     warn_of_failed_parity,
     warn_of_precision,
 )
-from groupvit_runtime.make_result import whole_result, windowed_result
 from groupvit_runtime.manifest import DecodeName, EngineInfo, Manifest, check_decode
 from groupvit_runtime.open_bundle import OpenBundle, load_from_bundle
 from groupvit_runtime.process import OwningProcess
 from groupvit_runtime.processor import processor_flags
 from groupvit_runtime.read_image import ImageSource, read_image
+from groupvit_runtime.request import SegmentationRequest
 from groupvit_runtime.result import Segmentation
 from groupvit_runtime.vocabularies import Labels as Labels
 from groupvit_runtime.vocabularies import Vocabularies
 from groupvit_runtime.vocabulary import Vocabulary
-from groupvit_runtime.windows import plan_windows
 
 Image = ImageSource
 Images = list[Image] | tuple[Image, ...]
-Stage = Literal["read", "preprocess", "engine", "postprocess"]
-Observer = Callable[[Stage], AbstractContextManager[object]]
-
-_UNOBSERVED: Final = nullcontext()
 
 
 class Segmenter:
@@ -70,7 +62,7 @@ class Segmenter:
     ) -> None:
         self._max_pixels = check_limit(max_pixels)
         self._process = OwningProcess()
-        self._observe = observe or _unobserved
+        self._observe = observe or unobserved
         self._bundle = bundle
         self._options = options
         self._decode: DecodeName = check_decode(decode or bundle.manifest.decode.default)
@@ -85,6 +77,7 @@ class Segmenter:
         self._batch_size = choose_batch_size(batch_size, image)
         self._image = ImageEngine(image, load_engine(image, bundle.root, options))
         self._image.check_serves(self._decode, bundle.manifest.preprocessing)
+        self._work = ImageWork(self._image, bundle.manifest, self._batch_size, self._observe, self._read)
         self._vocabularies = Vocabularies(bundle, options)
 
     @staticmethod
@@ -154,7 +147,7 @@ class Segmenter:
             "cuda_graphs": options.cuda_graphs,
             "streams": options.streams,
             "performance": options.performance,
-            "observe": None if self._observe is _unobserved else self._observe,
+            "observe": None if self._observe is unobserved else self._observe,
             "max_pixels": self._max_pixels,
             "precision": self._precision,
         }
@@ -266,6 +259,73 @@ class Segmenter:
                 the engine normalizes in another way.
             EngineError: the engine failed.
         """
+        chosen, competition = self._check(
+            labels, templates, decode, background_threshold, threshold, negatives
+        )
+        images = image if isinstance(image, (list, tuple)) else [image]
+        if chosen == "hf":
+            results = self._work.whole(images, [competition] * len(images))
+        else:
+            results = [self._work.windows(item, competition, background_threshold) for item in images]
+        return results if isinstance(image, (list, tuple)) else results[0]
+
+    def prepare(
+        self,
+        image: Image,
+        labels: Labels | str,
+        *,
+        templates: str | Sequence[str] | None = None,
+        decode: DecodeName | None = None,
+        background_threshold: float | None = None,
+        threshold: float | None = None,
+        negatives: Labels | str | None = None,
+    ) -> SegmentationRequest:
+        """Do all of a call that can be refused: read the image, encode the words, check the options.
+
+        For servers, which compute the requests of several callers at once; arguments and errors are those of
+        a call.
+        """
+        chosen, competition = self._check(
+            labels, templates, decode, background_threshold, threshold, negatives
+        )
+        with self._observe("read"):
+            rgb = self._read(image)
+        return SegmentationRequest(rgb, competition, chosen, background_threshold)
+
+    def compute(self, requests: Sequence[SegmentationRequest]) -> list[Segmentation]:
+        """Segment what `prepare` gave, each with classes and options of its own.
+
+        Images of the `hf` decode run through the engine together, up to the batch size.
+
+        Raises:
+            EngineError: the engine failed.
+        """
+        self._process.check()
+        results: dict[int, Segmentation] = {}
+        # What an engine decodes by itself cannot abstain: the two take turns.
+        together: dict[bool, list[int]] = {}
+        for index, request in enumerate(requests):
+            if request.decode == "hf":
+                together.setdefault(request.competition.abstains, []).append(index)
+            else:
+                results[index] = self._work.windows(
+                    request.image, request.competition, request.background_threshold
+                )
+        for members in together.values():
+            chosen = [requests[index] for index in members]
+            made = self._work.whole([one.image for one in chosen], [one.competition for one in chosen])
+            results.update(zip(members, made, strict=True))
+        return [results[index] for index in range(len(requests))]
+
+    def _check(
+        self,
+        labels: Labels | str,
+        templates: str | Sequence[str] | None,
+        decode: DecodeName | None,
+        background_threshold: float | None,
+        threshold: float | None,
+        negatives: Labels | str | None,
+    ) -> tuple[DecodeName, Competition]:
         chosen = check_decode(decode or self._decode)
         self._image.check_serves(chosen, self.manifest.preprocessing)
         check_threshold(threshold)
@@ -277,86 +337,14 @@ class Segmenter:
                 fix="decode='paper' (on the command line: --decode paper)",
             )
         self._process.check()
-        competition = Competition.of(
+        return chosen, Competition.of(
             *self._vocabularies.competing(labels, negatives, templates, alone=threshold is None),
             threshold=threshold,
             background=background_threshold is not None,
         )
-        images = image if isinstance(image, (list, tuple)) else [image]
-        if chosen == "hf":
-            results = self._segment_whole(images, competition)
-        else:
-            results = [self._segment_windows(item, competition, background_threshold) for item in images]
-        return results if isinstance(image, (list, tuple)) else results[0]
-
-    def _segment_whole(self, images: Sequence[Image], competition: Competition) -> list[Segmentation]:
-        results: list[Segmentation] = []
-        model, spec = self.manifest.model, self.manifest.preprocessing.hf
-        for start in range(0, len(images), self._batch_size):
-            with self._observe("read"):
-                rgbs = [self._read(image) for image in images[start : start + self._batch_size]]
-            with self._observe("preprocess"):
-                batch = self._image.whole(rgbs, model.image_size, spec)
-            # What an engine decodes by itself cannot abstain: it gives no scores.
-            if self._image.decodes and not competition.abstains:
-                results += self._labeled(rgbs, batch, competition)
-                continue
-            outputs = self._encode(batch)
-            with self._observe("postprocess"):
-                results += [
-                    whole_result(rgb, outputs, index, competition, model) for index, rgb in enumerate(rgbs)
-                ]
-        return results
-
-    def _labeled(
-        self,
-        images: Sequence[NDArray[np.uint8]],
-        batch: Prepared,
-        competition: Competition,
-    ) -> list[Segmentation]:
-        """By an engine that decodes, which makes label maps of one size at a time."""
-        model = self.manifest.model
-        check_text(competition.embeddings, model.projection_dim)
-        by_size: dict[tuple[int, int], list[int]] = {}
-        for index, rgb in enumerate(images):
-            by_size.setdefault((rgb.shape[0], rgb.shape[1]), []).append(index)
-        found: dict[int, Segmentation] = {}
-        for size, members in by_size.items():
-            with self._observe("engine"):
-                raw, labels = self._image.label(batch[members], competition.embeddings, size)
-            with self._observe("postprocess"):
-                outputs = ImageOutputs.of(raw)
-                for place, index in enumerate(members):
-                    check_output("masks", outputs.masks[place], ("G", "gh", "gw"))
-                    found[index] = whole_result(
-                        images[index], outputs, place, competition, model, labels[place]
-                    )
-        return [found[index] for index in range(len(images))]
-
-    def _segment_windows(
-        self, image: Image, competition: Competition, background_threshold: float | None
-    ) -> Segmentation:
-        with self._observe("read"):
-            rgb = self._read(image)
-        settings = replace(check_paper(self.manifest), background_threshold=background_threshold)
-        with self._observe("preprocess"):
-            plan = plan_windows((rgb.shape[0], rgb.shape[1]), settings.window)
-            images = self._image.windows(rgb, self.manifest.preprocessing.paper, plan)
-        parts = [
-            self._encode(images[start : start + self._batch_size])
-            for start in range(0, len(images), self._batch_size)
-        ]
-        with self._observe("postprocess"):
-            outputs = ImageOutputs.joined(parts)
-            return windowed_result(rgb, outputs, plan, competition, self.manifest.model, settings)
 
     def _read(self, image: Image) -> NDArray[np.uint8]:
         return read_image(image, max_pixels=self._max_pixels)
-
-    def _encode(self, images: Prepared) -> ImageOutputs:
-        with self._observe("engine"):
-            outputs = self._image.run(images)
-        return ImageOutputs.of(outputs)
 
 
 def _reopened(source: Path, fingerprint: str, arguments: dict[str, Any]) -> Segmenter:
@@ -369,8 +357,3 @@ def _reopened(source: Path, fingerprint: str, arguments: dict[str, Any]) -> Segm
             fix="put that bundle there, or load the segmenter where it is used",
         )
     return segmenter
-
-
-def _unobserved(stage: Stage) -> AbstractContextManager[object]:
-    del stage
-    return _UNOBSERVED

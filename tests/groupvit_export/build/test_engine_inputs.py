@@ -54,6 +54,20 @@ def share_that_differs(first: list[Any], second: list[Any]) -> float:
     return wrong / sum(a.labels.size for a in first)
 
 
+def test_requests_of_several_callers_share_the_engine(bundle: Path, scenes: Any) -> None:
+    """It decodes one size and one set of classes at a time, and cannot abstain."""
+    segmenter = Segmenter.load(bundle)
+    words = [["tree", "sky"], ["grass", "sky"]]
+    options: list[dict[str, Any]] = [{}, {}, {}, {"threshold": 0.4}, {}]
+    requests = [
+        segmenter.prepare(image, words[index % 2], **options[index])
+        for index, image in enumerate(images(scenes))
+    ]
+    for index, result in enumerate(segmenter.compute(requests)):
+        alone = segmenter(requests[index].image, words[index % 2], **options[index])
+        assert np.array_equal(result.labels, alone.labels) and result.names == alone.names
+
+
 def test_the_manifest_says_what_is_inside(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = open_bundle(bundle).manifest
     image, text = manifest.engine("image"), manifest.engine("text")

@@ -1,0 +1,1 @@
+"""A bundle over HTTP: `groupvit serve`. Extra `serve` (FastAPI, uvicorn, prometheus-client)."""
