@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
-from groupvit_export.cli.options import Bundle, Device, EnginePrecision, Threads, VerbArguments
+from groupvit_export.cli.options import Bundle, Device, EnginePrecision, Quiet, Threads, VerbArguments
 from groupvit_export.cli.output import note, print_json, say
 from groupvit_export.errors import UsageError
 from groupvit_export.targets.registry import PAGE_TARGET
@@ -71,6 +72,7 @@ class Arguments(VerbArguments):
         ),
     ] = None
     as_json: Annotated[bool, Option("--json", help="print the address as JSON")] = False
+    quiet: Quiet = False
 
 
 def run(arguments: Arguments) -> int:
@@ -115,10 +117,10 @@ def run(arguments: Arguments) -> int:
     def announce(address: str) -> None:
         if arguments.as_json:
             print_json({"address": address})
-        else:
+        elif not arguments.quiet:
             say(f"Requests are taken at\n  {address}\nand described at\n  {address}docs\nCtrl-C ends it.")
 
-    serve(load, options, announce)
+    serve(load, options, announce, level=logging.WARNING if arguments.quiet else logging.INFO)
     return 0
 
 

@@ -79,6 +79,8 @@ def commands(bad: str, output: str) -> list[list[str]]:
         ["vocab", bad],
         ["vocab", "{bundle}", "--labels-file", bad, "-o", "{new}"],
         ["vocab", "{bundle}", *words, "-o", output],
+        ["serve", bad, "--port", "0"],
+        ["serve", "{bundle}", "--port", "0", "--token-file", bad],
         ["demo", bad],
         ["inspect", bad],
     ]

@@ -33,8 +33,8 @@ class _JsonLines(logging.Formatter):
 
 
 @contextmanager
-def logging_to_stderr() -> Iterator[None]:
-    """Within, events go to standard error; afterwards the loggers are as they were."""
+def logging_to_stderr(level: int) -> Iterator[None]:
+    """Within, events of this level go to standard error; afterwards the loggers are as they were."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
     nothing = logging.NullHandler()
@@ -43,14 +43,14 @@ def logging_to_stderr() -> Iterator[None]:
     before = {logger: (logger.level, logger.propagate) for logger in loggers}
     for logger, one in loggers.items():
         logger.addHandler(one)
-        logger.setLevel(logging.INFO)
+        logger.setLevel(level)
         logger.propagate = False
     logging.captureWarnings(True)
     try:
         yield
     finally:
         logging.captureWarnings(False)
-        for logger, (level, propagate) in before.items():
+        for logger, (old, propagate) in before.items():
             logger.removeHandler(loggers[logger])
-            logger.setLevel(level)
+            logger.setLevel(old)
             logger.propagate = propagate

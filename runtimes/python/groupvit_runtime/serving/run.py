@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -28,7 +29,11 @@ _MORE_SECONDS: Final = 10
 
 
 def serve(
-    load: Callable[[Metrics], Segmenter], options: ServingOptions, announce: Callable[[str], None]
+    load: Callable[[Metrics], Segmenter],
+    options: ServingOptions,
+    announce: Callable[[str], None],
+    *,
+    level: int = logging.INFO,
 ) -> None:
     """Serve until SIGTERM or SIGINT; what was accepted by then is finished and answered.
 
@@ -36,13 +41,14 @@ def serve(
         load: gives the segmenter, whose observer is to be `Metrics.stage`.
         options: address and limits.
         announce: is told the address as soon as requests are taken.
+        level: of what is logged.
 
     Raises:
         UsageError: the address cannot be had.
         BundleError, EngineError: from `load`.
     """
     metrics = Metrics()
-    with _listener(options) as listener, logging_to_stderr(), _ending_quietly():
+    with _listener(options) as listener, logging_to_stderr(level), _ending_quietly():
         segmenter = load(metrics)
         _warm_up(segmenter)
         config = uvicorn.Config(
