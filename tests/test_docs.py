@@ -61,7 +61,7 @@ def test_the_index_has_every_page() -> None:
 
 
 def test_the_readme_is_short() -> None:
-    assert len((REPOSITORY / "README.md").read_text().splitlines()) <= 130
+    assert len((REPOSITORY / "README.md").read_text().splitlines()) <= 80
 
 
 def messages() -> Iterator[str]:

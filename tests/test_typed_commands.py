@@ -26,6 +26,8 @@ _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 LEFT_OUT = {
     "pip install": "would fetch gigabytes into this environment; test_distributions.py installs both wheels",
+    "make page": "fetches from the npm registry; CI runs it by itself",
+    "groupvit demo": "serves until it is interrupted; test_demo.py looks at it",
     "make test": "is this very run, or hours; its goals are only looked up",
     "make lint": "is a step of CI by itself; its goal is only looked up",
     "make resolve": "asks the package index; its goal is only looked up",
