@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from groupvit_export.cli import main
 from groupvit_export.data.bundled import DEMO_LABELS, DEMO_SAMPLE
+from groupvit_runtime.manifest import MANIFEST_NAME
 from groupvit_runtime.segmenter import Segmenter
 
 
@@ -35,6 +37,12 @@ def add(page: Any, host: str, text: str) -> None:
     page.fill(f"{host} input", text)
     page.press(f"{host} input", "Enter")
     answered(page)
+
+
+def chips(page: Any) -> list[str]:
+    return page.eval_on_selector_all(
+        "#words .chip", "chips => chips.map(chip => chip.firstChild.textContent)"
+    )
 
 
 def unlike(found: np.ndarray, wanted: np.ndarray) -> float:
@@ -89,6 +97,41 @@ def test_a_changed_engine_is_refused_in_words(web_folder: Path, tmp_path: Path, 
     with open_page(folder) as page:
         message = page.inner_text("#error")
     assert "image.onnx is not the file that was exported" in message and "Copy the folder again" in message
+
+
+def test_a_bundle_begins_with_the_words_of_its_vocabulary(
+    web_folder: Path, tmp_path: Path, open_page
+) -> None:
+    folder = tmp_path / "own"
+    shutil.copytree(web_folder, folder)
+    names = ["tree", "water", "sky"]
+    assert main(["vocab", str(folder), "--labels", ",".join(names), "--add", "mine", "--quiet"]) == 0
+    with open_page(folder) as page:
+        assert chips(page) == names
+        assert unlike(labels_of(page), Segmenter.load(folder)(DEMO_SAMPLE, names).labels) <= 1e-4
+
+
+def test_another_model_begins_with_common_words_and_cleans_as_its_tokenizer_does(
+    web_folder: Path, tmp_path: Path, open_page
+) -> None:
+    folder = tmp_path / "other"
+    shutil.copytree(web_folder, folder)
+    manifest = json.loads((folder / MANIFEST_NAME).read_text())
+    manifest |= {"fingerprint": "0" * 64, "requires": ["nvlabs_text_cleaning"]}
+    (folder / MANIFEST_NAME).write_text(json.dumps(manifest))
+    with open_page(folder) as page:
+        assert {"person", "building", "sky"} <= set(chips(page)) and "red car" not in chips(page)
+        # The demo's tokenizer does not know them all.
+        assert "tokenizer does not know" in page.inner_text("#error")
+        for word in ("person", "animal", "vehicle", "building"):
+            page.click(f"[aria-label='remove {word}']")
+        answered(page)
+        wanted = Segmenter.load(folder)(DEMO_SAMPLE, [*chips(page), "HOUSE  "]).labels
+        add(page, "#words", "HOUSE  ")
+        assert unlike(labels_of(page), wanted) <= 1e-4
+        page.fill("#words input", "caf&eacute;")
+        page.press("#words input", "Enter")
+        page.wait_for_function("document.getElementById('error').textContent.includes('plain letters')")
 
 
 def test_what_is_no_image_and_what_is_two_words_is_said(web_folder: Path, tmp_path: Path, open_page) -> None:

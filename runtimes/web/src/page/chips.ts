@@ -6,12 +6,11 @@ export class Chips {
   readonly #host: HTMLElement;
   readonly #input: HTMLInputElement;
   readonly #changed: () => void;
-  #words: string[];
+  #words: string[] = [];
 
-  constructor(host: HTMLElement, labelledBy: string, words: readonly string[], changed: () => void) {
+  constructor(host: HTMLElement, labelledBy: string, changed: () => void) {
     this.#host = host;
     this.#changed = changed;
-    this.#words = [...words];
     this.#input = made("input", { type: "text", placeholder: "add a word, or several, with commas", enterKeyHint: "done" });
     this.#input.setAttribute("aria-labelledby", labelledBy);
     this.#input.autocapitalize = "off";
@@ -23,6 +22,11 @@ export class Chips {
 
   get words(): readonly string[] {
     return this.#words;
+  }
+
+  set words(words: readonly string[]) {
+    this.#words = [...words];
+    this.#draw();
   }
 
   #pressed(event: KeyboardEvent): void {

@@ -16,7 +16,6 @@ import { listen, readSample, type Taken } from "./sources.ts";
 import { Views } from "./views.ts";
 
 const ROOT = new URL(".", document.baseURI);
-const WORDS = ["red car", "water", "yellow boat", "grass", "purple house", "mountain", "sky", "blue balloon", "tree"];
 
 const canvas = element("canvas", HTMLCanvasElement), pointed = element("pointed", HTMLElement);
 const opacity = element("opacity", HTMLInputElement), decode = element("decode", HTMLSelectElement);
@@ -40,8 +39,8 @@ const model = new Model((what, loaded, total) => {
   progress.value = loaded / total;
   say(`loading ${what}: ${megabytes(loaded)} of ${megabytes(total)} MB`);
 });
-const words = new Chips(element("words", HTMLElement), "words-title", WORDS, () => void ask());
-const negatives = new Chips(element("negatives", HTMLElement), "negatives-title", [], () => void ask());
+const words = new Chips(element("words", HTMLElement), "words-title", () => void ask());
+const negatives = new Chips(element("negatives", HTMLElement), "negatives-title", () => void ask());
 
 function say(text: string): void {
   element("status", HTMLElement).textContent = text;
@@ -202,6 +201,7 @@ async function start(): Promise<void> {
   views = new Views(loaded.stages, () => void ask());
   progress.hidden = true;
   describe(loaded);
+  words.words = loaded.words;
   const sample = new URL("sample.png", ROOT);
   listen((taken) => void take(taken), sample);
   await take(readSample(sample));

@@ -22,6 +22,7 @@ export interface Loaded {
   readonly decodes: readonly DecodeName[];
   readonly decode: DecodeName;
   readonly isolated: boolean;
+  readonly words: readonly string[];
 }
 
 export type CallName = keyof Calls;

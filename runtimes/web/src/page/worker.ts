@@ -9,7 +9,7 @@ const HANDLERS: { [Name in CallName]: (given: Calls[Name]["given"]) => Promise<C
   async load({ root, backend }): Promise<Loaded> {
     segmenter = await Segmenter.load(new URL(root), backend, (what, loaded, total) =>
       post({ progress: { what, loaded, total } }));
-    const { manifest, runtime, digest } = segmenter;
+    const { manifest, runtime, digest, words } = segmenter;
     const image = manifest.engines.find((engine) => engine.role === "image")!;
     const threads = runtime.backend === "wasm" ? `, ${runtime.threads} thread${runtime.threads > 1 ? "s" : ""}` : "";
     return {
@@ -21,6 +21,7 @@ const HANDLERS: { [Name in CallName]: (given: Calls[Name]["given"]) => Promise<C
       decodes: manifest.decode.paper === null ? ["hf"] : ["hf", "paper"],
       decode: manifest.decode.default,
       isolated: globalThis.crossOriginIsolated,
+      words,
     };
   },
   async setImage(rgb) {

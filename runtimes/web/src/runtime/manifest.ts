@@ -71,6 +71,8 @@ export interface Manifest {
 }
 
 const MAJOR = 5;
+/** What a runtime has to do beyond the schema's first version, and this one does. */
+export const NVLABS_CLEANING = "nvlabs_text_cleaning";
 
 /** Reads and checks it; the rest is protected by the hashes in it. */
 export function parseManifest(text: string): Manifest {
@@ -79,9 +81,8 @@ export function parseManifest(text: string): Manifest {
     const { major } = manifest.schema_version ?? { major: "none" };
     throw new Error(`manifest.json is of schema ${major}, and this page reads ${MAJOR}: export the page again`);
   }
-  if (manifest.requires.length > 0) {
-    throw new Error(`this page lacks what the model needs: ${manifest.requires.join(", ")}`);
-  }
+  const lacking = manifest.requires.filter((need) => need !== NVLABS_CLEANING);
+  if (lacking.length > 0) throw new Error(`this page lacks what the model needs: ${lacking.join(", ")}`);
   return manifest;
 }
 

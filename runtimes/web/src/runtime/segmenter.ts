@@ -3,6 +3,7 @@
 import { item, type LabelMap, type RgbImage, type Size, type Tensor } from "./arrays.ts";
 import { type Backend, Engine, type Input, openRuntime, type Runtime } from "./engine.ts";
 import { type Progress, sha256, verified } from "./files.ts";
+import { firstWords } from "./first-words.ts";
 import { groupWords, stageGroups, stageMasks } from "./groups.ts";
 import { type Grouped, hfRows } from "./hf.ts";
 import { type DecodeName, engineOf, type Manifest, parseManifest, type Preprocessing } from "./manifest.ts";
@@ -50,16 +51,21 @@ export class Segmenter {
   readonly runtime: Runtime;
   /** Of the bundle: SHA-256 of its manifest, which has the hashes of the other files. */
   readonly digest: string;
+  /** To begin with. */
+  readonly words: readonly string[];
   readonly #image: Engine;
   readonly #text: TextEncoder;
   #rgb: RgbImage | null = null;
   #encoded = new Map<DecodeName, Encoded>();
   #rows: ScoreRows | null = null;
 
-  private constructor(manifest: Manifest, runtime: Runtime, digest: string, image: Engine, text: TextEncoder) {
+  private constructor(
+    manifest: Manifest, runtime: Runtime, digest: string, words: readonly string[], image: Engine, text: TextEncoder,
+  ) {
     this.manifest = manifest;
     this.runtime = runtime;
     this.digest = digest;
+    this.words = words;
     this.#image = image;
     this.#text = text;
   }
@@ -81,7 +87,10 @@ export class Segmenter {
       const outputs = await text.run(input, ["text_embeds"]);
       return outputs.get("text_embeds")!;
     });
-    return new Segmenter(manifest, runtime, await sha256(bytes), image, encoder);
+    const [vocabulary] = manifest.vocabularies;
+    const names = vocabulary === undefined ? null : await verified(root, vocabulary.file, progress);
+    const words = firstWords(manifest.fingerprint, names);
+    return new Segmenter(manifest, runtime, await sha256(bytes), words, image, encoder);
   }
 
   /** The image that questions are about; the engine runs when the first one comes. */

@@ -2,7 +2,8 @@
 
 import { Tokenizer } from "@huggingface/tokenizers";
 import type { Tensor } from "./arrays.ts";
-import type { Manifest } from "./manifest.ts";
+import { type Manifest, NVLABS_CLEANING } from "./manifest.ts";
+import { cleanAsNvlabs } from "./text-cleaning.ts";
 
 export type RunText = (ids: BigInt64Array, shape: readonly [number, number]) => Promise<Tensor>;
 
@@ -17,11 +18,6 @@ export class TextEncoder {
     this.#tokenizer = new Tokenizer(tokenizer, {});
     this.#manifest = manifest;
     this.#run = run;
-  }
-
-  /** Takes embeddings that were made before: of a cached vocabulary. */
-  remember(word: string, embedding: Float32Array): void {
-    this.#known.set(word, embedding);
   }
 
   /** float32 [K, P], unit vectors. An empty word is the empty sentence, in no prompt. */
@@ -45,7 +41,8 @@ export class TextEncoder {
     return unitMean(data, ids.length);
   }
 
-  #ids(sentence: string): number[] {
+  #ids(given: string): number[] {
+    const sentence = this.#manifest.requires.includes(NVLABS_CLEANING) ? cleanAsNvlabs(given) : given;
     const around = new Set(this.#tokenizer.encode("").ids);
     const words = this.#tokenizer.encode(sentence, { add_special_tokens: false }).ids;
     // A word-level tokenizer without a token for the rest gives none.
