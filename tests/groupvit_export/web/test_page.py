@@ -19,7 +19,7 @@ from groupvit_runtime.segmenter import Segmenter
 
 
 def answered(page: Any) -> None:
-    page.wait_for_function("/^image/.test(document.getElementById('status').textContent)")
+    page.wait_for_function("/^image/.test(document.getElementById('status').textContent)", timeout=120_000)
 
 
 def saved(page: Any, button: str) -> bytes:
@@ -68,6 +68,21 @@ def test_it_segments_as_the_python_runtime_does(web_folder: Path, open_page) -> 
         assert record["names"] == words and record["decode"] == "paper"
         assert record["bundle"]["digest"] == segmenter.digest
         assert sum(record["shares"]) == pytest.approx(1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("decode", ["hf", "paper"])
+def test_webgpu_segments_as_the_python_runtime_does(web_folder: Path, open_webgpu_page, decode: str) -> None:
+    segmenter = Segmenter.load(web_folder)
+    with open_webgpu_page(web_folder) as page:
+        assert "WebGPU" in page.text_content("#facts")
+        page.evaluate("document.getElementById('status').textContent = ''")
+        page.select_option("#decode", decode)
+        page.dispatch_event("#decode", "change")
+        answered(page)
+        found = labels_of(page)
+    wanted = segmenter(DEMO_SAMPLE, list(DEMO_LABELS), decode=decode).labels
+    assert unlike(found, wanted) <= 1e-4
 
 
 def test_every_view_shows_another_picture(web_folder: Path, open_page) -> None:
