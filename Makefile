@@ -124,6 +124,8 @@ bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks.roofline
 	$(BIN)/python -m benchmarks.precisions
 	$(BIN)/python -m benchmarks.soft_scores
+	$(BIN)/python -m benchmarks.folder
+	$(BIN)/python -m benchmarks.static_shapes
 	$(BIN)/python -m benchmarks.report
 
 # Where there is no environment, the machine's own Python, which has PyTorch for CUDA: nothing is fetched for this.

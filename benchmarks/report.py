@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from benchmarks import report_parts, report_peers
+from benchmarks import report_parts, report_peers, report_runtime
 from benchmarks.goals import goals_table
 from benchmarks.kinds import TITLES
 from benchmarks.markdown import Record, measured_with, number, table
@@ -34,6 +34,9 @@ class Results:
     roofline: Record = field(default_factory=dict)
     evaluation: Record = field(default_factory=dict)
     precisions: Record = field(default_factory=dict)
+    soft_scores: Record = field(default_factory=dict)
+    folder: Record = field(default_factory=dict)
+    static_shapes: Record = field(default_factory=dict)
 
 
 def main() -> None:
@@ -45,7 +48,9 @@ def read_results(folder: Path = RESULTS) -> Results:
     """What is in the folder."""
     peers = {kind: _read(folder / "peers" / f"{kind}.json") for kind in TITLES}
     others = {
-        name: _read(folder / f"{name}.json") for name in Results.__dataclass_fields__ if name != "peers"
+        name: _read(folder / f"{name.replace('_', '-')}.json")
+        for name in Results.__dataclass_fields__
+        if name != "peers"
     }
     return Results(peers={kind: record for kind, record in peers.items() if record}, **others)  # type: ignore[arg-type]
 
@@ -78,6 +83,12 @@ def render(results: Results) -> str:
         *report_parts.windows(peers),
         "## C++ beside Python",
         *report_parts.cpp(peers),
+        "## Scores beside the label map",
+        *report_runtime.soft_scores(results.soft_scores),
+        "## A folder of images",
+        *report_runtime.folder(results.folder),
+        "## One shape or a dynamic batch",
+        *report_runtime.static_shapes(results.static_shapes),
         "## Roofline",
         *_roofline(results.roofline),
         *demo_sections(results.evaluation, results.precisions),

@@ -198,8 +198,42 @@ def precisions():
 
 
 @pytest.fixture
-def results(peers, roofline, evaluation, precisions):
-    return Results(peers, roofline, evaluation, precisions)
+def runtime():
+    measured = {"machine": {"cpu": "C", "cores": 2}, "versions": {"openvino": "2031.7.2"}}
+    soft = {
+        "setting": {"rounds": 61, "image_px": {"width": 640, "height": 480}, "classes": 23},
+        "runs": "engine 3.21",
+        "sides": {
+            "label map alone": {"median_ms": 27.125, "over": {}},
+            "and confidence": {"median_ms": 33.5, "over": {"label map alone": _interval(1.375)}},
+        },
+    }
+    row = {"images_per_s": 41.5, "over_engine_alone": _interval(0.9375)}
+    folder = {
+        "setting": {"rounds": 11, "images": 25, "image_px": [480, 640]},
+        "sides": {"fp32": {"label maps": row | {"over_one_after_the_other": _interval(1.4375)}}},
+    }
+    batch = {
+        "batch": 1,
+        "median_ms": {"dynamic": 24.25, "static": 22.75},
+        "dynamic_over_static": _interval(1.0625),
+        "outputs_that_differ": [],
+        "memory_mib": {"dynamic": 311, "static_beside_it": 163},
+    }
+    shapes = {
+        "batches": [batch],
+        "load": {"median_ms": {"compiled": 411.5, "from_cache": 203.5}, "cache_mb": 221.3},
+    }
+    return {
+        "soft_scores": measured | soft,
+        "folder": measured | folder,
+        "static_shapes": measured | shapes,
+    }
+
+
+@pytest.fixture
+def results(peers, roofline, evaluation, precisions, runtime):
+    return Results(peers, roofline, evaluation, precisions, **runtime)
 
 
 def _numbers(text):
@@ -228,6 +262,7 @@ def test_every_number_of_the_page_is_in_the_json(results):
         *("20.61", "1256.5", "25.75", "99.987", "2.5e-06", "2031.7.2", "65.62", "405.2", "17", "0.07"),
         *("0.568", "0.8125", "925312", "61.25", "1.75", "5.125", "99.87", "63.75", "5.43", "99.88", "503"),
         *("98.765", "97.25", "4.75", "41", "1.3"),
+        *("33.5", "1.375", "23", "41.5", "0.9375", "1.4375", "22.75", "163", "203.5", "221.3"),
     ):
         assert number in _numbers(page)
 
@@ -319,6 +354,13 @@ def test_what_was_not_run_says_so(results):
     assert "| VNNI | another | not run: no such engine |" in page
     assert "not run: int8 needs the package nncf" in page
     assert page.count("(substitute) | 82.99 | 82.50 | 99.88 | not measured | not measured |") == 1
+
+
+def test_parts_of_the_runtime_that_were_not_measured_say_so(results):
+    page = render(replace(results, soft_scores={}, folder={}, static_shapes={}))
+    for heading in ("Scores beside the label map", "A folder of images", "One shape or a dynamic batch"):
+        part = page.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+        assert NOT_RUN in part and not _numbers(part)
 
 
 def test_a_part_that_was_not_run_says_why(results):
