@@ -19,8 +19,6 @@ HERE = Path(__file__).parent
 BUNDLE = Path(os.environ.get("GROUPVIT_BUNDLE", HERE / "bundle"))
 WORDS = "red car, water, yellow boat, grass, purple house, mountain, sky, blue balloon, tree"
 
-Annotated = tuple[NDArray[np.uint8], list[tuple[NDArray[np.float32], str]]]
-
 
 def words_of(text: str) -> list[str]:
     """Names from a line of them, separated by commas."""
@@ -34,7 +32,7 @@ def segment(
     negatives: str,
     threshold: float,
     decode: str,
-) -> tuple[Annotated, dict[str, float]]:
+) -> tuple[gr.AnnotatedImage, dict[str, float]]:
     """What the button does.
 
     Args:
@@ -46,7 +44,7 @@ def segment(
         decode: "hf" or "paper".
 
     Returns:
-        For `gr.AnnotatedImage`, and the share of every name.
+        The segments in the runtime's colors, which belong to the names, and the share of every name.
 
     Raises:
         gr.Error: the runtime's own message, for whoever sees the page.
@@ -66,7 +64,8 @@ def segment(
     shares = result.shares()
     unlabeled = None if result.unlabeled is None else result.names[result.unlabeled]
     masks = [(result.mask(name).astype(np.float32), name) for name in shares if name != unlabeled]
-    return (image, masks), shares
+    colors = {name: "#{:02x}{:02x}{:02x}".format(*color) for name, color in result.colors().items()}
+    return gr.AnnotatedImage((image, masks), color_map=colors), shares
 
 
 def build(segmenter: Segmenter, examples: Sequence[Path]) -> gr.Blocks:
@@ -94,7 +93,7 @@ def build(segmenter: Segmenter, examples: Sequence[Path]) -> gr.Blocks:
                 shares = gr.Label(label="Share of the image")
         inputs = [image, words, negatives, threshold, decode]
 
-        def run(*values: Any) -> tuple[Annotated, dict[str, float]]:
+        def run(*values: Any) -> tuple[gr.AnnotatedImage, dict[str, float]]:
             return segment(segmenter, *values)
 
         gr.on(

@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -57,6 +57,14 @@ class Film:
     frames: int = 0
     seconds: float = 0.0
     pixels: dict[str, int] = field(default_factory=dict)
+
+    def count(self, result: Segmentation) -> None:
+        """One more frame."""
+        self.frames += 1
+        for name in result.names:
+            self.pixels.setdefault(name, 0)
+        for name, share in result.shares().items():
+            self.pixels[name] += round(share * result.labels.size)
 
     @property
     def shares(self) -> dict[str, float]:
@@ -113,20 +121,19 @@ def segment_video(
     try:
         if not capture.isOpened():
             raise _unreadable(source, "OpenCV cannot open it")
-        # A camera is looked at while it films, and until it is interrupted.
-        ends = (KeyboardInterrupt,) if camera else ()
-        with _writer(target, _rate(capture, cv2), cv2) as write, suppress(*ends):
+        with _writer(target, _rate(capture, cv2), cv2) as write:
             stream = islice(_frames(capture, cv2), frames)
-            while batch := list(islice(stream, 1 if camera else _BATCH)):
-                for result in segment(batch):
-                    write(result)
-                    film.frames += 1
-                    for name in result.names:
-                        film.pixels.setdefault(name, 0)
-                    for name, share in result.shares().items():
-                        film.pixels[name] += round(share * result.labels.size)
-                film.seconds = time.perf_counter() - start
-                bar.show(film)
+            try:
+                # A camera is looked at while it films, and until it is interrupted.
+                while batch := list(islice(stream, 1 if camera else _BATCH)):
+                    for result in segment(batch):
+                        write(result)
+                        film.count(result)
+                    film.seconds = time.perf_counter() - start
+                    bar.show(film)
+            except KeyboardInterrupt:
+                if not camera or not film.frames:
+                    raise
             if not film.frames:
                 raise _unreadable(source, "it has no frame that OpenCV decodes")
     finally:

@@ -16,6 +16,9 @@ import pytest
 
 from groupvit_export.data.bundled import DEMO_SAMPLE
 
+# What lies on the path of this Python is not what a space has; pip would take it for installed.
+ALONE = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 CLIENT = """
@@ -49,7 +52,7 @@ def python(space: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     venv.create(environment, with_pip=True)
     python = environment / "bin" / "python"
     command = [python, "-m", "pip", "install", "--quiet", "-r", "requirements.txt"]
-    done = subprocess.run(command, cwd=space, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=space, capture_output=True, text=True, env=ALONE)
     if re.search(r"NewConnectionError|NameResolutionError|ConnectTimeoutError", done.stderr):
         pytest.skip("there is no package index here")
     assert done.returncode == 0, done.stderr
@@ -58,22 +61,30 @@ def python(space: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(space: Path, python: Path) -> Iterator[str]:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     with subprocess.Popen(
-        [python, "app.py"], cwd=space, stdout=subprocess.PIPE, text=True, env=environment
+        [python, "-u", "app.py"],
+        cwd=space,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=ALONE,
     ) as process:
         assert process.stdout is not None
+        said = ""
         for line in process.stdout:
+            said += line
             if found := re.search(r"http://127\.0\.0\.1:\d+", line):
                 yield found[0]
                 break
+        else:
+            pytest.fail(f"the space ended before it served:\n{said}")
         process.terminate()
 
 
 @pytest.mark.slow
 def test_programs_can_call_it(address: str, python: Path) -> None:
     command = [python, "-c", CLIENT, address, str(DEMO_SAMPLE)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, env=ALONE)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert {"sky", "grass"} <= set(found["names"]) <= {"sky", "grass", "tree"}

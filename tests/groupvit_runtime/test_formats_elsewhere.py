@@ -19,6 +19,8 @@ from PIL import Image
 
 # They do not agree on versions of their own dependencies with the toolkit's constraints.
 PROGRAMS = ("labelme==6.3.1", "datumaro==1.13.12", "cvat-sdk[masks]==2.80.0", "fiftyone==1.22.1")
+# What lies on the path of this Python is not there; pip would take it for installed.
+ALONE = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 UNREACHABLE = re.compile(r"NewConnectionError|NameResolutionError|ConnectTimeoutError|Could not fetch URL")
 SCRIPT = Path(__file__).resolve().parent.parent / "support" / "open_elsewhere.py"
 
@@ -32,7 +34,10 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     venv.create(folder, with_pip=True)
     interpreter = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
     done = subprocess.run(
-        [interpreter, "-m", "pip", "install", "--quiet", *PROGRAMS], capture_output=True, text=True
+        [interpreter, "-m", "pip", "install", "--quiet", *PROGRAMS],
+        capture_output=True,
+        text=True,
+        env=ALONE,
     )
     if UNREACHABLE.search(done.stderr) and done.returncode:
         pytest.skip("the package index cannot be reached")
@@ -60,8 +65,7 @@ def test_other_programs_find_the_same_objects(
     (tmp_path / "detections.json").write_text(json.dumps(told))
 
     # A home of its own: FiftyOne and labelme write into it.
-    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    surroundings |= {"HOME": str(tmp_path), "QT_QPA_PLATFORM": "offscreen"}
+    surroundings = ALONE | {"HOME": str(tmp_path), "QT_QPA_PLATFORM": "offscreen"}
     done = subprocess.run([python, SCRIPT, tmp_path], env=surroundings, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-4000:]
     for program in ("labelme", "datumaro", "cvat_sdk", "fiftyone"):

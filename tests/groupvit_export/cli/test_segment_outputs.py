@@ -173,6 +173,64 @@ def test_what_cannot_be_meant_is_refused(segment: Any, images: Path, options: li
     assert said in message and lines[0]["error"]
 
 
+class Camera:
+    """What OpenCV gives of a device: no rate, no number of frames, no end until Ctrl-C."""
+
+    def __init__(self, index: int, frame: np.ndarray, until: int) -> None:
+        assert index == 3
+        self.frame, self.left, self.released = frame, until, False
+
+    def isOpened(self) -> bool:
+        return True
+
+    def get(self, prop: int) -> float:
+        return {cv2.CAP_PROP_FPS: 0.0, cv2.CAP_PROP_FRAME_COUNT: -1.0}[prop]
+
+    def read(self) -> tuple[bool, np.ndarray]:
+        if not self.left:
+            raise KeyboardInterrupt
+        self.left -= 1
+        return True, self.frame.copy()
+
+    def release(self) -> None:
+        self.released = True
+
+
+@pytest.mark.parametrize(("until", "options", "frames"), [(5, [], 5), (99, ["--frames", "4"], 4)])
+def test_a_camera_is_filmed_until_it_is_interrupted(
+    segment: Any,
+    images: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    until: int,
+    options: list[str],
+    frames: int,
+) -> None:
+    opened, capture = [], cv2.VideoCapture
+    frame = np.array(Image.open(images / "a.png").convert("RGB"))[..., ::-1]
+
+    def open_camera(index: int) -> Camera:
+        opened.append(Camera(index, frame, until))
+        return opened[-1]
+
+    monkeypatch.setattr(cv2, "VideoCapture", open_camera)
+    ((line,), _) = segment("camera:3", "--format", "mp4", *options)
+    assert (
+        line["frames"] == frames
+        and opened[0].released
+        and Path(line["overlay"]).name == "camera-3.overlay.mp4"
+    )
+    made = capture(line["overlay"])
+    assert made.get(cv2.CAP_PROP_FRAME_COUNT) == frames and made.get(cv2.CAP_PROP_FPS) == pytest.approx(25)
+
+
+def test_a_camera_that_is_interrupted_before_its_first_frame_leaves_nothing(
+    segment: Any, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cv2, "VideoCapture", lambda index: Camera(index, np.zeros((8, 8, 3), np.uint8), 0))
+    segment("camera:3", "--format", "mp4", code=130)
+    assert [path for path in tmp_path.rglob("*") if "camera" in path.name or path.suffix == ".mp4"] == []
+
+
 def test_a_video_is_overlaid_frame_by_frame(segment: Any, images: Path, tmp_path: Path) -> None:
     film = tmp_path / "film.avi"
     writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), 12, (223, 224))
