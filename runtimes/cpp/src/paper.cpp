@@ -147,9 +147,12 @@ class ResizedArgmax {
 
 PaperResult paper_decode(const WindowPlan& plan, const std::vector<ImageOutputs>& windows, const Classes& classes,
                          double logit_scale, const PaperDecode& decode, Size out_size) {
-  const WindowScores found = average_windows(plan, windows, classes, logit_scale, decode);
-  ResizedArgmax argmax(found.codes, plan.size, found.scores, found.used);
-  return {argmax.run(out_size), decode.background_threshold.has_value()};
+  return {winners(average_windows(plan, windows, classes, logit_scale, decode), plan.size, out_size),
+          decode.background_threshold.has_value()};
+}
+
+LabelMap winners(const WindowScores& found, Size grid, Size size) {
+  return ResizedArgmax(found.codes, grid, found.scores, found.used).run(size);
 }
 
 }  // namespace groupvit::detail

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "resize.hpp"
 #include "score_map.hpp"
@@ -92,10 +93,8 @@ class PaperScoreMap final : public ScoreMap {
 
 }  // namespace
 
-std::unique_ptr<const ScoreMap> paper_score_map(const WindowPlan& plan, const std::vector<ImageOutputs>& windows,
-                                                const Classes& classes, double logit_scale,
-                                                const PaperDecode& decode, Size size) {
-  return std::make_unique<PaperScoreMap>(average_windows(plan, windows, classes, logit_scale, decode), plan.size, size);
+std::unique_ptr<const ScoreMap> paper_score_map(WindowScores found, Size grid, Size size) {
+  return std::make_unique<PaperScoreMap>(std::move(found), grid, size);
 }
 
 }  // namespace groupvit::detail

@@ -48,10 +48,4 @@ void abstain(const ScoreMap& map, std::uint16_t unlabeled, std::optional<double>
 std::unique_ptr<const ScoreMap> hf_score_map(const ImageOutputs& outputs, const Classes& classes, double logit_scale,
                                              Size pixel_size, Size size);
 
-// The averaged scores of the paper decode, resized to `size`; before the classes the background, where there is a
-// threshold. `size` that of the plan: the scores before they are resized.
-std::unique_ptr<const ScoreMap> paper_score_map(const WindowPlan& plan, const std::vector<ImageOutputs>& windows,
-                                                const Classes& classes, double logit_scale,
-                                                const PaperDecode& decode, Size size);
-
 }  // namespace groupvit::detail

@@ -12,6 +12,7 @@
 #include "error.hpp"
 #include "image_outputs.hpp"
 #include "precision_cautions.hpp"
+#include "window_scores.hpp"
 
 namespace groupvit::detail {
 namespace {
@@ -125,7 +126,6 @@ void check_share(const std::string& name, std::optional<double> value) {
 
 Segmentation reported(const Competition& competition, LabelMap labels, std::vector<double> scores, Size size,
                       std::shared_ptr<const SoftResult> soft) {
-  if (competition.abstains()) abstain(*soft->score_map(), *competition.unlabeled(), competition.threshold(), labels);
   scores.resize(competition.labels());
   return {size, std::move(labels), competition.names(), std::move(scores), competition.score_names(),
           competition.unlabeled(), std::move(soft)};
@@ -314,7 +314,9 @@ Segmentation Session::segment_whole(RgbImage image, const Competition& competiti
   if (labels.empty()) labels = hf_decode(windows.front(), classes, input_size, size);
   std::vector<double> scores = class_scores(windows, classes, manifest.model.logit_scale,
                                             std::numeric_limits<double>::infinity());
-  return reported(competition, std::move(labels), std::move(scores), size, soft_result_of_whole(std::move(encoded)));
+  std::shared_ptr<const SoftResult> soft = soft_result_of_whole(std::move(encoded));
+  if (competition.abstains()) abstain(*soft->score_map(), *competition.unlabeled(), competition.threshold(), labels);
+  return reported(competition, std::move(labels), std::move(scores), size, std::move(soft));
 }
 
 const PaperDecode& Session::paper_constants() const {
@@ -355,7 +357,12 @@ Segmentation Session::segment_windows(RgbImage image, const Competition& competi
     encoded.outputs.add(image_engine_->run(inputs, wanted), batch, manifest.model);
   }
   const std::vector<ImageOutputs>& windows = encoded.outputs.windows();
-  LabelMap labels = paper_decode(plan, windows, encoded.classes(), manifest.model.logit_scale, settings, size).labels;
+  WindowScores averaged = average_windows(plan, windows, encoded.classes(), manifest.model.logit_scale, settings);
+  LabelMap labels = winners(averaged, plan.size, size);
+  if (competition.abstains()) {
+    const auto map = paper_score_map(std::move(averaged), plan.size, size);
+    abstain(*map, *competition.unlabeled(), competition.threshold(), labels);
+  }
   std::vector<double> scores =
       class_scores(windows, encoded.classes(), manifest.model.logit_scale, settings.max_logit_scale);
   return reported(competition, std::move(labels), std::move(scores), size,

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "error.hpp"
+#include "window_scores.hpp"
 
 namespace groupvit::detail {
 namespace {
@@ -86,8 +87,9 @@ class WindowsResult final : public SoftResult {
 
  private:
   std::unique_ptr<const ScoreMap> map(Size size) const {
-    return paper_score_map(plan_, encoded_.outputs.windows(), encoded_.classes(), encoded_.model.logit_scale, decode_,
-                           size);
+    return paper_score_map(average_windows(plan_, encoded_.outputs.windows(), encoded_.classes(),
+                                           encoded_.model.logit_scale, decode_),
+                           plan_.size, size);
   }
 
   Encoded encoded_;

@@ -6,9 +6,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "decode.hpp"
+#include "score_map.hpp"
 
 namespace groupvit::detail {
 
@@ -35,5 +37,11 @@ struct WindowScores {
 // On the resized image, with the background in front where there is a threshold. Throws what paper_decode does.
 WindowScores average_windows(const WindowPlan& plan, const std::vector<ImageOutputs>& windows, const Classes& classes,
                              double logit_scale, const PaperDecode& decode);
+
+// The winning channels of the scores, which lie on `grid`, resized to `size`.
+LabelMap winners(const WindowScores& found, Size grid, Size size);
+
+// The scores resized to `size`.
+std::unique_ptr<const ScoreMap> paper_score_map(WindowScores found, Size grid, Size size);
 
 }  // namespace groupvit::detail

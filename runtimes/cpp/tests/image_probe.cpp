@@ -16,6 +16,7 @@
 #include "resize.hpp"
 #include "score_map.hpp"
 #include "upsampled_argmax.hpp"
+#include "window_scores.hpp"
 
 using namespace groupvit::detail;
 
@@ -259,9 +260,10 @@ PROBE int groupvit_probe_paper_score_map(Size image, const ProbeWindow* window, 
                                          std::int64_t top_classes, double max_scale, Size size,
                                          const ProbeScores* into) {
   return guarded([&] {
-    fill(*paper_score_map(plan_windows(image, window_of(*window)), outputs_of(*outputs), classes_of(*classes),
-                          logit_scale, decode_of(*window, threshold, top_classes, max_scale), size),
-         *into);
+    const WindowPlan plan = plan_windows(image, window_of(*window));
+    WindowScores found = average_windows(plan, outputs_of(*outputs), classes_of(*classes), logit_scale,
+                                         decode_of(*window, threshold, top_classes, max_scale));
+    fill(*paper_score_map(std::move(found), plan.size, size), *into);
   });
 }
 

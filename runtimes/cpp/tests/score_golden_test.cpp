@@ -11,6 +11,7 @@
 #include "golden_cases.hpp"
 #include "score_map.hpp"
 #include "soft_result.hpp"
+#include "window_scores.hpp"
 
 namespace groupvit::detail {
 namespace {
@@ -42,8 +43,9 @@ std::unique_ptr<const ScoreMap> map_of(const Json& test) {
   }
   const WindowPlan plan = plan_windows(size, window_of(test));
   const Outputs outputs(test, static_cast<std::int64_t>(plan.boxes.size()));
-  return paper_score_map(plan, outputs.windows, outputs.classes, test["logit_scale"], paper_of(test),
-                         coarse ? plan.size : size);
+  return paper_score_map(
+      average_windows(plan, outputs.windows, outputs.classes, test["logit_scale"], paper_of(test)), plan.size,
+      coarse ? plan.size : size);
 }
 
 LabelMap labels_of(const Json& test, const ScoreMap& map) {
