@@ -72,7 +72,7 @@ def test_it_segments_as_the_python_runtime_does(web_folder: Path, open_page) -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("decode", ["hf", "paper"])
-def test_webgpu_segments_as_the_python_runtime_does(web_folder: Path, open_webgpu_page, decode: str) -> None:
+def test_webgpu_segments_as_the_python_runtime_does(web_folder: Path, open_webgpu_page, decode: Any) -> None:
     segmenter = Segmenter.load(web_folder)
     with open_webgpu_page(web_folder) as page:
         assert "WebGPU" in page.text_content("#facts")
