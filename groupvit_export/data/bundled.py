@@ -17,7 +17,6 @@ DEMO_SAMPLE: Final = DEMO_CHECKPOINT / "sample.png"
 DEMO_SCENES: Final = Path(__file__).parent / "scenes"
 """Further ones, with masks: a data set of the layout `folder`."""
 
-# In the order in which the palette has colors like theirs, so that the overlay explains itself.
 DEMO_LABELS: Final = (
     "red car",
     "water",
