@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from groupvit_export.data.bundled import DEMO_SAMPLE
+from groupvit_runtime.colors import colors_of
 
 # What lies on the path of this Python is not what a space has; pip would take it for installed.
 ALONE = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -33,8 +34,9 @@ try:
     refusal = ""
 except Exception as error:
     refusal = str(error)
-names = [one["label"] for one in segments["annotations"]]
-print(json.dumps({"names": names, "shares": shares, "refusal": refusal}))
+names = [one["label"] for one in segments["value"]["annotations"]]
+found = {"names": names, "colors": segments["color_map"], "shares": shares, "refusal": refusal}
+print(json.dumps(found))
 """
 
 
@@ -89,6 +91,12 @@ def test_programs_can_call_it(address: str, python: Path) -> None:
     found = json.loads(done.stdout)
     assert {"sky", "grass"} <= set(found["names"]) <= {"sky", "grass", "tree"}
     assert found["shares"]["label"] == "sky"
+    # Those of the runtime, which belong to the names.
+    colors = colors_of(["sky", "grass", "tree", "unlabeled"], unlabeled=3).tolist()
+    expected = {
+        name: "#" + bytes(color).hex() for name, color in zip(("sky", "grass", "tree"), colors, strict=False)
+    }
+    assert expected.items() <= found["colors"].items()
     # The runtime's own words.
     assert "a label is given twice" in found["refusal"]
 
