@@ -197,6 +197,7 @@ class Quantization:
             scratch=scratch,
             symmetric=target.symmetric,
             weight_bits=target.weight_bits if saturation_safe else 8,
+            own_method=target.own_quantization,
             on_cpu=substitute is not None or target.devices[0] == "cpu",
             substitute=substitute,
             note=note,

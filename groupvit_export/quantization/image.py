@@ -69,6 +69,7 @@ class QuantizationContext:
         scratch: a folder for engines that are tried.
         symmetric: whether the target wants signed bytes, and zero in the middle of every range.
         weight_bits: of the target.
+        own_method: how the target makes int8 of the layers that are chosen; None where the graph says it.
         on_cpu: whether a processor runs what `build` gives.
         substitute: what `build` gives in place of the target's own engines, and why; None where it gives
             those.
@@ -84,6 +85,7 @@ class QuantizationContext:
     scratch: Path
     symmetric: bool
     weight_bits: int
+    own_method: str | None
     on_cpu: bool
     substitute: str | None
     note: Callable[[str], None]
@@ -233,7 +235,10 @@ def _judged_on(context: QuantizationContext) -> str | None:
 
 def _method(context: QuantizationContext) -> str:
     tried = "" if context.substitute is None else f". Layers were tried on a stand-in: {context.substitute}"
-    return method(symmetric=context.symmetric, weight_bits=context.weight_bits) + tried
+    made = method(symmetric=context.symmetric, weight_bits=context.weight_bits)
+    if context.own_method is not None:
+        made = f"{context.own_method}. Layers were ranked by {made}"
+    return made + tried
 
 
 def _since_now(context: QuantizationContext, what: str) -> Callable[[float], None]:

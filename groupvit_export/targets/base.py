@@ -116,6 +116,8 @@ class Target(ABC, Generic[OptionsT]):
         symmetric: whether bytes must be signed, with zero in the middle of every range.
         weight_bits: of int8; 7 where the engine may run on a processor that adds products of bytes in 16
             bits, two at a time.
+        own_quantization: how its int8 is made, where the graph says only which layers are; None where it is
+            the graph's.
         no_decode_in_graph: why it cannot decode inside its engine; None where it can.
         no_mark_values: why values inside its engines cannot be marked as outputs; None where they can.
         engine: the target whose engines these are, as the runtime and the manifest call them; None for its
@@ -129,6 +131,7 @@ class Target(ABC, Generic[OptionsT]):
     typed: bool = False
     symmetric: bool = False
     weight_bits: int = 8
+    own_quantization: str | None = None
     no_decode_in_graph: str | None = None
     no_mark_values: str | None = None
     engine: str | None = None

@@ -1,7 +1,4 @@
-"""Exported programs to .tflite files, in a process of its own.
-
-The converter prints its progress, logs from C++, and configures packages that it imports for all of
-a process.
+"""Exported programs to .tflite files.
 
 Run as `python -m groupvit_export.targets.litert.convert FOLDER`, it converts what `convert` left there.
 """
@@ -9,7 +6,6 @@ Run as `python -m groupvit_export.targets.litert.convert FOLDER`, it converts wh
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +14,8 @@ from pathlib import Path
 import torch
 from torch.export import ExportedProgram
 
-from groupvit_export.children import child_command, lifeline
-from groupvit_export.errors import ExportError
-from groupvit_runtime.engines.failure import one_line
-from groupvit_runtime.system_errors import DISK_ERRORS, keeping_system_errors, lost_system_error
+from groupvit_export.targets.litert.child import run_child
+from groupvit_runtime.system_errors import keeping_system_errors
 from groupvit_runtime.temporary import scratch_folder
 
 _PLAN, _MODEL = "signatures.json", "model.tflite"
@@ -53,7 +47,7 @@ def convert(signatures: Sequence[Signature], *, keep_64_bits: bool) -> bytes:
         ExportError: the converter refuses a program.
         OSError: the system refuses it files or space.
     """
-    with scratch_folder("litert") as folder, lifeline() as standard_input:
+    with scratch_folder("litert") as folder:
         with keeping_system_errors(folder):
             for number, signature in enumerate(signatures):
                 torch.export.save(signature.program, folder / f"{number}.pt2")
@@ -62,29 +56,8 @@ def convert(signatures: Sequence[Signature], *, keep_64_bits: bool) -> bytes:
             "signatures": {signature.name: list(signature.inputs) for signature in signatures},
         }
         (folder / _PLAN).write_text(json.dumps(plan))
-        done = subprocess.run(
-            child_command(__name__, str(folder)),
-            stdin=standard_input,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="backslashreplace",
-        )
-        if done.returncode != 0:
-            raise _refusal(done.returncode, done.stderr, folder)
+        run_child(__name__, folder, "LiteRT's converter cannot convert the model")
         return (folder / _MODEL).read_bytes()
-
-
-def _refusal(code: int, complaint: str, folder: Path) -> Exception:
-    lines = complaint.strip().splitlines()
-    refused = lost_system_error(lines[-1] if lines else "", folder)
-    if refused is not None and refused.errno in DISK_ERRORS:
-        return refused
-    return ExportError(
-        "LiteRT's converter cannot convert the model",
-        got=one_line(lines[-1]) if lines else f"exit code {code}",
-        fix="install the versions of constraints-litert.txt: make litert",
-    )
 
 
 def main(folder: Path) -> None:

@@ -106,7 +106,7 @@ def _logits(graph: Graph, logits: int) -> tuple[int, int] | None:
         if (
             maker is not None
             and graph.kind(maker) in _PRODUCTS
-            and not any(graph.is_constant(int(tensor)) for tensor in maker.inputs[:2])
+            and not any(graph.is_weight(int(tensor)) for tensor in maker.inputs[:2])
         ):
             return int(maker.inputs[0]), bias
     return None

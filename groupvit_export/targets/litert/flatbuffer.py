@@ -9,6 +9,7 @@ from typing import Any, Final
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
 
 from groupvit_runtime.engines.litert import SIGNATURE
 
@@ -60,6 +61,18 @@ class Graph:
     def is_constant(self, tensor: int) -> bool:
         """Whether its values are in the file."""
         return tensor not in self._made and tensor not in self.graph.inputs
+
+    def is_weight(self, tensor: int) -> bool:
+        """Whether its values are in the file, in whatever precision."""
+        maker = self._made.get(tensor)
+        if maker is not None and self.kind(maker) == "DEQUANTIZE":
+            return self.is_constant(int(maker.inputs[0]))
+        return self.is_constant(tensor)
+
+    def values(self, tensor: int) -> NDArray[np.float32]:
+        """Of a float32 constant."""
+        data = np.asarray(self.model.buffers[self.graph.tensors[tensor].buffer].data, np.uint8)
+        return data.view("<f4").reshape(self.shape(tensor))
 
     def shape(self, tensor: int) -> tuple[int, ...]:
         """Its sides."""

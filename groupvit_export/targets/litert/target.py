@@ -64,7 +64,10 @@ class LiteRTTarget(Target[LiteRTOptions]):
 TARGET: Final = LiteRTTarget(
     name="litert",
     summary="LiteRT (TensorFlow Lite), executed by its interpreter on CPU, also on Android and iOS",
-    precisions=("fp32",),
+    precisions=("fp32", "w16", "int8"),
+    # The graph says which layers: products of two activations are none of them. LiteRT's bytes have 8 bits.
+    weight_bits=7,
+    own_quantization="AI Edge Quantizer: weights in int8 per channel; activations are quantized as they come",
     by_rule=("fp32",),
     Options=LiteRTOptions,
     no_decode_in_graph="its shapes are fixed, and the size of a label map is chosen when the engine runs",

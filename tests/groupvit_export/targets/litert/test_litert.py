@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx import helper, numpy_helper
 from refusals import refused
 
-from groupvit_export.errors import MissingDependencyError, UsageError
+from groupvit_export.errors import ExportError, MissingDependencyError, UsageError
 from groupvit_export.targets.inspection import Missing, MissingPart
 from groupvit_export.targets.litert import target as module
 from groupvit_export.targets.litert.options import LiteRTOptions
@@ -22,6 +23,9 @@ from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.manifest import FileInfo, read_manifest
 
 pytest.importorskip("ai_edge_litert", reason="LiteRT is missing, which the extra litert-runtime brings")
+
+from groupvit_export.targets.litert.flatbuffer import Graph, to_bytes
+from groupvit_export.targets.litert.layers import quantized_layers
 
 BUNDLE = Path(__file__).resolve().parents[3] / "data" / "litert"
 SIZES = ((6, 16, 16), (3, 6, 16))
@@ -43,8 +47,6 @@ def test_the_op_that_is_cut_out_of_a_file_keeps_the_contract(stage: int, tmp_pat
 
 def changed(tmp_path: Path, change: Any) -> Path:
     """The bundle with another image engine."""
-    from groupvit_export.targets.litert.flatbuffer import Graph, to_bytes
-
     bundle = Path(shutil.copytree(BUNDLE, tmp_path / "bundle"))
     graph = Graph((bundle / "image.tflite").read_bytes())
     change(graph)
@@ -86,6 +88,25 @@ def test_another_eps_in_a_file_is_found(tmp_path: Path) -> None:
     case = operator_cases(*SIZES[0])[0]
     found = compare_operator(case, grouping[0](case.query, case.tokens, case.bias), 1.0, budget=1e-3)
     assert found.means_error[0] > 0.01
+
+
+def test_quantized_layers_are_known_by_the_signs_of_their_weights() -> None:
+    """Whatever a graph calls them, and though it smoothed, rounded and transposed them."""
+    graph = Graph((BUNDLE / "image.tflite").read_bytes())
+    layers = [op for op in of_kind(graph, "FULLY_CONNECTED") if graph.is_constant(int(op.inputs[1]))]
+    wanted = layers[1::2]
+    nodes, weights = [], []
+    for number, op in enumerate(wanted):
+        values = graph.values(int(op.inputs[1])).T
+        smoothed = values * np.linspace(0.5, 2, len(values))[:, None]
+        rounded = np.rint(smoothed / np.abs(smoothed).max() * 63).astype(np.int8)
+        weights.append(numpy_helper.from_array(rounded, f"w{number}"))
+        nodes.append(helper.make_node("DequantizeLinear", [f"w{number}", "scale"], [f"d{number}"]))
+    model = helper.make_model(helper.make_graph(nodes, "quantized", [], [], weights))
+    names = [graph.graph.tensors[op.outputs[0]].name.decode() for op in wanted]
+    assert quantized_layers(graph, model) == [("FULLY_CONNECTED", name) for name in names]
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.ones((7, 7), np.int8), "w0"))
+    refused(ExportError, lambda: quantized_layers(graph, model), "w0")
 
 
 def test_a_batch_has_an_image() -> None:

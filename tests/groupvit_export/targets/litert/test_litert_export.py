@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from litert_bundle import tiny_model, write_checkpoint
 from made import provenance_of
@@ -39,9 +41,27 @@ def export(tiny: Path, output: Path, precision: str, batch: int = 1) -> Path:
     return output
 
 
-@pytest.mark.parametrize("batch", [1, 3])
-def test_a_file_equals_the_reference_ties_included(tiny: Path, tmp_path: Path, batch: int) -> None:
-    bundle = export(tiny, tmp_path / "bundle", "fp32", batch)
+def constants(path: Path) -> list[np.ndarray]:
+    """Weights of the products of a file."""
+    from groupvit_export.targets.litert.flatbuffer import Graph
+
+    graph = Graph(path.read_bytes())
+    found = []
+    for op in graph.graph.operators:
+        if graph.kind(op) != "FULLY_CONNECTED" or not graph.is_weight(int(op.inputs[1])):
+            continue
+        maker = graph.maker(int(op.inputs[1]))
+        stored = int(op.inputs[1]) if maker is None else int(maker.inputs[0])
+        data = np.asarray(graph.model.buffers[graph.graph.tensors[stored].buffer].data, np.uint8)
+        found.append(data.view(f"V{len(data) // math.prod(graph.shape(stored))}"))
+    return found
+
+
+@pytest.mark.parametrize(("precision", "batch"), [("fp32", 1), ("fp32", 3), ("w16", 1)])
+def test_a_file_equals_the_reference_ties_included(
+    tiny: Path, tmp_path: Path, precision: str, batch: int
+) -> None:
+    bundle = export(tiny, tmp_path / "bundle", precision, batch)
     assert {path.name for path in bundle.iterdir()} == {
         "image.tflite",
         "text.tflite",
@@ -49,6 +69,9 @@ def test_a_file_equals_the_reference_ties_included(tiny: Path, tmp_path: Path, b
         "provenance.json",
         "tokenizer.json",
     }
+    size = {"fp32": 4, "w16": 2}[precision]
+    weights = [tensor for tensor in constants(bundle / "image.tflite") if tensor.size >= 256]
+    assert weights and {tensor.itemsize for tensor in weights} == {size}
     parity = provenance_of(bundle).parity
     assert (parity.verdict, parity.first, parity.substitute) == ("PASS", None, None)
     rows = {row.name: row for row in parity.rows}
