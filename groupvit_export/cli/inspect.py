@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from typer import Option
@@ -31,7 +32,7 @@ from groupvit_runtime.manifest import (
     ProfileInfo,
     TensorInfo,
 )
-from groupvit_runtime.open_bundle import OpenBundle, open_bundle
+from groupvit_runtime.open_bundle import OpenBundle, load_from_bundle
 from groupvit_runtime.serialize import to_json
 
 
@@ -45,9 +46,10 @@ class Arguments(VerbArguments):
 
 
 def run(arguments: Arguments) -> int:
-    bundle = open_bundle(arguments.bundle)
-    files = _verify(bundle)
-    manifest, provenance = bundle.manifest, find_provenance(bundle)
+    bundle, files, provenance = load_from_bundle(
+        Path(arguments.bundle), None, lambda opened: (opened, _verify(opened), find_provenance(opened))
+    )
+    manifest = bundle.manifest
     if arguments.as_json:
         print_json({**to_json(manifest), "digest": bundle.digest, "provenance": to_json(provenance)})
         return 0

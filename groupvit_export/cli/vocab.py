@@ -38,7 +38,7 @@ from groupvit_runtime.manifest import (
     read_manifest_value,
     with_vocabularies,
 )
-from groupvit_runtime.open_bundle import OpenBundle, open_bundle
+from groupvit_runtime.open_bundle import OpenBundle, load_from_bundle, open_bundle
 from groupvit_runtime.prompts import check_labels, resolve_templates
 from groupvit_runtime.system_errors import system_refusal
 from groupvit_runtime.text_encoder import TextEncoder
@@ -93,14 +93,16 @@ def run(arguments: Arguments) -> int:
             got=str(arguments.output),
             fix="choose another with -o, or add --force",
         )
-    bundle = open_bundle(arguments.bundle)
+    bundle, encoder = load_from_bundle(
+        Path(arguments.bundle), None, lambda opened: (opened, TextEncoder(opened, EngineOptions()))
+    )
     templates = read_templates(arguments.templates)
-    vocabulary = TextEncoder(bundle, EngineOptions()).encode(
+    vocabulary = encoder.encode(
         check_labels(labels), bundle.manifest.prompts if templates is None else resolve_templates(templates)
     )
     if arguments.add:
-        path = _add(bundle, arguments.add, vocabulary, force=arguments.force)
-        digest = {"digest": open_bundle(arguments.bundle).digest}
+        path, added = _add(bundle, arguments.add, vocabulary, force=arguments.force)
+        digest = {"digest": added}
     else:
         assert arguments.output is not None
         path = arguments.output
@@ -157,8 +159,12 @@ def _check_new(manifest: Manifest, name: str, *, force: bool) -> None:
         )
 
 
-def _add(bundle: OpenBundle, name: str, vocabulary: Vocabulary, *, force: bool) -> Path:
-    """Under the bundle's lock, because the manifest is read, changed and written."""
+def _add(bundle: OpenBundle, name: str, vocabulary: Vocabulary, *, force: bool) -> tuple[Path, str]:
+    """Under the bundle's lock, because the manifest is read, changed and written.
+
+    Returns:
+        The file, and the bundle's digest with it.
+    """
     with ExitStack() as stack:
         try:
             if not stack.enter_context(locked(bundle.root / LOCK_NAME)):
@@ -172,7 +178,7 @@ def _add(bundle: OpenBundle, name: str, vocabulary: Vocabulary, *, force: bool) 
         return _write(bundle.root, manifest, name, vocabulary)
 
 
-def _write(root: Path, manifest: Manifest, name: str, vocabulary: Vocabulary) -> Path:
+def _write(root: Path, manifest: Manifest, name: str, vocabulary: Vocabulary) -> tuple[Path, str]:
     """Put the file into the bundle first and the manifest that names it last, so that either is whole."""
     digest = hashlib.sha256(repr(vocabulary.names).encode() + vocabulary.embeddings.tobytes()).hexdigest()
     # A new name for new contents: until the manifest is replaced, the old file is still the right one.
@@ -185,13 +191,13 @@ def _write(root: Path, manifest: Manifest, name: str, vocabulary: Vocabulary) ->
             name=name, size=len(vocabulary), file=FileInfo.of(root, path.relative_to(root).as_posix())
         )
         # The text as it is: a newer minor version may have written more than the records hold.
-        text = with_vocabularies(read_manifest_value(root), (*others, info))
-        write_atomically(root / MANIFEST_NAME, text.encode())
+        text = with_vocabularies(read_manifest_value(root), (*others, info)).encode()
+        write_atomically(root / MANIFEST_NAME, text)
     except OSError as error:
         raise system_refusal(error, failed="the vocabulary cannot be added", path=root) from error
     finally:
         _remove_unnamed(root)
-    return path
+    return path, hashlib.sha256(text).hexdigest()
 
 
 def _remove_unnamed(root: Path) -> None:

@@ -33,7 +33,7 @@ from groupvit_export.verification.specification import VerificationSpec
 from groupvit_export.verification.workload import WorkReport
 from groupvit_runtime.engines import EngineOptions
 from groupvit_runtime.manifest import Manifest
-from groupvit_runtime.open_bundle import OpenBundle, open_bundle
+from groupvit_runtime.open_bundle import OpenBundle, load_from_bundle
 from groupvit_runtime.temporary import scratch_folder
 
 __all__ = ["Verification", "VerifyOptions", "verify_bundle"]
@@ -81,21 +81,24 @@ def verify_bundle(
         GroupViTError: bundle, checkpoint or images cannot be used. That an engine is wrong is a verdict,
             not an exception.
     """
-    options = options or VerifyOptions()
-    opened = open_bundle(Path(bundle))
-    provenance = read_provenance(opened)
-    check_recorded_passes(provenance.passes)
-    found = [
-        _verify(
-            replace(opened, manifest=opened.manifest.with_image_engine(engine)),
-            provenance.with_image_engine(engine.precision),
-            options,
-            find_divergence=find_divergence,
-            progress=progress,
-            report=report,
-        )
-        for engine in opened.manifest.image_engines
-    ]
+    given = options or VerifyOptions()
+
+    def judge(opened: OpenBundle) -> list[Verification]:
+        provenance = read_provenance(opened)
+        check_recorded_passes(provenance.passes)
+        return [
+            _verify(
+                replace(opened, manifest=opened.manifest.with_image_engine(engine)),
+                provenance.with_image_engine(engine.precision),
+                given,
+                find_divergence=find_divergence,
+                progress=progress,
+                report=report,
+            )
+            for engine in opened.manifest.image_engines
+        ]
+
+    found = load_from_bundle(Path(bundle), None, judge)
     return Verification(
         joined([one.report for one in found]),
         {name: shown for one in found for name, shown in one.shown.items()},

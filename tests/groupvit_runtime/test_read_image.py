@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,15 @@ class TestReadImage:
     def test_damaged_exif_does_not_cost_the_image(self, tmp_path: Path) -> None:
         Image.fromarray(noise(4, 9)).save(tmp_path / "a.jpg", exif=b"Exif\x00\x00MM\x00\x2a\xff\xff\xff")
         assert read_image(tmp_path / "a.jpg").shape == (4, 9, 3)
+
+    @pytest.mark.parametrize("turns", [(6, 1), (1, 6)])
+    def test_an_orientation_that_is_there_twice(self, turns: tuple[int, int], tmp_path: Path) -> None:
+        entries = b"".join(struct.pack("<HHIHH", 0x0112, 3, 1, turn, 0) for turn in turns)
+        exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entries + bytes(4)
+        Image.fromarray(noise(4, 9)).save(tmp_path / "a.jpg", exif=exif)
+        with Image.open(tmp_path / "a.jpg") as image:
+            upright = ImageOps.exif_transpose(image)
+        np.testing.assert_array_equal(read_image(tmp_path / "a.jpg"), np.asarray(upright))
 
     def test_alpha_lies_over_white(self) -> None:
         rgba = np.array([[[10, 20, 30, 255], [10, 20, 30, 0], [0, 100, 200, 128]]], np.uint8)

@@ -78,6 +78,38 @@ def test_too_many_samples() -> None:
         read_image(with_tag(sound_images()["packbits-RGB.tif"], 277, 255))
 
 
+def with_tag_twice(data: bytes, tag: int, first: int, second: int) -> bytes:
+    """A classic TIFF in little-endian order with two entries of a tag, in a new directory at its end."""
+    (place,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, place)
+    entries = [data[at : at + 12] for at in range(place + 2, place + 2 + 12 * count, 12)]
+    at = [struct.unpack_from("<H", entry)[0] for entry in entries].index(tag)
+    entries[at : at + 1] = [struct.pack("<HHII", tag, 4, 1, value) for value in (first, second)]
+    directory = struct.pack("<H", count + 1) + b"".join(entries) + bytes(4)
+    return data[:4] + struct.pack("<I", len(data)) + data[8:] + directory
+
+
+@pytest.mark.parametrize(("first", "second"), [(255, 3), (3, 255)])
+def test_a_tag_that_is_there_twice(first: int, second: int) -> None:
+    """Pillow takes the first, and logs an error on the terminal where it cannot be."""
+    data = sound_images()["raw-RGB.tif"]
+    np.testing.assert_array_equal(read_image(with_tag_twice(data, 277, 3, 3)), read_image(data))
+    with pytest.raises(ImageError, match="tag 277 is there twice"):
+        read_image(with_tag_twice(data, 277, first, second))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_large_tiff_in_either_order(order: str) -> None:
+    """Pillow reads the directory of a big-endian one from elsewhere; what it finds there nobody checked."""
+    written = io.BytesIO()
+    tifffile.imwrite(written, scene(), bigtiff=True, byteorder=order, photometric="rgb")
+    if order == "<":
+        np.testing.assert_array_equal(read_image(written.getvalue()), scene())
+        return
+    with pytest.raises(ImageError, match="BigTIFF"):
+        read_image(written.getvalue())
+
+
 @pytest.mark.parametrize("head", [b"II\0*", b"MM*\0"])
 def test_a_tiff_whose_number_is_in_the_other_order(head: bytes) -> None:
     data = sound_images()["raw-RGB.tif" if head[:2] == b"II" else "tifffile-8-byteorder=>.tif"]

@@ -1,4 +1,4 @@
-"""Every verb that writes, and what must hold of its output whatever happens while it does."""
+"""Every verb that writes, and what must hold of its output whatever fails and whenever it is killed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Final
 
 from faults import KILL, Commands, Done, Fault
 from PIL import Image
+from small_checkpoint import write_small_checkpoint
 
 from groupvit_export.data.bundled import DEMO_SAMPLE, DEMO_SCENES
 from groupvit_runtime.open_bundle import open_bundle
@@ -27,18 +28,23 @@ _KEPT: Final = ("torchinductor_", "groupvit-bench-")
 
 @dataclass(frozen=True)
 class Writer:
-    """A command, below a folder that has a bundle `b` and images `images`; `{root}` is that folder."""
+    """A command, below a folder that has a bundle `b` and images `images`; `{root}` is that folder.
+
+    `{small}` and `{other}` are checkpoints beside it; see `Workplace.learn`.
+    """
 
     command: tuple[str, ...]
 
     def of(self, root: Path) -> list[str]:
-        return [part.format(root=root, sample=DEMO_SAMPLE, scenes=DEMO_SCENES) for part in self.command]
+        named = {"root": root, "small": root.parent / "small", "other": root.parent / "other"}
+        return [part.format(**named, sample=DEMO_SAMPLE, scenes=DEMO_SCENES) for part in self.command]
 
+
+CHECKPOINTS: Final = ("small", "other")
 
 _WORDS: Final = ("--labels", "sky,tree")
 _EVAL: Final = ("eval", "{root}/b", "--dataset", "folder", "--root", "{scenes}", "--limit", "2", "--force")
 _BENCH: Final = ("bench", "{root}/b", *_WORDS, "--rounds", "10", "--cold", "0", "--quiet")
-_EXPORT: Final = ("export", "--target", "openvino", "--precision", "fp32")
 
 WRITERS: Final = {
     "vocab --add": Writer(("vocab", "{root}/b", *_WORDS, "--add", "words", "--force")),
@@ -50,8 +56,11 @@ WRITERS: Final = {
 }
 """Of those that take a moment."""
 
+_EXPORT: Final = ("export", "--precision", "fp32", "--checkpoint", "{small}")
+_SMALL: Final = (*_EXPORT, "-o", "{root}/b", "--force", "--quiet")
+
 SLOW_WRITERS: Final = {
-    "export": Writer((*_EXPORT, "-o", "{root}/b", "--force", "--quiet")),
+    "export": Writer((*_SMALL, "--target", "openvino")),
     "verify": Writer(("verify", "{root}/b", "--limit", "1", "--html", "{root}/v.html", "--quiet")),
 }
 
@@ -64,12 +73,40 @@ class Workplace:
     origin: Path
     commands: Commands
 
+    @property
+    def captures(self) -> Path:
+        """Graphs of `small` and `other`, once there are any."""
+        return self.root.parent / "captures"
+
+    def learn(self) -> None:
+        """Get ready for warm exports and comparisons, of graphs that are captured now."""
+        self.captures.mkdir()
+        for writer in SLOW_WRITERS.values():
+            self.reset()
+            done = self.commands.learn(*writer.of(self.root))
+            assert done.code == 0, done
+        for name in CHECKPOINTS:
+            (done,) = self.commands.run(self.export(name), warm=True, captures=self.captures)
+            assert done.code == 0, done
+        self.reset()
+
+    def export(self, checkpoint: str) -> list[str]:
+        """The quickest export there is, into `b`."""
+        command = (*_SMALL, "--target", "onnx")
+        return Writer(tuple(part.replace("small", checkpoint) for part in command)).of(self.root)
+
     def reset(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
         # Nothing writes into a file that is there: another takes its place.
         shutil.copytree(self.origin, self.root, copy_function=os.link)
         for left in self.commands.temporary.iterdir():
             shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+    def state(self) -> dict[str, tuple[int, int, int]]:
+        """What lies there, with the temporary folder; nothing is written in place without another time."""
+        files = [path for folder in (self.root, self.commands.temporary) for path in folder.rglob("*")]
+        found = {str(path): path.lstat() for path in files if not path.is_dir() or path.is_symlink()}
+        return {name: (each.st_ino, each.st_size, each.st_mtime_ns) for name, each in found.items()}
 
     def litter(self) -> list[str]:
         """Temporaries that lie about."""
@@ -107,6 +144,8 @@ def workplace(folder: Path, bundle: Path) -> Iterator[Workplace]:
     """
     root, origin = folder / "root", folder / "origin"
     (origin / "images").mkdir(parents=True)
+    for seed, name in enumerate(CHECKPOINTS):
+        write_small_checkpoint(folder / name, seed)
     for name in ("b", "b2"):
         shutil.copytree(bundle, origin / name)
     shutil.make_archive(str(origin / "b"), "zip", bundle)
@@ -173,16 +212,32 @@ def kinds(operations: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def with_fault(place: Workplace, command: Sequence[str], kind: str, fault: Fault) -> None:
-    """An operation fails: a clean error or none, nothing half-written or left, and the next run is fine."""
+def with_fault(
+    place: Workplace,
+    command: Sequence[str],
+    kind: str,
+    fault: Fault,
+    *,
+    warm: bool = False,
+    captures: Path | None = None,
+) -> bool:
+    """An operation fails: a clean error or none, nothing half-written or left, and the next run is fine.
+
+    Returns:
+        Whether it was refused and everything is as it was, so that the next run could not differ.
+    """
     place.reset()
-    (done,) = place.commands.run(command, fault=fault)
+    before = place.state()
+    (done,) = place.commands.run(command, fault=fault, warm=warm, captures=captures)
     where = f"{errno.errorcode[fault.code]} at {fault.at}, {kind}: {done}"
     assert told(done) == "", f"{told(done)}: {where}"
     place.check()
     if not kind.startswith("unlink"):
         assert place.litter() == [], where
-    _again(place, command, where)
+    if done.code and place.state() == before:
+        return True
+    _again(place, command, where, warm=warm, captures=captures)
+    return False
 
 
 def with_kill(place: Workplace, command: Sequence[str], at: int) -> None:
@@ -196,60 +251,15 @@ def with_kill(place: Workplace, command: Sequence[str], at: int) -> None:
     _again(place, command, where)
 
 
-def _again(place: Workplace, command: Sequence[str], where: str) -> None:
-    (done,) = place.commands.run(command)
+def _again(
+    place: Workplace,
+    command: Sequence[str],
+    where: str,
+    *,
+    warm: bool = False,
+    captures: Path | None = None,
+) -> None:
+    (done,) = place.commands.run(command, warm=warm, captures=captures)
     assert done.code == 0, (where, done)
     place.check()
     assert place.litter() == [], where
-
-
-def race(place: Workplace, name: str) -> None:
-    """Several of one kind at once."""
-    place.reset()
-    done = place.commands.run(*RACES[name](place.root))
-    assert [each.code for each in done] == [0] * len(done) or (
-        name == "eval" and all("another evaluation" in each.error for each in done if each.code)
-    ), done
-    place.check()
-    assert place.litter() == []
-    if name == "vocab --add":
-        assert names(place) >= {f"name{number}" for number in range(4)}
-    if name == "segment":
-        assert len(list((place.root / "new").glob("*.png"))) == 4
-
-
-def _add(number: int, root: Path) -> Sequence[str]:
-    return ["vocab", f"{root}/b", "--labels", "tree", "--add", f"name{number}"]
-
-
-_STAGED: Final = """
-import shutil, sys
-from pathlib import Path
-from groupvit_runtime.files import staged_folder
-for _ in range(20):
-    with staged_folder(Path(sys.argv[1]) / "b", force=True) as stage:
-        shutil.copytree(Path(sys.argv[1]) / "b2", stage, dirs_exist_ok=True)
-"""
-_READER: Final = """
-import sys
-from pathlib import Path
-from groupvit_runtime.manifest import read_manifest
-for _ in range(2000):
-    read_manifest(Path(sys.argv[1]) / "b")
-"""
-
-RACES: Final[dict[str, Callable[[Path], list[Sequence[str]]]]] = {
-    "vocab --add": lambda root: [_add(number, root) for number in range(4)],
-    "segment": lambda root: [
-        ["segment", f"{root}/b", f"{root}/images", *_WORDS, "-o", f"{root}/new"] for _ in range(2)
-    ],
-    "eval": lambda root: [WRITERS["eval"].of(root)] * 2,
-    "bench": lambda root: [WRITERS["bench"].of(root)] * 2,
-    # Replacing is the last step of an export; the others take long and touch nothing that is shared.
-    "export --force": lambda root: [
-        ["python", "-c", _STAGED, str(root)],
-        ["python", "-c", _STAGED, str(root)],
-        ["python", "-c", _READER, str(root)],
-        _add(0, root),
-    ],
-}

@@ -16,6 +16,7 @@ import torch._inductor
 from torch import nn
 from torch.export import ExportedProgram
 
+from groupvit_export.descendants import ending_with_us
 from groupvit_export.errors import ExportError
 from groupvit_export.targets.aotinductor.decomposition import decompose
 from groupvit_export.targets.aotinductor.instruction_set import instruction_set
@@ -56,7 +57,12 @@ def build_package(
         OSError: there is no space for that.
     """
     try:
-        with scratch_cache(), utf8_path(path.parent) as folder, warnings.catch_warnings():
+        with (
+            scratch_cache(),
+            utf8_path(path.parent) as folder,
+            warnings.catch_warnings(),
+            ending_with_us(),
+        ):
             # Of deprecations inside PyTorch.
             warnings.simplefilter("ignore", FutureWarning)
             own = module if device == "cpu" else copy.deepcopy(module).to(device)

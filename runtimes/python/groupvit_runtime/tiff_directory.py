@@ -79,6 +79,9 @@ def read_directory(file: IO[bytes], *, every_tag: bool = False) -> TiffDirectory
         return None
     # Pillow reads a classic one whose number is written in the other order, too.
     version = max(head[2:4])
+    if every_tag and version == _BIG and order == ">":
+        # Pillow takes it for a classic one, and so another place of the file for its directory.
+        raise UnidentifiedImageError("a BigTIFF whose bytes are in big-endian order is not read")
     try:
         return TiffDirectory(order, _tags(file, order, head, big=version == _BIG, every=every_tag))
     except (struct.error, OverflowError, ValueError) as error:
@@ -112,10 +115,13 @@ def _tags(file: IO[bytes], order: str, head: bytes, *, big: bool, every: bool) -
             continue
         values, place = f"{order}{count}{letter}", at + size
         if struct.calcsize(values) <= inline:
-            tags[tag] = struct.unpack_from(values, table, place)
+            read = struct.unpack_from(values, table, place)
         else:
             file.seek(struct.unpack_from(order + offset, table, place)[0])
-            tags[tag] = struct.unpack(values, file.read(struct.calcsize(values)))
+            read = struct.unpack(values, file.read(struct.calcsize(values)))
+        # Pillow and libtiff take the first, Pillow once took the last: what is checked must be decoded.
+        if tags.setdefault(tag, read) != read and every:
+            raise ValueError(f"tag {tag} is there twice, with different values")
     return tags
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import writer_support as writers
 from faults import Fault
-from writer_support import RACES, SLOW_WRITERS, WRITERS, Workplace
+from races import QUICK_RACES, race
+from writer_support import SLOW_WRITERS, WRITERS, Workplace
 
 if sys.platform != "linux":
     pytest.skip("the harness preloads a library, as Linux does", allow_module_level=True)
@@ -25,9 +26,9 @@ def place(demo_bundles: Mapping[str, Path], tmp_path_factory: pytest.TempPathFac
         yield made
 
 
-@pytest.mark.parametrize("name", [name for name in RACES if name != "bench"])
+@pytest.mark.parametrize("name", QUICK_RACES)
 def test_several_at_once(place: Workplace, name: str) -> None:
-    writers.race(place, name)
+    race(place, name)
 
 
 @pytest.mark.parametrize("name", QUICK)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ class FileInfo:
         """
         file = root / self.path
         try:
-            resolved, is_file = file.resolve(), file.is_file()
+            resolved, found = file.resolve(), _looked_at(file)
         except (OSError, RuntimeError) as error:  # a name too long, a loop of links
             raise _unreadable(file, error) from error
         if not resolved.is_relative_to(root.resolve()):
@@ -66,14 +67,14 @@ class FileInfo:
                 expected=f"a file below {root}",
                 fix="copy the bundle with its files, not links to them",
             )
-        if not is_file:
+        if found is None or not stat.S_ISREG(found.st_mode):
             raise BundleError(
                 "a file of the bundle is missing",
                 got=f"no {file}",
                 expected=f"{self.path}, {self.bytes} bytes",
                 fix="copy the whole folder, or export it again",
             )
-        self._check_size(file, file.stat().st_size)
+        self._check_size(file, found.st_size)
         return file
 
     def verify(self, root: Path) -> Path:
@@ -156,6 +157,14 @@ def sha256_of(path: Path) -> str:
     """
     with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _looked_at(file: Path) -> os.stat_result | None:
+    """Once, for at the next look it may be gone, or another; None where nothing is."""
+    try:
+        return file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _unreadable(file: Path, error: Exception) -> BundleError:
