@@ -6,6 +6,7 @@ import argparse
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from groupvit_export.data.bundled import DEMO_SAMPLE, DEMO_SCENES
@@ -40,19 +41,12 @@ def assemble(output: Path, bundle: Path | None, *, force: bool) -> None:
 
 
 def _wheel(folder: Path) -> None:
-    """Of the runtime; built elsewhere, so that the clone stays as it is."""
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--wheel-dir",
-        str(folder),
-        str(RUNTIME),
-    ]
-    subprocess.run(command, check=True)
+    """Of the runtime; built elsewhere, so that the clone stays as it is and what lies there stays out."""
+    with tempfile.TemporaryDirectory() as name:
+        source = Path(name) / "runtime"
+        shutil.copytree(RUNTIME, source, ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
+        command = ["pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(source)]
+        subprocess.run([sys.executable, "-m", *command], check=True)
 
 
 def main() -> None:
