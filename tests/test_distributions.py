@@ -52,7 +52,7 @@ def test_the_changelog_has_the_version() -> None:
 
 def test_an_extra_has_one_name_in_both() -> None:
     forwarded, engines = (project(folder)["optional-dependencies"] for folder in (Path(), RUNTIME))
-    assert tuple(engines) == (*ENGINES, "objects", "formats")
+    assert tuple(engines) == (*ENGINES, "litert-runtime", "objects", "formats", "serve")
     assert {name: forwarded[name] for name in engines} == {
         name: [f"groupvit-runtime[{name}]"] for name in engines
     }
