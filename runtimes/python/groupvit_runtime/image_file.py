@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import IO, Final
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from PIL.BmpImagePlugin import DibImageFile
 from PIL.IcoImagePlugin import IcoFile
 from PIL.ImageFile import ImageFile
@@ -134,6 +134,11 @@ def _tiff(directory: TiffDirectory, file: IO[bytes], limit: SizeLimit, name: str
     check_strips(directory, file)
     if deep is not None:
         return _turned(read_tiff(deep, file), deep.orientation)
+    if directory.big and directory.order == ">":
+        # Pillow takes it for a classic one, and so another place of the file for its directory.
+        raise UnidentifiedImageError(
+            "a BigTIFF of samples of 8 bits whose bytes are in big-endian order is not read"
+        )
     image = open_image(file)
     limit.check(image.size, name, bytes_a_pixel(image.format))
     if isinstance(image, TiffImageFile):

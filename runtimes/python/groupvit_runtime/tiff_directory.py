@@ -47,10 +47,12 @@ class TiffDirectory:
 
     Attributes:
         order: of the bytes, as `struct` writes it: "<" or ">".
+        big: whether it is a BigTIFF, whose places have 64 bits.
         tags: values by tag, of those that this module names.
     """
 
     order: str
+    big: bool
     tags: Mapping[int, tuple[int, ...]]
 
     def one(self, tag: int, default: int) -> int:
@@ -79,11 +81,9 @@ def read_directory(file: IO[bytes], *, every_tag: bool = False) -> TiffDirectory
         return None
     # Pillow reads a classic one whose number is written in the other order, too.
     version = max(head[2:4])
-    if every_tag and version == _BIG and order == ">":
-        # Pillow takes it for a classic one, and so another place of the file for its directory.
-        raise UnidentifiedImageError("a BigTIFF whose bytes are in big-endian order is not read")
+    big = version == _BIG
     try:
-        return TiffDirectory(order, _tags(file, order, head, big=version == _BIG, every=every_tag))
+        return TiffDirectory(order, big, _tags(file, order, head, big=big, every=every_tag))
     except (struct.error, OverflowError, ValueError) as error:
         raise UnidentifiedImageError(f"the TIFF's directory is damaged: {error}") from error
 

@@ -74,7 +74,7 @@ def test_doctor_names_every_target(capsys: pytest.CaptureFixture[str]) -> None:
     report = json.loads(capsys.readouterr().out)
     rows = {(row["target"], row["device"]): row for row in report["targets"]}
     assert set(rows) == {
-        *(("onnx", "cpu"), ("onnx", "cuda"), ("openvino", "cpu"), ("web", "browser")),
+        *(("onnx", "cpu"), ("onnx", "cuda"), ("openvino", "cpu"), ("web", "browser"), ("litert", "cpu")),
         *(("trt (TensorRT)", "cuda"), ("trt (TensorRT-RTX)", "cuda"), ("torch", "cpu"), ("torch", "cuda")),
     }
     assert rows["onnx", "cpu"]["run"] and rows["openvino", "cpu"]["export"]

@@ -21,6 +21,7 @@ from groupvit_export.pipeline.options import ExportOptions
 from groupvit_export.pipeline.rebuild_command import NOT_SAID, ROWS, rebuild_command
 from groupvit_export.quantization.options import QuantizationOptions
 from groupvit_export.targets.aotinductor.options import TorchOptions
+from groupvit_export.targets.litert.options import LiteRTOptions
 from groupvit_export.targets.options import TargetOptions, flags_of
 from groupvit_export.targets.registry import TARGETS
 from groupvit_export.targets.tensorrt.options import Bounds, TrtOptions
@@ -115,6 +116,7 @@ target_options: Mapping[str, st.SearchStrategy[TargetOptions]] = {
     "torch": st.builds(TorchOptions, device=st.sampled_from(["cpu", "cuda"])),
     "trt": plans,
     "web": st.just(TargetOptions()),
+    "litert": st.builds(LiteRTOptions, batch=st.integers(1, 99)),
 }
 
 
