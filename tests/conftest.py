@@ -52,6 +52,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 # What takes minutes to make is made by one of the workers of `pytest -n`, for all tests that need it.
 _COMPILED, _PLANS = "compiled", "plans"
 _MADE_ONCE = {"torch_bundle": _COMPILED, "trt_bundles": _PLANS, "int8_plan": _PLANS}
+# Of these, what takes so long to make that the tests that need it are slow.
+_TAKES_MINUTES = frozenset({"torch_bundle"})
 
 
 # Before xdist reads the groups.
@@ -69,6 +71,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 f"{item.nodeid} would be skipped on most machines: it uses the folder of shared test data. "
                 "Put what it reads into tests/data with its license, or mark the test as slow."
             )
+        if _TAKES_MINUTES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
         file = item.path.relative_to(REPOSITORY / "tests").as_posix()
         wanted = [_MADE_ONCE[name] for name in getattr(item, "fixturenames", ()) if name in _MADE_ONCE]
         group = _COMPILED if item.path.is_relative_to(cpp) else wanted[0] if wanted else file

@@ -214,6 +214,7 @@ def options(**changes: object) -> argparse.Namespace:
     return argparse.Namespace(**{**given, **changes})
 
 
+@pytest.mark.slow
 def test_training_stopped_and_resumed_is_training(tmp_path: Path) -> None:
     state = tmp_path / "state.pt"
     straight = Trainer(options())

@@ -36,6 +36,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_every_gpu_has_its_kernels_and_none_spills(compiled: Path) -> None:
     kernels = json.loads((compiled / "kernels.json").read_text())["kernels"]
     arches = {"8.0", "8.6", "8.9", "9.0", "10.0", "12.0", "8.0 and newer"}

@@ -77,7 +77,10 @@ def check(inputs: tuple[torch.Tensor, ...], name: str | None, eps: float = 1.0) 
 @pytest.mark.parametrize("name", VARIANTS)
 @pytest.mark.parametrize(
     ("groups", "length", "channels"),
-    [(1, 1, 16), (7, 33, 48), (8, 64, 384), (17, 31, 32), (64, 196, 48), (128, 40, 16)],
+    [
+        *[(1, 1, 16), (7, 33, 48), (17, 31, 32), (128, 40, 16)],
+        *[pytest.param(*sizes, marks=pytest.mark.slow) for sizes in [(8, 64, 384), (64, 196, 48)]],
+    ],
 )
 def test_shapes_of_the_model_and_around_them(dtype, name, groups, length, channels) -> None:
     check(random_inputs(0, 2, groups, length, channels, DTYPES[dtype]), name)

@@ -318,7 +318,7 @@ def one_input_more(graph: onnx.ModelProto) -> None:
 
 
 @pytest.mark.parametrize("change", [renamed_input, bytes_for_floats, no_masks, one_input_more])
-@pytest.mark.parametrize("target", ["onnx", "openvino"])
+@pytest.mark.parametrize("target", ["onnx", pytest.param("openvino", marks=pytest.mark.slow)])
 def test_an_engine_with_other_tensors_than_the_manifest_says_is_refused(
     demo_bundles: Mapping[str, Path], tmp_path: Path, change: Callable[[onnx.ModelProto], None], target: str
 ) -> None:

@@ -28,6 +28,7 @@ def measured(bundle: Path, file: Path, *options: str) -> Record:
     return record
 
 
+@pytest.mark.slow
 def test_both_runtimes_are_compared(
     cpp_library: Library,
     demo_bundles: Mapping[str, Path],

@@ -23,6 +23,7 @@ LIMIT = 120.0
 
 LOCALES = {"de_DE": ",", "tr_TR": ",", "ps_AF": "٫"}
 """Names, and what their decimal point is."""
+SELDOM = [pytest.param(name, marks=[pytest.mark.slow] if name == "tr_TR" else []) for name in LOCALES]
 
 HOST = r"""
 #include <cstdio>
@@ -79,7 +80,7 @@ def run_in(locales: Path, name: str, *command: str | Path, cwd: Path | None = No
     return done.stdout
 
 
-@pytest.mark.parametrize("name", LOCALES)
+@pytest.mark.parametrize("name", SELDOM)
 def test_the_units_pass(cpp_build: Callable[[str], Path], locales: Path, name: str) -> None:
     program = cpp_build("groupvit_tests") / "groupvit_tests"
     # Its golden results are read by a parser that knows points of one byte only.
@@ -124,7 +125,7 @@ def test_the_example_gives_the_same_labels_in_every_locale(
     assert all(labels == maps["C"] for labels in maps.values())
 
 
-@pytest.mark.parametrize("name", LOCALES)
+@pytest.mark.parametrize("name", SELDOM)
 def test_a_python_that_set_its_locale_gets_the_same_labels(
     cpp_library: Library,
     cpp_build: Callable[[str], Path],

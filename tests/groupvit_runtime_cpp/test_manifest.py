@@ -120,6 +120,7 @@ def test_any_change_has_the_same_outcome(text_probe: TextProbe, value: Any) -> N
     check_same(text_probe, json.dumps(value, ensure_ascii=False))
 
 
+@pytest.mark.slow
 def test_every_bound_is_kept(text_probe: TextProbe) -> None:
     for _, value in at_the_bounds():
         check_same(text_probe, json.dumps(value))

@@ -55,6 +55,7 @@ def test_what_ftfy_would_decode_anew_is_refused(clip: ProbedTokenizer, text: str
         clip.encode(text)
 
 
+@pytest.mark.slow
 @settings(max_examples=2000)
 @given(st.lists(PIECES, max_size=6).map("".join))
 def test_any_text_is_cleaned_as_in_python_or_refused(text_probe: TextProbe, text: str) -> None:

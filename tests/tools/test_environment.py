@@ -112,6 +112,7 @@ def test_asking_for_one_that_is_too_old_is_refused(folder: Path) -> None:
         prepare(folder, ["export"], ["torch<2.10"], None, chosen=False, pip=Pip(folder, installs="2.9.1"))
 
 
+@pytest.mark.slow
 def test_an_environment_is_kept_unless_another_pytorch_was_chosen(folder: Path, tmp_path: Path) -> None:
     distribution_of_torch(site_packages(folder), TESTED)
     theirs = distribution_of_torch(tmp_path / "theirs", "2.14.1")

@@ -42,6 +42,7 @@ def files_of(make_record: Callable[..., Record], folder: Path, *medians: float) 
     return paths
 
 
+@pytest.mark.slow
 def test_two_bundles_in_every_setting(
     onnx: str, openvino: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -84,6 +84,7 @@ def test_what_computes_more_at_once_is_suggested():
     assert set(found.rates) == set(tried) and found.gain.ratio == found.gain.low == 2 * 8
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_setting(demo_bundles, capsys):
     bundle = str(demo_bundles["openvino"])
     assert main(["bench", bundle, "--suggest", "--rounds", "3", "--quiet", "--threads", "2"]) == 0

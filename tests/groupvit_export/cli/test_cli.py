@@ -152,7 +152,9 @@ def test_a_name_that_leaves_no_room_for_its_results_costs_that_image_only(
     assert sorted(path.name[0] for path in output.glob("*.png")) == ["a", "a", "d", "d"]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8:strict", "cp1252", "ascii"])
+@pytest.mark.parametrize(
+    "encoding", ["ascii", *(pytest.param(it, marks=pytest.mark.slow) for it in ("utf-8:strict", "cp1252"))]
+)
 @pytest.mark.parametrize("option", ["--json", "--force"])
 def test_names_that_the_terminal_cannot_print(
     option: str, encoding: str, bundle: str, image: str, tmp_path: Path
@@ -286,6 +288,7 @@ def test_files_of_labels(
         assert code == 1 and re.search(names, captured.err, re.DOTALL) and len(captured.err) < 1000
 
 
+@pytest.mark.slow
 def test_quiet_prints_nothing_of_what_went_well(
     bundle: str, image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

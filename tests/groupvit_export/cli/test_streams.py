@@ -24,6 +24,10 @@ CONSOLES = [
     {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
     {"LC_ALL": "en_US.ISO-8859-1", "PYTHONUTF8": "0"},
 ]
+# For what takes seconds: two of these always, all by `make test-slow`.
+SELDOM = [
+    pytest.param(console, marks=[pytest.mark.slow] if 0 < i < 4 else []) for i, console in enumerate(CONSOLES)
+]
 NAME = "猫 caf\xe9 \U0001f431"
 
 
@@ -47,7 +51,7 @@ ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 """Python decodes names and arguments as ASCII, and keeps the other bytes."""
 
 
-@pytest.mark.parametrize("target", ["onnx", "openvino"])
+@pytest.mark.parametrize("target", ["onnx", pytest.param("openvino", marks=pytest.mark.slow)])
 def test_files_whose_names_the_locale_does_not_have(
     target: str, demo_bundles: Mapping[str, Path], tmp_path: Path
 ) -> None:
@@ -68,7 +72,7 @@ def test_files_whose_names_the_locale_does_not_have(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", ["onnx", "openvino"])
+@pytest.mark.parametrize("target", ["onnx", pytest.param("openvino", marks=pytest.mark.slow)])
 def test_an_export_whose_paths_the_locale_does_not_have(target: str, tmp_path: Path) -> None:
     checkpoint = shutil.copytree(DEMO_CHECKPOINT, tmp_path / "Schlüssel")
     arguments = [
@@ -116,7 +120,7 @@ def test_words_that_the_locale_does_not_have(
     assert "Häuser".encode("ascii", "backslashreplace") in done.stderr
 
 
-@pytest.mark.parametrize("console", CONSOLES, ids=str)
+@pytest.mark.parametrize("console", SELDOM, ids=str)
 @pytest.mark.parametrize("arguments", [["--help"], ["bench", "--help"], ["doctor"], [NAME]])
 def test_what_is_always_said(arguments: list[str], console: dict[str, str]) -> None:
     done = run(arguments, console)

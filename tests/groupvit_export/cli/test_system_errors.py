@@ -165,7 +165,7 @@ def test_no_folder_for_temporary_files(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
-@pytest.mark.parametrize("arguments", [["--help"], ["doctor"], ["doctor", "--json"], ["inspect", "{bundle}"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["doctor", "--json"], ["inspect", "{bundle}"]])
 def test_standard_output_on_a_full_disk(arguments: list[str], bundle: str) -> None:
     command = [sys.executable, "-m", "groupvit_export.cli", *(a.format(bundle=bundle) for a in arguments)]
     with Path("/dev/full").open("w") as full:
@@ -179,7 +179,9 @@ def test_standard_output_on_a_full_disk(arguments: list[str], bundle: str) -> No
 
 
 @pytest.mark.skipif(os.name == "nt", reason="closes descriptors in a POSIX shell")
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+@pytest.mark.parametrize(
+    "closed", [">&-", *(pytest.param(it, marks=pytest.mark.slow) for it in ("2>&-", ">&- 2>&-"))]
+)
 def test_streams_that_are_closed(closed: str) -> None:
     command = f"{sys.executable} -m groupvit_export.cli doctor {closed}"
     assert subprocess.run(["sh", "-c", command], capture_output=True, check=False).returncode == 0

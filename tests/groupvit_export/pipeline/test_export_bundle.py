@@ -225,6 +225,7 @@ def test_a_failed_parity_that_is_allowed_is_recorded_and_the_runtime_warns(
         Segmenter.load(result.path)
 
 
+@pytest.mark.slow
 def test_another_size_and_another_checkpoint_folder(tmp_path: Path, demo_labels: list[str], scenes) -> None:
     source = checkpoint_copy(tmp_path / "my model")
     result = export_bundle(

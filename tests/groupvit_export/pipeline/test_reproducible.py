@@ -51,7 +51,7 @@ def one_moment(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     yield "2020-09-13T12:26:40+00:00"
 
 
-@pytest.mark.parametrize("target", FAST)
+@pytest.mark.parametrize("target", [pytest.param("onnx", marks=pytest.mark.slow), "openvino"])
 def test_two_exports_differ_in_nothing_but_when_they_were_made(
     demo_bundles: Mapping[str, Path],
     tmp_path: Path,

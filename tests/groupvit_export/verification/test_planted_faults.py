@@ -39,7 +39,14 @@ def test_a_fault_in_the_graph_fails_in_its_place(
     assert finding.cell.place is not None and finding.cell.place.index
 
 
-@pytest.mark.parametrize("fault", MANIFEST_FAULTS)
+# A comparison of two whole bundles each: those that resemble another one by `make test-slow`.
+_RESEMBLES = {"the wrong std", "another stride"}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [pytest.param(it, marks=[pytest.mark.slow] if it in _RESEMBLES else []) for it in MANIFEST_FAULTS],
+)
 def test_a_fault_in_the_manifest_fails_in_its_place(
     demo_bundles: Mapping[str, Path], tmp_path: Path, scenes, fault: str
 ) -> None:

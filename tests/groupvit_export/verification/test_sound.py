@@ -44,6 +44,7 @@ def test_another_number_of_threads(demo_bundles: Mapping[str, Path], tmp_path: P
     assert report.verdict == "PASS", report.findings
 
 
+@pytest.mark.slow
 def test_folded_projections_and_none(tmp_path: Path) -> None:
     subject = demo_subject()
     folded, plain = (

@@ -80,6 +80,7 @@ def test_half_precision_is_really_rounded(trt_bundles: Mapping[str, Path]) -> No
     assert 10 * errors["fp32"] < errors["fp16"] and 2 * errors["fp16"] < errors["bf16"]
 
 
+@pytest.mark.slow
 def test_verify_says_it_too(
     trt_bundles: Mapping[str, Path], scenes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -130,6 +130,7 @@ def test_the_decomposition_leaves_no_opaque_op_and_knows_the_sizes() -> None:
     assert "groupvit" not in str(plain.graph)
 
 
+@pytest.mark.slow
 def test_on_cuda_the_op_is_the_triton_kernel() -> None:
     pytest.importorskip("triton")
     code = """
@@ -287,6 +288,7 @@ def test_an_old_pytorch_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     refused(MissingDependencyError, export(target="torch"), "newer PyTorch", "2.9.1", "2.13")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_compiled_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
