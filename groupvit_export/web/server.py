@@ -15,6 +15,9 @@ from groupvit_export.errors import UsageError
 from groupvit_export.web.page import INDEX_NAME
 
 _HOST: Final = "127.0.0.1"
+_IDLE_SECONDS: Final = 30
+
+_SEPARATORS: Final = frozenset("\\:")
 
 _HEADERS: Final = {
     # Browsers give threads to pages that are isolated from others.
@@ -40,6 +43,7 @@ class _Handler(SimpleHTTPRequestHandler):
     """Files of the first of some folders that has one; no listings."""
 
     protocol_version = "HTTP/1.1"
+    timeout = _IDLE_SECONDS
     extensions_map = _TYPES
 
     def __init__(self, *arguments: object, folders: tuple[Path, ...], **options: object) -> None:
@@ -49,7 +53,8 @@ class _Handler(SimpleHTTPRequestHandler):
     def translate_path(self, path: str) -> str:
         """The file of a URL's path; empty, which no file is called, where there is none."""
         parts = PurePosixPath(unquote(urlsplit(path).path)).parts[1:] or (INDEX_NAME,)
-        if ".." not in parts:
+        # On Windows a part may be a path of its own.
+        if ".." not in parts and not any(set(part) & _SEPARATORS for part in parts):
             for folder in self._folders:
                 file = folder.joinpath(*parts)
                 if file.is_file():

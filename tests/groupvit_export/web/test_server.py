@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from groupvit_export.errors import UsageError
+from groupvit_export.web import server
 from groupvit_export.web.server import serving
 
 
@@ -53,6 +54,26 @@ def test_pages_are_isolated_so_that_they_get_threads(folders: tuple[Path, Path])
 def test_nothing_else_is_served(folders: tuple[Path, Path], path: str) -> None:
     with serving(folders) as address:
         assert get(address, path).status == 404
+
+
+@pytest.mark.parametrize("path", ["/ort%5ca.wasm", "/..%5csecret", "/c:/secret"])
+def test_what_windows_takes_for_a_path_is_none(folders: tuple[Path, Path], path: str) -> None:
+    first, _ = folders
+    """Names as others here."""
+    (first / "c:").mkdir()
+    for name in ("ort\\a.wasm", "..\\secret", "c:/secret"):
+        (first / name).write_text("secret")
+    with serving(folders) as address:
+        assert get(address, path).status == 404
+
+
+def test_who_sends_nothing_is_cut_off(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server._Handler, "timeout", 0.2)
+    with serving(folders) as address:
+        host, port = urlsplit(address).netloc.split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(b"GET / HT")
+            assert connection.recv(1) == b""
 
 
 def test_a_port_that_is_taken_is_said(folders: tuple[Path, Path]) -> None:

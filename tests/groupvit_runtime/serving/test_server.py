@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import random
+import socket
 import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +22,9 @@ from served import Server, serving
 
 from groupvit_export.data.bundled import DEMO_SAMPLE
 from groupvit_runtime import Segmenter
+from groupvit_runtime.serving.app import make_app
+from groupvit_runtime.serving.metrics import Metrics
+from groupvit_runtime.serving.options import ServingOptions
 
 SAMPLE = DEMO_SAMPLE.read_bytes()
 SCHEMA = Path(__file__).resolve().parents[3] / "runtimes" / "labels.schema.json"
@@ -242,6 +247,88 @@ def test_neither_words_nor_images_are_in_the_log(server):
     assert answered[-1].keys() == {
         "time", "level", "event", "request", "method", "route", "status", "seconds", "bytes"
     }  # fmt: skip
+
+
+# Connections
+
+
+def connection(server: Server) -> socket.socket:
+    return socket.create_connection((server.host, server.port), timeout=60)
+
+
+def is_closed(connected: socket.socket) -> bool:
+    try:
+        while connected.recv(1 << 16):
+            pass
+    except ConnectionResetError:
+        pass
+    return True
+
+
+def test_pages_of_other_sites_may_not_ask(server):
+    own = f"http://{server.host}:{server.port}"
+    headers = {"Content-Type": "text/plain", "Origin": "https://elsewhere.example"}
+    refused = server.ask("POST", "/vocabularies", b'{"name": "p", "labels": ["sky"]}', headers)
+    assert refused.status == 403 and refused.json()["fix"]
+    assert server.ask("DELETE", "/vocabularies/p", headers={"Origin": "null"}).status == 403
+    assert server.segment(SAMPLE, QUERY, Origin="null").status == 403
+    assert server.segment(SAMPLE, QUERY, Origin=own).status == 200
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: " + b"x" * (1 << 20), id="one header"),
+        pytest.param(b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + b"X: x\r\n" * (1 << 18), id="many headers"),
+        pytest.param(b"GET /" + b"x" * (1 << 20), id="address"),
+        pytest.param(b"\x16\x03\x01\x02\x00" * 100, id="TLS"),
+    ],
+)
+def test_heads_without_end(head, server):
+    """Answered 400 after 256 KiB, and the connection closed, or reset where more came."""
+    with connection(server) as connected:
+        try:
+            connected.sendall(head)
+            answer = connected.recv(12)
+        except (ConnectionResetError, BrokenPipeError):
+            answer = b""
+        assert answer in (b"", b"HTTP/1.1 400")
+        assert is_closed(connected)
+    assert server.ask("GET", "/healthz").status == 200
+
+
+def test_requests_that_lie_about_their_length(server):
+    for lines in (
+        b"Content-Length: 1\r\nContent-Length: 2",
+        b"Content-Length: -1",
+        b"Content-Length: 9" + b"9" * 99,
+    ):
+        with connection(server) as connected:
+            connected.sendall(b"POST /segment HTTP/1.1\r\nHost: a\r\n" + lines + b"\r\n\r\n")
+            assert connected.recv(12) == b"HTTP/1.1 400"
+    with connection(server) as connected:
+        connected.sendall(b"POST /segment HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n")
+        assert connected.recv(12) == b"HTTP/1.1 413"
+        assert is_closed(connected)
+
+
+@pytest.mark.parametrize("path", ["/segment", "/vocabularies"])
+def test_bodies_that_do_not_come(path, segmenter):
+    app = make_app(segmenter, ServingOptions(timeout=0.05), Metrics())
+    scope = {
+        "type": "http", "method": "POST", "path": path, "query_string": b"labels=sky", "headers": [],
+        "http_version": "1.1", "scheme": "http", "root_path": "", "client": None, "server": ("a", 1),
+    }  # fmt: skip
+    sent = []
+
+    async def receive():
+        await asyncio.sleep(60)
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(app(scope, receive, send))
+    assert sent[0]["status"] == 408
 
 
 # Who may ask, how many, and the end

@@ -60,26 +60,22 @@ def make_app(segmenter: Segmenter, options: ServingOptions, metrics: Metrics) ->
     app.add_exception_handler(HTTPException, _refused_by_starlette)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _failed)
-    _add_segment(app, work, options, metrics)
-    _add_vocabularies(app, work, options)
+    admission = Admission(options.queue, metrics.inside.set)
+    _add_segment(app, work, options, admission)
+    _add_vocabularies(app, work, options, admission)
     _add_watched(app, metrics)
     if options.page:
         app.mount("/", Page(options.page))
     return app
 
 
-def _add_segment(app: FastAPI, work: Segmentations, options: ServingOptions, metrics: Metrics) -> None:
-    admission = Admission(options.queue, metrics.inside.set)
-
+def _add_segment(app: FastAPI, work: Segmentations, options: ServingOptions, admission: Admission) -> None:
     async def segment(request: Request) -> Response:
         """Segment an image into the words that are asked for."""
         media_type = accepted(request.headers.get("accept", ""))
         with admission.enter():
-            try:
-                async with asyncio.timeout(options.timeout):
-                    data, parameters = await _read(request, options)
-            except TimeoutError as error:
-                raise _too_slow(HTTPStatus.REQUEST_TIMEOUT, "the request came too slowly", options) from error
+            async with _arriving(options):
+                data, parameters = await _read(request, options)
             asked = asked_of(parameters, options.labels)
             try:
                 async with asyncio.timeout(options.timeout):
@@ -120,20 +116,23 @@ async def _read(request: Request, options: ServingOptions) -> tuple[bytes, list[
     return await body.whole(request, options.body_bytes), query
 
 
-def _add_vocabularies(app: FastAPI, work: Segmentations, options: ServingOptions) -> None:
+def _add_vocabularies(
+    app: FastAPI, work: Segmentations, options: ServingOptions, admission: Admission
+) -> None:
     async def list_vocabularies() -> dict[str, list[str]]:
         """Names that `vocabulary` takes."""
         return {"vocabularies": work.vocabularies.names()}
 
     async def put_vocabulary(request: Request) -> JSONResponse:
         """Encode class names once, and give them a name; a name that was posted before is replaced."""
-        async with asyncio.timeout(options.timeout):
-            data = await body.whole(request, _VOCABULARY_BYTES)
-        try:
-            new = NewVocabulary.model_validate_json(data)
-        except ValidationError as error:
-            raise invalid(error) from error
-        made, is_new = await work.run(lambda: work.put_vocabulary(new.name, new.labels, new.templates))
+        with admission.enter():
+            async with _arriving(options):
+                data = await body.whole(request, _VOCABULARY_BYTES)
+            try:
+                new = NewVocabulary.model_validate_json(data)
+            except ValidationError as error:
+                raise invalid(error) from error
+            made, is_new = await work.run(lambda: work.put_vocabulary(new.name, new.labels, new.templates))
         status = HTTPStatus.CREATED if is_new else HTTPStatus.OK
         return JSONResponse(
             {"name": new.name, "labels": list(made.names), "templates": list(made.templates)}, int(status)
@@ -202,6 +201,15 @@ def _segment_schema() -> dict[str, Any]:
             },
         },
     }
+
+
+@asynccontextmanager
+async def _arriving(options: ServingOptions) -> AsyncGenerator[None, None]:
+    try:
+        async with asyncio.timeout(options.timeout):
+            yield
+    except TimeoutError as error:
+        raise _too_slow(HTTPStatus.REQUEST_TIMEOUT, "the request came too slowly", options) from error
 
 
 def _too_slow(status: HTTPStatus, what: str, options: ServingOptions) -> Refusal:

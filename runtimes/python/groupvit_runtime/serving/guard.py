@@ -1,4 +1,4 @@
-"""Around every request: the token, the log, the counters."""
+"""Around every request: who may ask, the log, the counters."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ _OPEN: Final = frozenset({"/healthz", "/readyz"})
 """Asked by what watches the process and knows no token."""
 
 _OTHER: Final = "other"
+
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_CLOSE: Final = {"Connection": "close"}
+"""A body that nobody reads would be taken for the next request."""
 
 
 class Guard:
@@ -51,11 +56,12 @@ class Guard:
                 size += len(message.get("body", b""))
             await send(message)
 
+        refusal = self._refusal(Headers(scope=scope), scope["method"], scope["path"])
         try:
-            if self._may(scope):
+            if refusal is None:
                 await self._app(scope, receive, observed)
             else:
-                await _refused().answer()(scope, receive, observed)
+                await refusal.answer()(scope, receive, observed)
         finally:
             seconds = time.perf_counter() - started
             route = scope["path"] if scope["path"] in self._routes else _OTHER
@@ -71,17 +77,33 @@ class Guard:
             }
             LOGGER.info("answered", extra={FIELDS: fields})
 
-    def _may(self, scope: Scope) -> bool:
-        if self._expected is None or scope["path"] in _OPEN:
-            return True
-        given = Headers(scope=scope).get("authorization", "").encode("latin-1")
-        return hmac.compare_digest(given, self._expected)
+    def _refusal(self, headers: Headers, method: str, path: str) -> Refusal | None:
+        if self._expected is None:
+            # Any page that the user of a browser looks at may send requests to her own machine, unasked.
+            return _elsewhere() if method not in _READING and _is_of_another_site(headers) else None
+        given = headers.get("authorization", "").encode("latin-1")
+        return None if path in _OPEN or hmac.compare_digest(given, self._expected) else _no_token()
 
 
-def _refused() -> Refusal:
+def _is_of_another_site(headers: Headers) -> bool:
+    origin = headers.get("origin")
+    return origin is not None and origin.partition("://")[2] != headers.get("host")
+
+
+def _elsewhere() -> Refusal:
+    return Refusal(
+        HTTPStatus.FORBIDDEN,
+        "the request comes from a page of another site",
+        expected="an Origin that is the Host, or none",
+        fix="set a token; or let the proxy keep the header Host",
+        headers=_CLOSE,
+    )
+
+
+def _no_token() -> Refusal:
     return Refusal(
         HTTPStatus.UNAUTHORIZED,
         "the request bears no token of this server",
         expected="the header Authorization: Bearer TOKEN",
-        headers={"WWW-Authenticate": "Bearer"},
+        headers={"WWW-Authenticate": "Bearer", **_CLOSE},
     )

@@ -16,6 +16,7 @@ import uvicorn
 from groupvit_runtime.errors import UsageError
 from groupvit_runtime.segmenter import Segmenter
 from groupvit_runtime.serving.app import make_app
+from groupvit_runtime.serving.connections import ConnectionBounds, bounded
 from groupvit_runtime.serving.logs import FIELDS, LOGGER, logging_to_stderr
 from groupvit_runtime.serving.metrics import Metrics
 from groupvit_runtime.serving.options import ServingOptions
@@ -24,7 +25,7 @@ from groupvit_runtime.vocabulary import Vocabulary
 _BACKLOG: Final = 128
 _HEAD_BYTES: Final = 1 << 18
 """Of a request's address and headers: ten thousand words in an address are answered, not cut off."""
-_IDLE_SECONDS: Final = 15
+_SENDING_SECONDS: Final = 60
 _MORE_SECONDS: Final = 10
 
 
@@ -51,14 +52,17 @@ def serve(
     with _listener(options) as listener, logging_to_stderr(level), _ending_quietly():
         segmenter = load(metrics)
         _warm_up(segmenter)
+        bounds = ConnectionBounds(request_seconds=2 * options.timeout + _SENDING_SECONDS)
         config = uvicorn.Config(
             make_app(segmenter, options, metrics),
-            http="h11",
+            http=bounded(bounds),
+            # Nothing here speaks it, and the guard would not see it.
+            ws="none",
             h11_max_incomplete_event_size=_HEAD_BYTES,
             log_config=None,
             access_log=False,
             server_header=False,
-            timeout_keep_alive=_IDLE_SECONDS,
+            timeout_keep_alive=int(bounds.head_seconds),
             timeout_graceful_shutdown=int(options.timeout) + _MORE_SECONDS,
             lifespan="on",
         )
