@@ -76,7 +76,7 @@ endif()
 if(NOT GROUPVIT_WITH_TORCH STREQUAL OFF)
   find_package(Torch QUIET)
 endif()
-groupvit_engine(TORCH "${Torch_FOUND}" "src/engines/torch.cpp;src/engines/private_copy.cpp" torch
+groupvit_engine(TORCH "${Torch_FOUND}" "src/engines/torch.cpp;src/engines/unpacked_package.cpp;src/engines/scratch_folder.cpp" torch
   "pip install torch; what torch.utils.cmake_prefix_path says goes into -DCMAKE_PREFIX_PATH=")
 if(TARGET groupvit_torch)
   set_target_properties(groupvit_torch PROPERTIES CXX_STANDARD 20)

@@ -14,12 +14,13 @@
 #include <algorithm>
 #include <cstring>
 #include <mutex>
+#include <system_error>
 #include <utility>
 
 #include "engines/package_facts.hpp"
-#include "engines/private_copy.hpp"
 #include "engines/support.hpp"
 #include "engines/table.hpp"
+#include "engines/unpacked_package.hpp"
 #include "process.hpp"
 
 namespace groupvit::detail {
@@ -40,6 +41,18 @@ std::mutex& loading() {
 }
 
 std::string runtime() { return std::string("libtorch ") + TORCH_VERSION; }
+
+std::unique_ptr<UnpackedPackage> unpacked(const EngineInfo& info, const Bytes& package) {
+  try {
+    return std::make_unique<UnpackedPackage>(package);
+  } catch (const std::system_error& error) {
+    throw Error(GROUPVIT_ERROR_ENGINE, "the engine cannot be copied to where its runtime opens it", error.what(),
+                "a folder for temporary files with space, in it nothing of another user's",
+                "free some, or TMPDIR=FOLDER moves the temporary files");
+  } catch (const std::exception& error) {
+    throw load_failed(runtime(), info, error.what(), "export the bundle again");
+  }
+}
 
 PackageFacts read_facts(const EngineInfo& info, const std::string& path) {
   std::unordered_map<std::string, std::string> metadata;
@@ -155,8 +168,8 @@ class TorchEngine final : public Engine {
   TorchEngine(const EngineInfo& info, const Bytes& package, const EngineOptions& options)
       : info_(info), threads_(options.threads) {
     // libtorch takes paths only, and what lies at the bundle's may change between two looks at it.
-    const PrivateCopy copy(package, std::filesystem::u8path(info.files.front().path).filename());
-    const std::string path = copy.path().string();
+    unpacked_ = unpacked(info, package);
+    const std::string path = unpacked_->path().string();
     facts_ = read_facts(info, path);
     check_version(info, facts_);
     description_ = runtime() + ", AOTInductor, " + check_device(facts_, options) + ", " + info.precision;
@@ -168,6 +181,8 @@ class TorchEngine final : public Engine {
     } catch (const std::exception& error) {
       throw load_failed(runtime(), info, error.what(), "build it anew on this machine: " + facts_.rebuild);
     }
+    // Kernels of a GPU are loaded when they are first needed.
+    if (facts_.device == "cpu") unpacked_.reset();
   }
 
   std::string description() const override { return description_; }
@@ -245,6 +260,7 @@ class TorchEngine final : public Engine {
 
   EngineInfo info_;
   std::int64_t threads_;
+  std::unique_ptr<UnpackedPackage> unpacked_;
   PackageFacts facts_;
   std::string description_;
   std::unique_ptr<Loader> loader_;
