@@ -91,6 +91,15 @@ def _images(until: float) -> int:
     return int(counts["inputs"])
 
 
+def _checkpoints(until: float) -> int:
+    counts = importlib.import_module("tests.soak.checkpoints").run(
+        until - time.monotonic(), seed=time.time_ns(), keep=FOUND
+    )
+    if counts["failures"]:
+        raise Fault(f"{counts['failures']} checkpoints were neither read nor refused; they are in {FOUND}")
+    return int(counts["inputs"])
+
+
 def _writers(until: float) -> int:
     counts: Mapping[str, int] = importlib.import_module("tests.soak.writers").run(until - time.monotonic())
     return sum(counts.values())
@@ -100,6 +109,7 @@ HARNESSES: Final[Mapping[str, Harness]] = MappingProxyType(
     {
         **{f"bundle-{kind}": _file(kind) for kind in ("manifest", "tokenizer", "vocabulary", "zip")},
         "images": Harness("damaged images, in processes of their own", _images),
+        "checkpoints": Harness("damaged checkpoints, in processes of their own", _checkpoints),
         "writers": Harness("writers that race, fail and are killed at every step", _writers),
     }
 )

@@ -119,7 +119,7 @@ def _about_the_other(winner: ImageProcessorSettings, flat: Path) -> tuple[Prepro
 def _read(path: Path) -> Mapping[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _refused(path, f"{type(error).__name__}: {error}", "a JSON file") from error
     if not isinstance(values, Mapping):
         raise _refused(path, f"a {type(values).__name__}", "a table of settings")

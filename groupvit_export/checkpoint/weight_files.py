@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import struct
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +28,14 @@ WEIGHT_ENDINGS: Final = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", HDF5_EN
 OF_A_TOWER: Final = re.compile(r"(?:img_encoder|text_encoder|vision_model|text_model)\.")
 """In the names of a GroupViT's weights, NVlabs' and transformers'."""
 
+_INDEX_ENDING: Final = ".index.json"
 _LISTED: Final = 8
+
+# All that torch's reader was seen to raise for damage: it goes through instructions without looking ahead.
+_DAMAGED: Final = (
+    OSError, EOFError, RuntimeError, ValueError, LookupError, AttributeError, TypeError, AssertionError,
+    ArithmeticError, struct.error,
+)  # fmt: skip
 
 
 def weights_in(folder: Path) -> Path:
@@ -54,7 +63,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         CheckpointError: not a file of weights, damaged, cut off, or one that would have to be executed.
         MissingDependencyError: what reads such a file is not installed.
     """
-    if path.name.endswith(".index.json"):
+    if path.name.endswith(_INDEX_ENDING):
         return _read_shards(path)
     if path.suffix not in WEIGHT_ENDINGS:
         raise CheckpointError(
@@ -72,9 +81,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 def _read_shards(index: Path) -> dict[str, Tensor]:
     try:
         shards = sorted(set(json.loads(index.read_text(encoding="utf-8-sig"))["weight_map"].values()))
-        # A name with a folder in it would let an index read files outside its own.
-        sound = bool(shards) and all(Path(name).name == name for name in shards)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        # A name with a folder in it would let an index read files outside its own; and one may name itself.
+        sound = bool(shards) and all(
+            Path(name).name == name and not name.endswith(_INDEX_ENDING) for name in shards
+        )
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise _unreadable(index, error) from error
     if not sound:
         raise _unreadable(index, "the weight map names no files of this folder")
@@ -112,6 +123,7 @@ def _read_hdf5(path: Path) -> dict[str, Tensor]:
 
 
 def _read_pickle(path: Path) -> dict[str, Tensor]:
+    _refuse_bomb(path)
     try:
         with utf8_path(path) as name:
             loaded = torch.load(name, map_location="cpu", weights_only=True)
@@ -124,7 +136,7 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
             expected="a file with tensors only (torch.load(..., weights_only=True))",
             fix="on a machine where you trust the file, save its weights alone, in Python:\n" + _recipe(path),
         ) from error
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, IndexError, AttributeError) as error:
+    except _DAMAGED as error:
         raise _unreadable(path, error) from error
     return _state_dict_of(loaded, path)
 
@@ -187,6 +199,18 @@ def _unreadable(path: Path, error: BaseException | str) -> CheckpointError:
         expected="a complete file",
         fix="download the file again and compare its size or checksum with the published one",
     )
+
+
+def _refuse_bomb(path: Path) -> None:
+    """torch.save compresses nothing, and torch.load takes the memory that an archive's directory says."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        # Older files are no archives; of damaged ones torch says what is wrong.
+        return
+    if unpacked > path.stat().st_size:
+        raise _unreadable(path, f"its members are {unpacked:,} bytes, more than the file has")
 
 
 def _refuse_lfs_pointer(path: Path) -> None:

@@ -350,7 +350,7 @@ class GroupViTConfig:
                 expected="a Hugging Face config.json",
                 fix="give the path of the config.json that was published with the weights",
             ) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CheckpointError(
                 "The configuration is not JSON.",
                 got=f"{path}: {error}",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from checkpoints import assert_refused, rewrite
 from nvlabs_names import from_canonical
 
 from groupvit_export.checkpoint.load import load_checkpoint
+from groupvit_export.checkpoint.preprocessor import read_preprocessing
+from groupvit_export.errors import CheckpointError
 
 
 @pytest.mark.parametrize(
@@ -80,6 +84,43 @@ def test_pickle_with_objects_is_refused_and_not_run(weights, tmp_path):
     error = assert_refused(tmp_path / "groupvit.pth", "could run any code", "weights_only", "torch.save")
     assert error.__cause__ is not None
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "instructions", [b"J\x01", b"X\x01", b"}}}s.", b"ctorch._utils\n_rebuild_tensor_v2\nK\x01R."]
+)
+def test_pickles_of_nonsense(instructions, tmp_path):
+    path = tmp_path / "groupvit.pth"
+    path.write_bytes(b"\x80\x02" + instructions)
+    assert_refused(path, "groupvit.pth cannot be read", "download the file again")
+
+
+def test_archives_that_unpack_to_more_than_they_are(weights, tmp_path):
+    stored, path = tmp_path / "stored.pth", tmp_path / "groupvit.pth"
+    torch.save({"model": {**weights, "more": torch.zeros(1 << 20)}}, stored)
+    with zipfile.ZipFile(stored) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    assert_refused(path, "more than the file has")
+
+
+@pytest.mark.parametrize("shard", ["model.safetensors.index.json", "other.index.json"])
+def test_an_index_of_indices(shard, folder):
+    (folder / "model.safetensors").unlink()
+    for name in ("model.safetensors.index.json", "other.index.json"):
+        (folder / name).write_text(json.dumps({"weight_map": {"a": shard}}))
+    assert_refused(folder, "index.json cannot be read", "names no files of this folder")
+
+
+def test_deep_files(folder):
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text("[" * 100_000)
+    assert_refused(folder, "index.json cannot be read", "RecursionError")
+    (folder / "config.json").write_text("[" * 100_000)
+    assert_refused(folder, "The configuration is not JSON")
+    (folder / "preprocessor_config.json").write_text("[" * 100_000)
+    with pytest.raises(CheckpointError, match="preprocessor_config.json cannot be followed"):
+        read_preprocessing(folder, (32, 32))
 
 
 @pytest.mark.parametrize("key", ["model", "state_dict"])
