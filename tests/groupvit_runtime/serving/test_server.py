@@ -308,6 +308,8 @@ def test_requests_that_lie_about_their_length(server):
             assert connected.recv(12) == b"HTTP/1.1 400"
     with connection(server) as connected:
         connected.sendall(b"POST /segment HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n")
+        # More than is allowed, and less than was said.
+        connected.sendall(bytes(1_000_001))
         assert connected.recv(12) == b"HTTP/1.1 413"
         assert is_closed(connected)
 
