@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from groupvit_export.cli.serve import TOKEN_VARIABLE, read_token
-from groupvit_runtime.errors import UsageError
+from groupvit_runtime.errors import (
+    BundleError,
+    EngineError,
+    ImageError,
+    ImageSizeError,
+    LabelError,
+    UsageError,
+)
 from groupvit_runtime.serving.admission import Admission
 from groupvit_runtime.serving.answers import accepted
 from groupvit_runtime.serving.asked import asked_of, words_of
+from groupvit_runtime.serving.logs import LOGGER, logging_to_stderr
 from groupvit_runtime.serving.options import ServingOptions
-from groupvit_runtime.serving.refusal import Refusal
+from groupvit_runtime.serving.page import Page
+from groupvit_runtime.serving.refusal import Refusal, refusal_of
+from groupvit_runtime.serving.segmentations import _told
 
 
 @pytest.mark.parametrize(
@@ -118,3 +135,74 @@ def test_where_the_token_comes_from(tmp_path, monkeypatch):
     monkeypatch.delenv(TOKEN_VARIABLE)
     with pytest.raises(UsageError, match="cannot be read"):
         read_token(tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [(ImageError, 400), (ImageSizeError, 413), (LabelError, 400), (UsageError, 400), (BundleError, 400)],
+)
+def test_errors_that_are_the_callers(kind, status):
+    refusal = refusal_of(kind("what", got=1, expected="two", fix="mend"))
+    assert refusal.status == status
+    assert refusal.content == {"what": "what", "got": "1", "expected": "two", "fix": "mend"}
+
+
+def test_what_an_engine_says_is_for_the_log_alone(capsys):
+    def fail() -> None:
+        raise EngineError("secrets of the engine")
+
+    with logging_to_stderr(logging.INFO), pytest.raises(Refusal) as caught:
+        _told(fail)
+    assert caught.value.status == 500 and "secrets" not in str(caught.value.content)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "secrets of the engine" in json.loads(line)["traceback"]
+
+
+def test_everything_in_the_log_is_a_line_of_json(capsys):
+    with logging_to_stderr(logging.WARNING):
+        warnings.warn("of a\nlibrary", stacklevel=1)
+        logging.getLogger("python_multipart.multipart").warning("quotes the body")
+        LOGGER.info("too quiet")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "of a\nlibrary" in json.loads(line)["event"]
+    assert not LOGGER.handlers
+
+
+def fetched(page: Page, path: str) -> tuple[int, dict[str, str], bytes]:
+    """What the page answers, without a server."""
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        # Nothing more comes.
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope: dict[str, object] = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "root_path": "",
+        "headers": [],
+        "app": None,
+    }
+    asyncio.run(page(scope, receive, send))
+    headers = {key.decode(): value.decode() for key, value in sent[0]["headers"]}
+    return sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent)
+
+
+def test_the_page_is_of_the_first_folder_that_has_a_file(tmp_path: Path):
+    for name in ("bundle", "page"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "both").write_text(name)
+    (tmp_path / "page" / "index.html").write_text("the page")
+    (tmp_path / "secret").write_bytes(b"outside")
+    page = Page([tmp_path / "bundle", tmp_path / "page"])
+    status, headers, body = fetched(page, "/")
+    assert (status, body) == (200, b"the page")
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+    assert fetched(page, "/both")[2] == b"bundle"
+    with pytest.raises(Exception, match="404"):
+        fetched(page, "/../secret")

@@ -16,6 +16,7 @@ from groupvit_runtime.segmenter import Segmenter
 from groupvit_runtime.serving.answers import ANSWERS
 from groupvit_runtime.serving.asked import Asked, check_count, words_of
 from groupvit_runtime.serving.batcher import Batcher
+from groupvit_runtime.serving.logs import LOGGER
 from groupvit_runtime.serving.metrics import Metrics
 from groupvit_runtime.serving.options import ServingOptions
 from groupvit_runtime.serving.refusal import Refusal, refusal_of
@@ -88,7 +89,10 @@ def _told(work: Callable[[], Result]) -> Result:
     try:
         return work()
     except GroupViTError as error:
-        raise refusal_of(error) from error
+        refusal = refusal_of(error)
+        if refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            LOGGER.error("failed", exc_info=error)
+        raise refusal from error
     except MemoryError as error:
         raise Refusal(
             HTTPStatus.SERVICE_UNAVAILABLE,
