@@ -26,6 +26,7 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         "verify": "hold a bundle against the PyTorch reference: outputs, decisions, pixels",
         "segment": "segment images with a bundle",
         "serve": "answer HTTP requests with a bundle",
+        "triton": "write a bundle as a model repository of Triton Inference Server",
         "demo": "show the model in a browser on this machine",
         "bench": "measure how fast bundles are here, and compare them",
         "eval": "measure a bundle's masks on a data set with ground truth",

@@ -19,6 +19,7 @@ NAVIGATION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "docs/litert.md",
             "docs/web.md",
             "docs/serving.md",
+            "docs/triton.md",
             "docs/segment.md",
             "docs/outputs.md",
             "docs/images.md",

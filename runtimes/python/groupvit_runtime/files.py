@@ -8,8 +8,9 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,24 @@ _AT_WORKING_FOLDER: Final = -100
 _EXCHANGE: Final = 2
 _NO_EXCHANGE: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EXDEV, errno.EPERM})
 _OCCUPIED: Final = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR})
+
+
+@dataclass(frozen=True)
+class Replaceable:
+    """Folders that --force may replace.
+
+    Attributes:
+        plural: what they are called.
+        marker: the file by which one is known.
+        recognizes: whether a folder is one.
+    """
+
+    plural: str
+    marker: str
+    recognizes: Callable[[Path], bool]
+
+
+BUNDLES: Final = Replaceable("bundles", MANIFEST_NAME, is_bundle)
 
 
 def write_atomically(path: Path, data: bytes | Iterable[bytes], *, durable: bool = True) -> None:
@@ -95,16 +114,22 @@ def check_writable(path: Path) -> None:
 
 
 @contextmanager
-def staged_folder(target: Path, *, force: bool) -> Iterator[Path]:
+def staged_folder(target: Path, *, force: bool, replaceable: Replaceable = BUNDLES) -> Iterator[Path]:
     """Give a folder beside `target` that becomes `target` when the block ends without an error.
 
     Where the system can exchange two names at once, as Linux can, there is a `target` at every moment, the
     old one or the new.
 
+    Args:
+        target: the folder.
+        force: replace one that is there.
+        replaceable: what may be replaced.
+
     Raises:
-        GroupViTError: `target` exists and `force` is not set, is no bundle, or cannot be written.
+        GroupViTError: `target` exists and `force` is not set, is nothing that may be replaced, or cannot be
+            written.
     """
-    check_replaceable(target, force=force)
+    check_replaceable(target, force=force, replaceable=replaceable)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, stage = make_folder(target.parent)
@@ -120,7 +145,7 @@ def staged_folder(target: Path, *, force: bool) -> Iterator[Path]:
         try:
             stage.chmod(0o755)
             _sync(stage)
-            _put(stage, target, force=force)
+            _put(stage, target, force, replaceable)
         except OSError as error:
             raise _unwritable(target, error) from error
     finally:
@@ -129,11 +154,11 @@ def staged_folder(target: Path, *, force: bool) -> Iterator[Path]:
         release(descriptor)
 
 
-def check_replaceable(target: Path, *, force: bool) -> None:
+def check_replaceable(target: Path, *, force: bool, replaceable: Replaceable = BUNDLES) -> None:
     """Refuse a target that would overwrite something.
 
     Raises:
-        GroupViTError: `target` exists without `force`, or is something that is not a bundle.
+        GroupViTError: `target` exists without `force`, or is something that is not `replaceable`.
     """
     if not (target.exists() or target.is_symlink()):
         return
@@ -144,18 +169,19 @@ def check_replaceable(target: Path, *, force: bool) -> None:
             expected="a path where nothing is",
             fix="choose another with -o, or add --force to replace it",
         )
-    # --force is a word for bundles; it must not become a way to delete a home folder or a browser extension.
+    # --force is a word for what is written here; it must not become a way to delete a home folder or an
+    # extension of a browser.
     is_empty = target.is_dir() and not any(target.iterdir())
-    if target.is_symlink() or not target.is_dir() or not (is_empty or is_bundle(target)):
+    if target.is_symlink() or not target.is_dir() or not (is_empty or replaceable.recognizes(target)):
         raise GroupViTError(
-            "--force replaces bundles only",
-            got=f"{target}, without the {MANIFEST_NAME} of a bundle",
-            expected="a bundle or an empty folder",
+            f"--force replaces {replaceable.plural} only",
+            got=f"{target}, without the {replaceable.marker} of {replaceable.plural}",
+            expected=f"one of the {replaceable.plural}, or an empty folder",
             fix="remove it yourself, or choose another output with -o",
         )
 
 
-def _put(stage: Path, target: Path, *, force: bool) -> None:
+def _put(stage: Path, target: Path, force: bool, replaceable: Replaceable) -> None:
     """Rename `stage` to `target`; what was there is left at `stage`, or gone."""
     while True:
         try:
@@ -167,7 +193,7 @@ def _put(stage: Path, target: Path, *, force: bool) -> None:
         else:
             _sync_entry(target.parent)
             return
-        check_replaceable(target, force=force)
+        check_replaceable(target, force=force, replaceable=replaceable)
         # Whoever changes or replaces it meanwhile is waited for. It may be gone then.
         with suppress(FileNotFoundError), locked(target / LOCK_NAME):
             if not _exchange(stage, target):
