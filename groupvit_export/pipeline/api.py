@@ -20,6 +20,7 @@ from groupvit_export.pipeline.rebuild_command import rebuild_command
 from groupvit_export.pipeline.several import make_several
 from groupvit_export.pipeline.single import make_one
 from groupvit_export.provenance import PROVENANCE_NAME, CheckpointInfo, Provenance, provenance_text
+from groupvit_export.targets.base import Furnishing
 from groupvit_export.targets.registry import TARGETS, check_options
 from groupvit_export.utf8 import utf8_text
 from groupvit_runtime.files import check_replaceable, staged_folder
@@ -112,7 +113,8 @@ def export_bundle(
         text = manifest.to_text().encode()
         (stage / MANIFEST_NAME).write_bytes(text)
         (stage / PROVENANCE_NAME).write_text(provenance_text(provenance, manifest), encoding="utf-8")
-        TARGETS[options.target].furnish(stage)
+        of = Furnishing(source.model, source.image_size, manifest.engine("image").precision, target_options)
+        TARGETS[options.target].furnish(stage, of)
     digest = hashlib.sha256(text).hexdigest()
     return ExportResult(path, manifest, digest, provenance, clock.seconds, (*cautions, *source.notes))
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import onnx
     from torch import nn
 
+    from groupvit_export.model.groupvit import GroupViTModel
+
 
 @dataclass(frozen=True)
 class BuiltEngine:
@@ -69,6 +71,23 @@ class BuildRequest(Generic[OptionsT]):
     options: OptionsT
     rebuild: str
     report: Callable[[str, float, float], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Furnishing(Generic[OptionsT]):
+    """What else a bundle's files may be made of.
+
+    Attributes:
+        model: the reference.
+        image_size: (height, width) of the engine's images.
+        precision: of the image engine.
+        options: of the target.
+    """
+
+    model: GroupViTModel
+    image_size: tuple[int, int]
+    precision: str
+    options: OptionsT
 
 
 @dataclass(frozen=True)
@@ -193,8 +212,12 @@ class Target(ABC, Generic[OptionsT]):
             EngineError: hardware is missing.
         """
 
-    def furnish(self, folder: Path) -> None:
-        """Put into a finished bundle what it has besides: files that the manifest does not list."""
+    def furnish(self, folder: Path, of: Furnishing[OptionsT]) -> None:
+        """Put into a finished bundle what it has besides: files that the manifest does not list.
+
+        Raises:
+            ExportError: they cannot be made.
+        """
 
     @abstractmethod
     def cut_op(self, info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | Missing:

@@ -47,12 +47,15 @@ def cpp_build() -> Callable[[str], Path]:
     onnxruntime = find_spec("onnxruntime")
     if onnxruntime is not None and onnxruntime.origin is not None:
         options.append(f"-DOnnxRuntimeSdk_ROOT={Path(onnxruntime.origin).parent / 'capi'}")
+    litert = find_spec("ai_edge_litert")
+    if litert is not None and litert.origin is not None:
+        options.append(f"-DLiteRtSdk_ROOT={Path(litert.origin).parent}")
     return _configure("tests", folder, *options)
 
 
 @pytest.fixture(scope="session")
 def cpp_library(cpp_build: Callable[[str], Path]) -> Library:
-    """libgroupvit with the engines of OpenVINO and ONNX Runtime."""
+    """libgroupvit with the engines of OpenVINO, ONNX Runtime and LiteRT, where they are here."""
     library = Library(cpp_build("groupvit") / "libgroupvit.so")
     if "openvino" not in library.engines():
         pytest.skip("the library was built without OpenVINO: pip install openvino")

@@ -44,6 +44,7 @@ NAVIGATION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "examples/notebooks/README.md",
             "examples/shapes/README.md",
             "examples/space/README.md",
+            "examples/tensorflow/README.md",
             "kernels/cuda/README.md",
         ),
         "Project": (

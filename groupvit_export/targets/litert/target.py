@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from groupvit_export.errors import MissingDependencyError, UsageError
-from groupvit_export.targets.base import BuildRequest, BuiltEngine, Target
+from groupvit_export.targets.base import BuildRequest, BuiltEngine, Furnishing, Target
 from groupvit_export.targets.inspection import Missing
 from groupvit_export.targets.litert.options import LiteRTOptions
 from groupvit_export.targets.requirements import TargetState, is_there, state_on_cpu
@@ -31,6 +31,10 @@ class LiteRTTarget(Target[LiteRTOptions]):
     def check(self, options: LiteRTOptions) -> None:
         if options.batch < 1:
             raise UsageError("a batch has at least one image", got=options.batch, expected="1 or more")
+        if options.sentences < 0:
+            raise UsageError(
+                "a number of sentences is not negative", got=options.sentences, expected="0 or more"
+            )
 
     def require(self) -> None:
         super().require()
@@ -48,6 +52,14 @@ class LiteRTTarget(Target[LiteRTOptions]):
         from groupvit_export.targets.litert.engine import build
 
         return build(model, folder, request)
+
+    def furnish(self, folder: Path, of: Furnishing[LiteRTOptions]) -> None:
+        if of.options.sentences == 0:
+            return
+        from groupvit_export.targets.litert.signatures import write_model
+
+        images, sentences = of.options.batch, of.options.sentences
+        write_model(folder, of.model, of.image_size, of.precision, images=images, sentences=sentences)
 
     def cut_op(self, info: EngineInfo, root: Path, stage: int, folder: Path) -> EngineInfo | Missing:
         from groupvit_export.targets.litert.cut import cut_op

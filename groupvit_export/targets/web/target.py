@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from groupvit_export.targets.base import Furnishing
 from groupvit_export.targets.onnx.target import OnnxTarget
 from groupvit_export.targets.options import TargetOptions
 from groupvit_export.targets.requirements import TargetState, with_export
@@ -18,7 +19,7 @@ class WebTarget(OnnxTarget):
         super().require()
         require_page()
 
-    def furnish(self, folder: Path) -> None:
+    def furnish(self, folder: Path, of: Furnishing[TargetOptions]) -> None:
         copy_page(folder)
 
     def requirements(self) -> tuple[TargetState, ...]:

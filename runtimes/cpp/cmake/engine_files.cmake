@@ -1,6 +1,6 @@
 # The engines' own libraries, in groupvit/ beside ours: there the build links to them, and `cmake --install` copies
 # them, so that what is installed needs no search path and nothing of the place that it was built from.
-option(GROUPVIT_INSTALL_ENGINES "Install the libraries of OpenVINO and ONNX Runtime beside libgroupvit.so" ON)
+option(GROUPVIT_INSTALL_ENGINES "Install the libraries of OpenVINO, ONNX Runtime and LiteRT beside libgroupvit.so" ON)
 set(GROUPVIT_ENGINES_FOLDER ${CMAKE_INSTALL_LIBDIR}/groupvit)
 if(APPLE)
   set(GROUPVIT_ENGINES_RPATH @loader_path/groupvit)
@@ -49,6 +49,15 @@ if(TARGET groupvit_onnxruntime AND OnnxRuntimeSdk_FOUND)
   if(GROUPVIT_INSTALL_ENGINES)
     install(FILES ${onnxruntime_library} DESTINATION ${GROUPVIT_ENGINES_FOLDER} RENAME libonnxruntime.so.1)
     install(FILES ${providers} DESTINATION ${GROUPVIT_ENGINES_FOLDER})
+  endif()
+endif()
+
+if(TARGET groupvit_litert AND LiteRtSdk_FOUND)
+  get_filename_component(litert_library ${LiteRtSdk_LIBRARY} REALPATH)
+  file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/groupvit)
+  file(CREATE_LINK ${litert_library} ${CMAKE_CURRENT_BINARY_DIR}/groupvit/libLiteRt.so SYMBOLIC)
+  if(GROUPVIT_INSTALL_ENGINES)
+    install(FILES ${litert_library} DESTINATION ${GROUPVIT_ENGINES_FOLDER} RENAME libLiteRt.so)
   endif()
 endif()
 

@@ -46,6 +46,17 @@ if(TARGET groupvit_onnxruntime)
   target_include_directories(groupvit_onnxruntime SYSTEM PRIVATE ${CMAKE_CURRENT_LIST_DIR}/../third_party/onnxruntime)
 endif()
 
+# Like ONNX Runtime: its library is loaded when a bundle first wants it, and its interface is in src/engines/litert_api.hpp.
+if(NOT GROUPVIT_WITH_LITERT STREQUAL OFF)
+  find_package(LiteRtSdk QUIET)
+endif()
+set(litert_buildable ${UNIX})
+if(GROUPVIT_WITH_LITERT STREQUAL OFF OR (GROUPVIT_WITH_LITERT STREQUAL ON AND NOT LiteRtSdk_FOUND))
+  set(litert_buildable FALSE)
+endif()
+groupvit_engine(LITERT "${litert_buildable}" "src/engines/litert.cpp;src/engines/litert_api.cpp;src/engines/litert_log.cpp"
+  "${CMAKE_DL_LIBS}" "pip install ai-edge-litert; its folder ai_edge_litert goes into -DLiteRtSdk_ROOT=")
+
 if(NOT GROUPVIT_WITH_TENSORRT STREQUAL OFF)
   find_package(TensorRTSdk QUIET)
 endif()

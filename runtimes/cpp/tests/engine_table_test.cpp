@@ -16,7 +16,7 @@ TEST(EngineTable, NamesEveryTargetOnce) {
   std::vector<std::string> names;
   for (const EngineKind& kind : engine_kinds()) names.push_back(kind.target);
   std::sort(names.begin(), names.end());
-  EXPECT_EQ(names, (std::vector<std::string>{"onnx", "openvino", "torch", "trt"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"litert", "onnx", "openvino", "torch", "trt"}));
 }
 
 TEST(EngineTable, SaysHowToGetATargetThatWasLeftOut) {

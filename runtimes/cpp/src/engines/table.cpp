@@ -47,6 +47,11 @@ const std::vector<EngineKind>& engine_kinds() {
 #else
   constexpr EngineFactory onnx = nullptr;
 #endif
+#ifdef GROUPVIT_WITH_LITERT
+  constexpr EngineFactory litert = open_litert;
+#else
+  constexpr EngineFactory litert = nullptr;
+#endif
 #ifdef GROUPVIT_WITH_OPENVINO
   constexpr EngineFactory openvino = open_openvino;
 #else
@@ -65,6 +70,7 @@ const std::vector<EngineKind>& engine_kinds() {
   static const std::vector<EngineKind> kinds = {
       {"onnx", "GROUPVIT_WITH_ONNXRUNTIME", {".onnx"}, {"cpu", "cuda"}, false, onnx},
       {"openvino", "GROUPVIT_WITH_OPENVINO", {".xml", ".bin"}, {"cpu"}, false, openvino},
+      {"litert", "GROUPVIT_WITH_LITERT", {".tflite"}, {"cpu"}, false, litert},
       {"trt", "GROUPVIT_WITH_TENSORRT or GROUPVIT_WITH_TENSORRT_RTX", {".engine"}, {"cuda"}, false, trt},
       {"torch", "GROUPVIT_WITH_TORCH", {".pt2"}, {"cpu", "cuda"}, true, torch},
   };

@@ -40,6 +40,7 @@ struct EngineKind {
 const std::vector<EngineKind>& engine_kinds();
 
 // Defined where the engine is built. `options.device` is one of the target's.
+std::unique_ptr<Engine> open_litert(EngineSource source, const EngineOptions& options);
 std::unique_ptr<Engine> open_onnxruntime(EngineSource source, const EngineOptions& options);
 std::unique_ptr<Engine> open_openvino(EngineSource source, const EngineOptions& options);
 std::unique_ptr<Engine> open_tensorrt(EngineSource source, const EngineOptions& options);
