@@ -20,6 +20,7 @@ NAVIGATION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "docs/web.md",
             "docs/serving.md",
             "docs/triton.md",
+            "docs/docker.md",
             "docs/segment.md",
             "docs/outputs.md",
             "docs/images.md",
