@@ -27,6 +27,7 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         "segment": "segment images with a bundle",
         "serve": "answer HTTP requests with a bundle",
         "triton": "write a bundle as a model repository of Triton Inference Server",
+        "bulk": "segment more images than one process should, on Ray, into Parquet",
         "demo": "show the model in a browser on this machine",
         "bench": "measure how fast bundles are here, and compare them",
         "eval": "measure a bundle's masks on a data set with ground truth",

@@ -21,6 +21,7 @@ NAVIGATION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "docs/serving.md",
             "docs/triton.md",
             "docs/docker.md",
+            "docs/bulk.md",
             "docs/segment.md",
             "docs/outputs.md",
             "docs/images.md",
