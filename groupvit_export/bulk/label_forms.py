@@ -52,11 +52,12 @@ def label_columns(
 def labels_file(path: str) -> str:
     """Name of the file of an image's label map in the output: of one that is like no other's, for people.
 
-    In 256 folders: file systems and their users take badly to one with millions of files.
+    Readers of Parquet folders pass over the underscore. In 256 folders: file systems and their users take
+    badly to one with millions of files.
     """
     digest = digest_of([path])
     stem = _UNSAFE.sub("_", PurePosixPath(path.replace("#", "/")).stem)[:_STEM]
-    return f"labels/{digest[:2]}/{digest[2:18]}-{stem}{LABELS_SUFFIX}"
+    return f"_labels/{digest[:2]}/{digest[2:18]}-{stem}{LABELS_SUFFIX}"
 
 
 def run_lengths() -> Callable[[Any], Any]:

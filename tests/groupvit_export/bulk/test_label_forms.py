@@ -43,9 +43,9 @@ def test_a_file_beside_the_row(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["../../etc/x", "a/..", "shard.tar#../k", "x" * 300, "", "a\udcffb.jpg"])
-def test_a_file_stays_below_labels(path: str) -> None:
+def test_a_file_stays_below_its_folder(path: str) -> None:
     top, folder, name = labels_file(path).split("/")
-    assert top == "labels" and len(folder) == 2 and name not in (".", "..")
+    assert top == "_labels" and len(folder) == 2 and name not in (".", "..")
     assert len(name.encode()) < 255
 
 
