@@ -9,6 +9,7 @@ import json
 import pickle
 import re
 import struct
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -125,7 +126,9 @@ def _read_hdf5(path: Path) -> dict[str, Tensor]:
 def _read_pickle(path: Path) -> dict[str, Tensor]:
     _refuse_bomb(path)
     try:
-        with utf8_path(path) as name:
+        with utf8_path(path) as name, warnings.catch_warnings():
+            # It is read, or refused below in words of our own.
+            warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
             loaded = torch.load(name, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if not _was_refused(error):

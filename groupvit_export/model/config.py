@@ -14,6 +14,11 @@ from typing import Any, ClassVar, Self
 from groupvit_export.errors import CheckpointError
 from groupvit_export.model.config_checks import (
     ACTIVATIONS,
+    LARGEST_PATCH,
+    LARGEST_SIDE,
+    MOST_LAYERS,
+    MOST_WORDS,
+    WIDEST,
     check_activation,
     check_float,
     check_heads,
@@ -87,20 +92,14 @@ class GroupViTTextConfig(_TowerConfig):
     eos_token_id: int = 49407
 
     def __post_init__(self) -> None:
-        check_int(
-            self,
-            "vocab_size",
-            "hidden_size",
-            "intermediate_size",
-            "num_hidden_layers",
-            "num_attention_heads",
-            "max_position_embeddings",
-        )
+        check_int(self, "hidden_size", "intermediate_size", "num_attention_heads", "max_position_embeddings")
+        check_int(self, "vocab_size", at_most=MOST_WORDS)
+        check_int(self, "num_hidden_layers", at_most=MOST_LAYERS)
         check_float(self, "layer_norm_eps", "initializer_range", "initializer_factor")
         check_float(self, "dropout", "attention_dropout", below=1.0)
         check_heads(self)
         check_activation(self)
-        check_int(self, "eos_token_id", at_least=0)
+        check_int(self, "eos_token_id", at_least=0, at_most=MOST_WORDS)
         for name in ("pad_token_id", "bos_token_id"):
             value = getattr(self, name)
             if value is not None and not is_int(value):
@@ -151,14 +150,8 @@ class GroupViTVisionConfig(_TowerConfig):
     assign_mlp_ratio: tuple[float, float] = (0.5, 4)
 
     def __post_init__(self) -> None:
-        check_int(
-            self,
-            "hidden_size",
-            "intermediate_size",
-            "num_hidden_layers",
-            "num_attention_heads",
-            "num_channels",
-        )
+        check_int(self, "hidden_size", "intermediate_size", "num_attention_heads")
+        check_int(self, "num_hidden_layers", "num_channels", at_most=MOST_LAYERS)
         check_float(self, "layer_norm_eps", "initializer_range", "initializer_factor", "assign_eps")
         check_float(self, "dropout", "attention_dropout", below=1.0)
         check_heads(self)
@@ -174,6 +167,7 @@ class GroupViTVisionConfig(_TowerConfig):
             object.__setattr__(self, "patch_size", patch)
         if not isinstance(patch, int) or isinstance(patch, bool) or patch < 1:
             raise refuse(self, "patch_size", self.patch_size, "one positive integer (patches are square)")
+        check_int(self, "patch_size", at_most=LARGEST_PATCH)
 
         size: object = self.image_size
         sides = (size, size) if is_int(size) else size
@@ -181,6 +175,8 @@ class GroupViTVisionConfig(_TowerConfig):
             raise refuse(self, "image_size", size, "an integer or [height, width]")
         if any(side < patch or side % patch for side in sides):
             raise refuse(self, "image_size", size, f"sides that are multiples of patch_size {patch}")
+        if max(sides) > LARGEST_SIDE:
+            raise refuse(self, "image_size", size, f"at most {LARGEST_SIDE:,}")
         # One spelling for a square, so that equal models have equal configurations.
         normal = sides[0] if sides[0] == sides[1] else tuple(sides)
         object.__setattr__(self, "image_size", normal)
@@ -191,16 +187,19 @@ class GroupViTVisionConfig(_TowerConfig):
         if (
             not isinstance(pair, (list, tuple))
             or len(pair) != 2
-            or not all(is_number(v) and 1 <= v * self.hidden_size < float("inf") for v in pair)
+            or not all(is_number(v) and 1 <= v * self.hidden_size <= WIDEST for v in pair)
         ):
             raise refuse(
-                self, "assign_mlp_ratio", ratio, "a number or two, each at least 1 / hidden_size and finite"
+                self,
+                "assign_mlp_ratio",
+                ratio,
+                f"a number or two, each at least 1 / hidden_size, at most {WIDEST:,} / hidden_size",
             )
         object.__setattr__(self, "assign_mlp_ratio", tuple(pair))
 
     def _check_stages(self) -> None:
-        check_int_tuple(self, "depths", at_least=1)
-        check_int_tuple(self, "num_group_tokens", "num_output_groups", at_least=0)
+        check_int_tuple(self, "depths", at_least=1, at_most=MOST_LAYERS)
+        check_int_tuple(self, "num_group_tokens", "num_output_groups", at_least=0, at_most=LARGEST_SIDE)
         stages = len(self.depths)
         for name in ("num_group_tokens", "num_output_groups"):
             if len(getattr(self, name)) != stages:

@@ -11,6 +11,14 @@ from groupvit_export.errors import CheckpointError
 ACTIVATIONS: Final = ("gelu", "gelu_new", "gelu_pytorch_tanh", "quick_gelu", "relu", "silu", "swish")
 """Names of activation functions that the reference model implements, as Hugging Face spells them."""
 
+# Far above every published model, and low enough that what is computed of them fits 64 bits: a model is laid
+# out by these numbers before any weight is compared with it.
+WIDEST: Final = 1 << 20
+MOST_WORDS: Final = 1 << 24
+MOST_LAYERS: Final = 1 << 10
+LARGEST_SIDE: Final = 1 << 16
+LARGEST_PATCH: Final = 1 << 10
+
 
 class Tower(Protocol):
     """The fields that both towers have, and that are checked against each other."""
@@ -41,11 +49,13 @@ def is_number(value: object) -> bool:
     return is_int(value) or isinstance(value, float)
 
 
-def check_int(owner: object, *names: str, at_least: int = 1) -> None:
+def check_int(owner: object, *names: str, at_least: int = 1, at_most: int = WIDEST) -> None:
     for name in names:
         value = getattr(owner, name)
         if not is_int(value) or value < at_least:
             raise refuse(owner, name, value, f"an integer of at least {at_least}")
+        if value > at_most:
+            raise refuse(owner, name, value, f"at most {at_most:,}")
 
 
 def check_float(owner: object, *names: str, below: float | None = None) -> None:
@@ -58,11 +68,19 @@ def check_float(owner: object, *names: str, below: float | None = None) -> None:
         object.__setattr__(owner, name, float(value))
 
 
-def check_int_tuple(owner: object, *names: str, at_least: int) -> None:
+def check_int_tuple(owner: object, *names: str, at_least: int, at_most: int) -> None:
+    """Lists, of which none is longer than a model has layers."""
     for name in names:
         value = getattr(owner, name)
         if not isinstance(value, (list, tuple)) or not all(is_int(v) and v >= at_least for v in value):
             raise refuse(owner, name, value, f"a list of integers of at least {at_least}, one a stage")
+        if len(value) > MOST_LAYERS or sum(value) > at_most:
+            raise refuse(
+                owner,
+                name,
+                f"{len(value):,} stages, together {sum(value):,}",
+                f"together at most {at_most:,}",
+            )
         object.__setattr__(owner, name, tuple(value))
 
 

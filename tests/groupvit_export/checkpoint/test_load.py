@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import warnings
 from importlib.resources import files
 from pathlib import Path
 
@@ -74,6 +75,13 @@ def test_folder_with_a_pickle(folder, weights):
     checkpoint = load_checkpoint(folder)
     assert_holds(checkpoint, weights)
     assert checkpoint.format == "pytorch"
+
+
+def test_a_pickle_of_another_protocol_is_read_without_a_warning(folder, weights):
+    (folder / "model.safetensors").unlink()
+    torch.save(weights, folder / "pytorch_model.bin", pickle_protocol=3)
+    with warnings.catch_warnings(action="error"):
+        assert_holds(load_checkpoint(folder), weights)
 
 
 def test_safetensors_win_over_pickles(folder):

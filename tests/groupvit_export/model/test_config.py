@@ -9,9 +9,18 @@ import sys
 from importlib.resources import files
 
 import pytest
+import torch
 
 from groupvit_export.errors import CheckpointError
 from groupvit_export.model.config import ACTIVATIONS, GroupViTConfig, GroupViTTextConfig, GroupViTVisionConfig
+from groupvit_export.model.config_checks import (
+    LARGEST_PATCH,
+    LARGEST_SIDE,
+    MOST_LAYERS,
+    MOST_WORDS,
+    WIDEST,
+)
+from groupvit_export.model.groupvit import GroupViTModel
 
 
 @pytest.fixture
@@ -200,6 +209,15 @@ def test_other_model_is_named():
         ({"num_output_groups": [64, 8]}, "num_output_groups"),
         ({"num_output_groups": [64, 0, 8]}, "num_output_groups"),
         ({"num_group_tokens": [0, 8, 0]}, "num_output_groups"),
+        ({"hidden_size": 6 << 20}, "hidden_size"),
+        ({"intermediate_size": 1 << 62}, "intermediate_size"),
+        ({"depths": [6, 3, 1 << 62]}, "depths"),
+        ({"depths": [1] * 2000}, "depths"),
+        ({"num_output_groups": [64, 1 << 62, 8]}, "num_output_groups"),
+        ({"num_channels": 1 << 62}, "num_channels"),
+        ({"image_size": 16 << 20}, "image_size"),
+        ({"patch_size": 1 << 20, "image_size": 1 << 20}, "patch_size"),
+        ({"assign_mlp_ratio": [0.5, 1e300]}, "assign_mlp_ratio"),
     ],
 )
 def test_vision_values_that_cannot_be(values, name):
@@ -218,6 +236,9 @@ def test_vision_values_that_cannot_be(values, name):
         ({"eos_token_id": None}, "eos_token_id"),
         ({"eos_token_id": [1, 2]}, "eos_token_id"),
         ({"pad_token_id": "0"}, "pad_token_id"),
+        ({"vocab_size": 1 << 62}, "vocab_size"),
+        ({"num_hidden_layers": 100_000}, "num_hidden_layers"),
+        ({"max_position_embeddings": 1 << 62}, "max_position_embeddings"),
     ],
 )
 def test_text_values_that_cannot_be(values, name):
@@ -229,6 +250,7 @@ def test_text_values_that_cannot_be(values, name):
     ("values", "what"),
     [
         ({"projection_dim": 0}, "projection_dim"),
+        ({"projection_intermediate_dim": 1 << 62}, "projection_intermediate_dim"),
         ({"logit_scale_init_value": None}, "logit_scale_init_value"),
         ({"logit_scale_init_value": float("nan")}, "logit_scale_init_value"),
         ({"output_segmentation": "yes"}, "output_segmentation"),
@@ -240,6 +262,32 @@ def test_text_values_that_cannot_be(values, name):
 def test_values_that_cannot_be(values, what):
     with pytest.raises(CheckpointError, match=what):
         GroupViTConfig.from_dict(values)
+
+
+def test_the_widest_can_be_laid_out():
+    """No product of what is taken overflows in PyTorch, which would raise errors of its own."""
+    wide = {"hidden_size": WIDEST, "intermediate_size": WIDEST, "num_attention_heads": 1}
+    text = {**wide, "vocab_size": MOST_WORDS, "num_hidden_layers": 1, "max_position_embeddings": WIDEST}
+    vision = {
+        **wide,
+        "depths": [1],
+        "num_group_tokens": [LARGEST_SIDE],
+        "num_output_groups": [LARGEST_SIDE],
+        "image_size": LARGEST_SIDE,
+        "patch_size": LARGEST_PATCH,
+        "num_channels": MOST_LAYERS,
+        "assign_mlp_ratio": [1, 1],
+    }
+    config = GroupViTConfig.from_dict(
+        {
+            "text_config": text,
+            "vision_config": vision,
+            "projection_dim": WIDEST,
+            "projection_intermediate_dim": WIDEST,
+        }
+    )
+    with torch.device("meta"):
+        GroupViTModel(config)
 
 
 def test_towers_must_be_towers():
