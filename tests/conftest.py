@@ -36,8 +36,11 @@ from groupvit_export.targets.aotinductor.toolchain import compiler_name, has_com
 from groupvit_export.targets.tensorrt.options import TrtOptions
 from groupvit_runtime.engines import ENGINES
 
-# Examples differ from run to run at home and are the same in CI; a busy machine is no failure.
-hypothesis.settings.register_profile("toolkit", deadline=None, derandomize="CI" in os.environ)
+# Examples differ from run to run at home and are the same in CI; a busy machine is no failure. There are
+# few: `make soak` is for more.
+hypothesis.settings.register_profile(
+    "toolkit", deadline=None, derandomize="CI" in os.environ, max_examples=40
+)
 hypothesis.settings.load_profile("toolkit")
 
 # `torch` compiles for a minute, and is a deployment with PyTorch: it has a fixture and tests of its own.

@@ -145,6 +145,7 @@ def captured(config: GroupViTConfig, size: tuple[int, int]) -> onnx.ModelProto:
     return capture_image_encoder(encoder)
 
 
+@pytest.mark.slow
 def test_bf16_for_openvino(one_layer_a_stage: Path, tmp_path: Path) -> None:
     """The export where the processor has bf16; elsewhere, where it is refused, the graph that it writes."""
     if has_bf16():

@@ -110,6 +110,7 @@ def test_a_thing_has_the_color_that_its_mask_says(color: str) -> None:
     assert right / total > 0.7
 
 
+@pytest.mark.slow
 def test_training_data_is_the_same_for_any_number_of_workers() -> None:
     one, two = (make_scenes(6, 3, untold=0.5, workers=workers) for workers in (1, 2))
     assert one.images.equal(two.images) and one.cover.equal(two.cover) and one.phrases == two.phrases

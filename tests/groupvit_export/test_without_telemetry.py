@@ -16,6 +16,7 @@ def _groupvit(folder: Path, *arguments: str | Path) -> Observed:
     return observe(folder, sys.executable, "-m", "groupvit_export.cli", *arguments)
 
 
+@pytest.mark.slow
 def test_doctor_asks_no_network_and_leaves_no_file(tmp_path: Path) -> None:
     seen = _groupvit(tmp_path / "seen", "doctor")
     assert (seen.status, seen.sockets, seen.written) == (0, (), ()), seen

@@ -73,6 +73,7 @@ def test_what_is_loaded_is_loaded_as_vectors(compiled: Path) -> None:
         assert ".v4.b32" in path.read_text(), path.name
 
 
+@pytest.mark.slow
 def test_an_interpreted_kernel_cannot_be_compiled(tmp_path: Path) -> None:
     done = run("-o", str(tmp_path), "--arch", "8.0", "--dtype", "fp16", interpret=True)
     assert done.returncode == 1 and "unset it to compile them" in done.stderr

@@ -102,6 +102,7 @@ def test_the_most_tokens(dtype: str) -> None:
     check(random_inputs(0, 1, 8, 16_384, 16, DTYPES[dtype]), None)
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(
     seed=st.integers(0, 2**32 - 1),

@@ -47,7 +47,7 @@ def some_scores(kind: str, seed: int, shape: tuple[int, ...]) -> np.ndarray:
 
 
 class TestUpsampledArgmax:
-    @settings(max_examples=500)
+    @settings(max_examples=150)
     @given(
         seeds,
         st.integers(1, 12),
@@ -112,7 +112,7 @@ class TestUpsampledArgmax:
 
 
 class TestHuggingFace:
-    @settings(max_examples=200)
+    @settings(max_examples=80)
     @given(
         seeds,
         st.integers(1, 60),
@@ -162,7 +162,7 @@ def decode(**changes: Any) -> PaperDecode:
 
 
 class TestPaper:
-    @settings(max_examples=200)
+    @settings(max_examples=80)
     @given(seeds, st.integers(1, 40), st.integers(1, 9), st.integers(1, 50), st.floats(-2, 6))
     def test_affinity(
         self, cpp: ImageProbe, seed: int, classes: int, groups: int, top: int, scale: float
@@ -179,7 +179,7 @@ class TestPaper:
         result = cpp.paper_affinity(text[:2].copy(), text[0].copy(), text, 1.0, decode(top_classes=3))
         assert result.any(axis=0).tolist() == [True] * 3 + [False] * 4
 
-    @settings(max_examples=300)
+    @settings(max_examples=100)
     @given(
         seeds,
         sizes,

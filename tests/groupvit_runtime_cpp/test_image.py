@@ -90,7 +90,7 @@ class TestTaps:
 
 
 class TestPreprocessing:
-    @settings(max_examples=400)
+    @settings(max_examples=150)
     @given(sizes, sizes, specs, seeds, st.sampled_from([noise, extremes]))
     def test_resize(
         self,

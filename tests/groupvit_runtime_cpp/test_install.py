@@ -97,6 +97,7 @@ def test_the_examples_ask_no_network_and_leave_no_other_file(
         assert seen.written == tuple(f"cwd/{name}" for name in files)
 
 
+@pytest.mark.slow
 def test_both_examples_give_the_python_runtimes_labels(
     examples: Path, image: Path, demo_bundles: Mapping[str, Path], demo_labels: list[str], tmp_path: Path
 ) -> None:
@@ -131,6 +132,7 @@ def test_the_examples_label_map_is_pythons_in_size_and_colors(
     assert sizes[0] <= sizes[1] * 1.1 + 200
 
 
+@pytest.mark.slow
 def test_the_examples_overlay_is_pythons_above_the_legend(
     examples: Path, demo_bundles: Mapping[str, Path], demo_labels: list[str], tmp_path: Path
 ) -> None:
@@ -271,4 +273,4 @@ def package_flags(prefix: Path, *kind: str) -> list[str]:
 
 def test_the_installed_library_is_small(prefix: Path) -> None:
     (library,) = [path for path in prefix.rglob("libgroupvit.so.*.*.*") if not path.is_symlink()]
-    assert library.stat().st_size <= 1_600_000, "with two engines and the tables of text cleaning"
+    assert library.stat().st_size <= 1_750_000, "with three engines and the tables of text cleaning"

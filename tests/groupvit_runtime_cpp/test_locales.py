@@ -89,6 +89,7 @@ def test_the_units_pass(cpp_build: Callable[[str], Path], locales: Path, name: s
     assert f"decimal point: {LOCALES[name]}\n" in said, "the locale was not in force"
 
 
+@pytest.mark.slow
 def test_the_example_gives_the_same_labels_in_every_locale(
     cpp_library: Library,
     cpp_build: Callable[[str], Path],

@@ -114,7 +114,7 @@ def test_every_field_is_looked_at(text_probe: TextProbe, place: tuple[Any, ...])
         check_same(text_probe, json.dumps(changed(place, "replace", value)))
 
 
-@settings(max_examples=600)
+@settings(max_examples=150)
 @given(changed_manifests())
 def test_any_change_has_the_same_outcome(text_probe: TextProbe, value: Any) -> None:
     check_same(text_probe, json.dumps(value, ensure_ascii=False))
@@ -126,7 +126,8 @@ def test_every_bound_is_kept(text_probe: TextProbe) -> None:
         check_same(text_probe, json.dumps(value))
 
 
-@settings(max_examples=600)
+@pytest.mark.slow
+@settings(max_examples=150)
 @given(
     st.integers(0, len(FULL)),
     st.integers(0, 3),

@@ -129,6 +129,7 @@ def test_rows_may_have_gaps(
     assert (room == POISON).all(), "nothing else was written"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("cpp_library")
 @pytest.mark.parametrize("streams", [2, None])
 def test_streams_are_as_in_python(

@@ -221,7 +221,7 @@ MISTAKES = [None, True, False, 0, 1, 2.5, "", "a", "<eos>", "NFC", [], {}, [0], 
 IGNORED = {"truncation", "padding", "decoder", "pair", "type_id", "id", "tokens"}
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(st.data())
 def test_a_damaged_file_that_is_accepted_means_the_same_to_the_library(
     text_probe: TextProbe, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

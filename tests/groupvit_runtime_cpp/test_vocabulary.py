@@ -74,7 +74,7 @@ def test_what_is_no_file_is_refused(text_probe: TextProbe, tmp_path: Path) -> No
             text_probe.load_vocabulary(path)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.data())
 def test_any_change_of_the_header_has_the_same_outcome(
     text_probe: TextProbe, folder: Path, data: st.DataObject
@@ -105,7 +105,7 @@ def test_any_change_of_the_header_has_the_same_outcome(
     check_same(text_probe, path)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.integers(0, 500), st.integers(0, 2), st.binary(max_size=3))
 def test_a_damaged_file_that_is_accepted_is_accepted_by_python(
     text_probe: TextProbe, folder: Path, start: int, removed: int, inserted: bytes
@@ -127,7 +127,7 @@ def test_norms_are_judged_as_allclose_does(text_probe: TextProbe, tmp_path: Path
     assert check_same(text_probe, path) == (abs(scale - 1) < 1.1e-4)
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(st.integers(1, 6), st.integers(1, 9), st.integers(2, 300), st.integers(0, 2**32))
 def test_averages_are_numpys_to_the_bit(
     text_probe: TextProbe, classes: int, templates: int, width: int, seed: int
@@ -189,7 +189,7 @@ def test_templates_without_exactly_one_place_are_refused(text_probe: TextProbe, 
         text_probe.fill_prompt(template, "cat")
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.text("{}a ", max_size=8), st.sampled_from(["cat", "", "{}", "}}", "猫 {x}"]))
 def test_templates_are_filled_as_in_python(text_probe: TextProbe, template: str, name: str) -> None:
     try:

@@ -84,6 +84,7 @@ def test_a_system_without_apt_get_is_told_what_is_needed(
     assert "nlohmann-json" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]])
 def test_the_last_lines_count_what_was_skipped_and_why(tmp_path: Path, workers: list[str]) -> None:
     (tmp_path / "test_some.py").write_text(TESTS)

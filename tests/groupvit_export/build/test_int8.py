@@ -318,6 +318,7 @@ def test_another_target_is_verified_on_the_images_that_are_asked_for(
     assert all("3 images (3 of 8 of calibration" in cell["detail"] for cell in row["cells"].values())
 
 
+@pytest.mark.slow
 def test_nncf_is_imported_by_nobody_who_does_not_quantize() -> None:
     program = (
         "import sys, groupvit_export.pipeline.api, groupvit_export.verification.api, groupvit_export.cli; "
@@ -326,6 +327,7 @@ def test_nncf_is_imported_by_nobody_who_does_not_quantize() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_importing_nncf_makes_no_sender_of_statistics(tmp_path: Path) -> None:
     program = (
         "from groupvit_export.quantization.calibrate import _import; _import(); "

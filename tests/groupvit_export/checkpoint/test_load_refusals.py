@@ -135,6 +135,7 @@ def test_the_recipe_for_objects_runs_wherever_it_is_pasted(key, weights, tmp_pat
     assert written.keys() == weights.keys()
 
 
+@pytest.mark.slow
 def test_the_recipe_for_a_configuration_beside_the_weights(weights, folder, tmp_path):
     omegaconf = pytest.importorskip("omegaconf", reason="OmegaConf is not installed: pip install omegaconf")
     beside = omegaconf.OmegaConf.create({"model": {"depths": [6, 3, 3]}, "lr": "${oc.env:LR,0.1}"})

@@ -19,6 +19,7 @@ from groupvit_runtime.manifest import FileInfo
 REAL = opening._opened
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

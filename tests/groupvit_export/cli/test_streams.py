@@ -120,6 +120,7 @@ def test_words_that_the_locale_does_not_have(
     assert "Häuser".encode("ascii", "backslashreplace") in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("console", SELDOM, ids=str)
 @pytest.mark.parametrize("arguments", [["--help"], ["bench", "--help"], ["doctor"], [NAME]])
 def test_what_is_always_said(arguments: list[str], console: dict[str, str]) -> None:

@@ -191,6 +191,7 @@ def test_groupvit_export_is_groupvit_export(
     assert "--force" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_reading_only_the_first_line_is_no_error(bundle: str) -> None:
     command = f"{sys.executable} -m groupvit_export.cli inspect {bundle} | head -1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)

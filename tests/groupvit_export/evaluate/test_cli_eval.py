@@ -111,6 +111,7 @@ def test_workers_and_threads_change_no_number(bundle: Path, root: Path, tmp_path
     assert reports[0] == reports[1] == reports[2]
 
 
+@pytest.mark.slow
 def test_it_goes_on_where_it_was(
     bundle: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -198,6 +199,7 @@ def test_the_vocabularies_cached_in_a_bundle_are_no_setting(bundle: Path, root: 
     assert main(command(copy, root, tmp_path / "out", "--quiet")) == 0
 
 
+@pytest.mark.slow
 def test_a_broken_image_is_named_and_the_rest_reported(
     bundle: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

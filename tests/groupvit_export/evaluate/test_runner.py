@@ -141,6 +141,7 @@ def test_raising_the_limit_goes_on_and_lowering_it_leaves_out(dataset: Dataset, 
     assert len(segment.seen) == 12
 
 
+@pytest.mark.slow
 def test_cut_at_any_byte_the_journal_gives_the_same_numbers(dataset: Dataset, tmp_path: Path) -> None:
     few = dataset_of(dataset.samples[:3], dataset.root)
     expected = go(few, tmp_path)

@@ -183,6 +183,7 @@ def test_the_twin_overflows_as_float16_does() -> None:
     assert run(emulate_half_rounding(model), feeds)["y"].tolist() == [np.inf, 2.0]
 
 
+@pytest.mark.slow
 def test_onnx_own_evaluator_computes_the_same_float16() -> None:
     """The typed graph as it is, by somebody else: the twin is as far from float32 as that, and near it."""
     encoder = ImageEncoder(build_model(load_checkpoint(DEMO_CHECKPOINT)), (32, 32))

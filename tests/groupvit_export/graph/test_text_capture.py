@@ -22,6 +22,7 @@ def model() -> GroupViTModel:
     return build_model(load_checkpoint(DEMO_CHECKPOINT))
 
 
+@pytest.mark.slow
 def test_it_is_the_graph_that_this_process_would_capture(model: GroupViTModel) -> None:
     with TextCapture(TextEncoder(model), model.config) as capture:
         folder = capture._folder
@@ -31,6 +32,7 @@ def test_it_is_the_graph_that_this_process_would_capture(model: GroupViTModel) -
     assert not folder.exists()
 
 
+@pytest.mark.slow
 def test_a_failure_over_there_is_an_error_here(model: GroupViTModel) -> None:
     wrong = model.config.replace(text_config=replace(model.config.text_config, hidden_size=64))
     with (

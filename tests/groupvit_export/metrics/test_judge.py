@@ -98,6 +98,7 @@ def test_figures_against_masks_and_against_fp32(demo_bundles: Mapping[str, Path]
     assert by_threshold.words == LABELS[1:]
 
 
+@pytest.mark.slow
 def test_rows_name_every_precision(demo_bundles: Mapping[str, Path]) -> None:
     segmenter = Segmenter.load(demo_bundles["onnx"])
     images = _images(truth=True)

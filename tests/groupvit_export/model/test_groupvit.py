@@ -270,6 +270,7 @@ def test_segmentation_of_a_wide_image_uses_the_known_grid(tiny, make_pair, make_
     torch.testing.assert_close(out.segmentation_logits, by_hand, rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strict", [False, True])
 def test_captures_with_a_dynamic_batch(strict, tiny, make_pair, make_inputs):
     config = tiny()

@@ -210,6 +210,7 @@ def test_an_engine_that_is_not_the_model_leaves_no_bundle(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_failed_parity_that_is_allowed_is_recorded_and_the_runtime_warns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +263,7 @@ def test_the_paper_decode_needs_a_square_engine(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_an_nvlabs_file_gives_the_same_masks_as_the_folder(
     tmp_path: Path, demo_bundles: Mapping[str, Path], demo_labels: list[str], scenes
 ) -> None:

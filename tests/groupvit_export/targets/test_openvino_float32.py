@@ -80,6 +80,7 @@ def infer(model: ov.Model, x: NDArray[np.float32], hint: ov.Type) -> list[NDArra
     return [results[name] for name in OUTPUTS]
 
 
+@pytest.mark.slow
 @given(groups=st.integers(1, MOST_GROUPS), tokens=st.integers(1, 40), batch=st.integers(1, 3))
 @settings(max_examples=25)
 def test_the_marked_graph_is_the_same_function(groups: int, tokens: int, batch: int) -> None:

@@ -72,6 +72,7 @@ def check_page(text: str) -> None:
         Image.open(io.BytesIO(base64.b64decode(encoded))).verify()
 
 
+@pytest.mark.slow
 def test_a_failing_bundle_exits_with_3_and_says_where(
     demo_bundles: Mapping[str, Path], images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -87,6 +88,7 @@ def test_a_failing_bundle_exits_with_3_and_says_where(
     assert "First in onnx fp32" in page.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_another_checkpoint_is_noted_and_fails(
     demo_bundles: Mapping[str, Path], images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -106,6 +108,7 @@ def test_another_checkpoint_is_noted_and_fails(
     assert captured.err == ""
 
 
+@pytest.mark.slow
 def test_further_targets_stand_beside_it(
     demo_bundles: Mapping[str, Path], few_scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -183,6 +186,7 @@ def test_a_checkpoint_of_another_architecture_is_refused(
     assert "another architecture" in error and "'patch_size': 8" in error and "Traceback" not in error
 
 
+@pytest.mark.slow
 def test_photographs_are_shrunk_and_counted(
     demo_bundles: Mapping[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -199,6 +203,7 @@ def test_photographs_are_shrunk_and_counted(
     assert page.read_text(encoding="utf-8").count("<figure>") == 8
 
 
+@pytest.mark.slow
 def test_fewer_images_of_the_package_and_how_far_it_is(demo_bundles: Mapping[str, Path]) -> None:
     told: list[tuple[str, float]] = []
     found = verify_bundle(

@@ -100,6 +100,7 @@ def test_figures_that_are_not_finite_are_no_numbers_in_a_manifest() -> None:
     assert (row.verdict, row.value) == ("FAIL", None)
 
 
+@pytest.mark.slow
 def test_flat_logits_prove_too_little() -> None:
     """Groups that cannot be told apart: whatever an engine decides, no budget can hold it against it."""
     subject = demo_subject.__wrapped__()

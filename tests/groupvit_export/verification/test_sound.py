@@ -32,6 +32,7 @@ def engine(demo_bundles: Mapping[str, Path], tmp_path_factory: pytest.TempPathFa
     return engine_backend(demo_bundles["onnx"], tmp_path_factory.mktemp("cut"))
 
 
+@pytest.mark.slow
 def test_another_number_of_threads(demo_bundles: Mapping[str, Path], tmp_path: Path) -> None:
     backends = [
         engine_backend(

@@ -108,6 +108,7 @@ def test_engines_that_run_here_are_not_replaced(demo_bundle: Path, tmp_path: Pat
     assert engine_backend(demo_bundle, tmp_path).column.substitution is None
 
 
+@pytest.mark.slow
 def test_a_fault_in_the_graph_of_a_plan_is_found(trt_bundles: Mapping[str, Path], tmp_path: Path) -> None:
     bundle = Path(shutil.copytree(trt_bundles["fp32"], tmp_path / "bundle"))
     model = onnx.load(bundle / "image.onnx")

@@ -21,6 +21,7 @@ from groupvit_export.web.page import is_built
 needs_page = pytest.mark.skipif(not is_built(), reason="the page is not built: make page")
 
 
+@pytest.mark.slow
 @needs_page
 def test_a_bundle_for_the_web_is_a_bundle_with_a_page(
     tmp_path: Path, demo_bundles: Mapping[str, Path]

@@ -85,6 +85,7 @@ def test_webgpu_segments_as_the_python_runtime_does(web_folder: Path, open_webgp
     assert unlike(found, wanted) <= 1e-4
 
 
+@pytest.mark.slow
 def test_every_view_shows_another_picture(web_folder: Path, open_page) -> None:
     with open_page(web_folder) as page:
         pictures = []
@@ -126,6 +127,7 @@ def test_a_bundle_begins_with_the_words_of_its_vocabulary(
         assert unlike(labels_of(page), Segmenter.load(folder)(DEMO_SAMPLE, names).labels) <= 1e-4
 
 
+@pytest.mark.slow
 def test_another_model_begins_with_common_words_and_cleans_as_its_tokenizer_does(
     web_folder: Path, tmp_path: Path, open_page
 ) -> None:
@@ -149,6 +151,7 @@ def test_another_model_begins_with_common_words_and_cleans_as_its_tokenizer_does
         page.wait_for_function("document.getElementById('error').textContent.includes('plain letters')")
 
 
+@pytest.mark.slow
 def test_what_is_no_image_and_what_is_two_words_is_said(web_folder: Path, tmp_path: Path, open_page) -> None:
     text = tmp_path / "text.png"
     text.write_text("no image")
@@ -161,6 +164,7 @@ def test_what_is_no_image_and_what_is_two_words_is_said(web_folder: Path, tmp_pa
         page.wait_for_function("document.getElementById('error').textContent.includes('negative word')")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_telephone(web_folder: Path, open_page, scheme: str) -> None:
     with open_page(web_folder) as page:

@@ -20,6 +20,7 @@ _ENTRY = re.compile(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["sm_80", "sm_90a", "sm_120"])
 def test_no_kernel_spills(device_build: Any, architecture: str, capsys: pytest.CaptureFixture[str]) -> None:
     entries = [entry for entry in _ENTRY.finditer(device_build.log) if entry["architecture"] == architecture]
@@ -41,6 +42,7 @@ def test_nothing_was_warned_of(device_build: Any) -> None:
     assert "warning" not in device_build.log.lower(), device_build.log
 
 
+@pytest.mark.slow
 def test_the_arithmetic_is_what_the_contract_says(root: Any, tool: Any, run: Any) -> None:
     """Neither TF32 nor approximate nor flushing instructions, no atomics, and loads of 16 bytes."""
     options = f"--options-file={root / 'nvcc.options'}"

@@ -14,6 +14,7 @@ from groupvit_export.graph.precision import in_precision
 GraphWith = Callable[..., onnx.ModelProto]
 
 
+@pytest.mark.slow
 def test_two_scalings_are_gone(graph_with: GraphWith) -> None:
     pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed")
     before, after = count_layers(graph_with()), count_layers(graph_with("fold_batch_norm"))

@@ -15,6 +15,7 @@ GraphWith = Callable[..., onnx.ModelProto]
 FOLDED = 3 * 2 + 2 * 2 + 1
 
 
+@pytest.mark.slow
 def test_layer_norms_before_a_linear_layer_have_neither_weight_nor_bias(graph_with: GraphWith) -> None:
     def plain(graph: onnx.ModelProto) -> int:
         weights = {tensor.name: tensor for tensor in graph.graph.initializer}

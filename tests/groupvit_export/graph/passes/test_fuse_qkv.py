@@ -27,6 +27,7 @@ def test_query_key_and_value_are_one_product(graph_with: GraphWith) -> None:
     assert after.total() < before.total()
 
 
+@pytest.mark.slow
 def test_onnx_runtime_recognizes_all_quantized_products(graph_with: GraphWith, tmp_path: Path) -> None:
     """It recognizes one only where nothing else reads the dequantized input."""
     pytest.importorskip("nncf", reason="NNCF is not installed")

@@ -173,6 +173,7 @@ def test_what_the_builder_refuses_is_one_message(graphs) -> None:
         build(graphs, "text", choose_flavor(options), options)
 
 
+@pytest.mark.slow
 def test_quantized_graphs_build_too(graphs, choice: Choice, tmp_path: Path) -> None:
     """Q/DQ as ONNX Runtime's own quantizer writes it."""
     import numpy as np

@@ -16,7 +16,9 @@ from groupvit_runtime.manifest import read_manifest
 from groupvit_runtime.open_bundle import open_bundle
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16", pytest.param("bf16", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "precision", ["fp32", *(pytest.param(it, marks=pytest.mark.slow) for it in ("fp16", "bf16"))]
+)
 def test_a_bundle_of_plans(trt_bundles: Mapping[str, Path], precision: str) -> None:
     bundle = open_bundle(trt_bundles[precision])
     provenance = read_provenance(bundle)
@@ -30,12 +32,13 @@ def test_a_bundle_of_plans(trt_bundles: Mapping[str, Path], precision: str) -> N
     assert (bundle.root / "image.engine").read_bytes()[:4] == b"vtrt"
 
 
-@pytest.mark.parametrize("precision", ["fp16", pytest.param("bf16", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("precision", [pytest.param(it, marks=pytest.mark.slow) for it in ("fp16", "bf16")])
 def test_half_a_bundle_is_half_as_large(trt_bundles: Mapping[str, Path], precision: str) -> None:
     half, whole = ((trt_bundles[p] / "image.onnx").stat().st_size for p in (precision, "fp32"))
     assert half < 0.62 * whole
 
 
+@pytest.mark.slow
 def test_inspect_lists_profile_and_what_stayed_in_float32(
     trt_bundles: Mapping[str, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -86,6 +89,7 @@ def test_what_cannot_be_is_refused_before_anything_heavy_is_loaded(
     assert done.returncode == 2 and complaint in done.stderr and done.stdout.strip() == "False"
 
 
+@pytest.mark.slow
 def test_every_option_is_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed")
     arguments = [
