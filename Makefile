@@ -32,7 +32,7 @@ help:
 	@echo "make soak       tests that find more the longer they run; MINUTES=$(MINUTES), SOAK= of tools/soak.py --help"
 	@echo "make lint       ruff, mypy, import-linter"
 	@echo "make resolve    whether every extra can be installed from the public index; fetches metadata only"
-	@echo "make wheels     both wheels, installed into empty environments from a package index, and used"
+	@echo "make wheels     both wheels, installed into empty environments from a package index, and used; ONLY=tests"
 	@echo "make compiled   the C++ library and its tests"
 	@echo "make bench      measurements on the full-size model, into benchmarks/results/"
 	@echo "make gpu        what needs an NVIDIA GPU: tests, comparisons, times, into benchmarks/results/gpu/; at most 9 minutes"
@@ -117,7 +117,7 @@ compiled: optional-packages $(VENV)/.test
 	cmake --build build/cpp-tests --parallel 2
 
 wheels: $(VENV)/.test page
-	$(BIN)/python -m pytest tests/test_distributions.py
+	$(BIN)/python -m pytest tests/test_distributions.py $(if $(ONLY),-k '$(ONLY)')
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks.peers
