@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -45,7 +46,14 @@ def test_a_bundle_for_the_web_is_a_bundle_with_a_page(
 @needs_page
 def test_the_demo_is_served_until_it_is_interrupted(demo_bundles: Mapping[str, Path]) -> None:
     command = [sys.executable, "-m", "groupvit_export", "demo", str(demo_bundles["onnx"])]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # What is started in the background of a shell ignores it, and so does what that starts.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(2)]
         address = re.search(r"http://127\.0\.0\.1:\d+/", "".join(lines))
