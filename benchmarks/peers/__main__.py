@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -112,10 +112,12 @@ def main() -> None:
     quiet = look()
     if found := complaints_here(quiet, load=False):
         _refuse(found, arguments.busy)
-    measured = _measure(material, planned, arguments, Quiet(before.load, quiet.busy_percent, quiet.pace_ms))
     kind = kind_of(this_machine().flags)
-    record = read_record(f"peers/{kind}") | {"kind": kind, **measured}
-    _say(f"wrote {write_record(f'peers/{kind}', record)}")
+    name = f"peers/{kind}"
+    state = Quiet(before.load, quiet.busy_percent, quiet.pace_ms)
+    # A part is kept as soon as there is one: the next may fail, or take too long.
+    for part, measured in _measured(material, planned, arguments, state):
+        _say(f"wrote {write_record(name, read_record(name) | {'kind': kind, part: measured})}")
 
 
 def _arguments() -> argparse.Namespace:
@@ -164,9 +166,10 @@ def _prepare(material: Material, planned: Plan) -> None:
         build()
 
 
-def _measure(
+def _measured(
     material: Material, planned: Plan, arguments: argparse.Namespace, quiet: Quiet
-) -> dict[str, Any]:
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every part and what was found, one after the other."""
     turns, threads = Turns(arguments.rounds, arguments.calls), arguments.threads
     with tempfile.TemporaryDirectory() as name:
         log = Path(name)
@@ -177,13 +180,12 @@ def _measure(
             "windows": partial(_windows, material, turns, threads, log),
             "cpp": partial(_cpp, material, turns, arguments.fresh, threads, log),
         }
-        measured = {}
         for part in planned.parts:
             _say(part)
             begun = time.monotonic()
             found = parts[part]()
             took = time.monotonic() - begun
-            measured[part] = {
+            recorded = {
                 **circumstances(
                     quiet.load,
                     rounds=turns.rounds,
@@ -205,10 +207,8 @@ def _measure(
                 "sources": material.root.name,
                 **found,
             }
-    after = look()
-    for found in measured.values():
-        found.setdefault("cautions", []).extend(_cautions(quiet, after, turns))
-    return measured
+            recorded["cautions"] = [*recorded.get("cautions", ()), *_cautions(quiet, look(), turns)]
+            yield part, recorded
 
 
 def _cautions(before: Quiet, after: Quiet, turns: Turns) -> list[str]:
