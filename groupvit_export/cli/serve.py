@@ -159,7 +159,7 @@ def read_token(file: Path | None) -> str | None:
 
 
 def _options_type() -> type[ServingOptions]:
-    with optional("fastapi, uvicorn and prometheus-client", extra="serve", needed_for="a server"):
+    with optional("fastapi uvicorn prometheus-client", extra="serve", needed_for="a server"):
         import fastapi  # noqa: F401
         import fastapi_offline  # noqa: F401
         import prometheus_client  # noqa: F401
