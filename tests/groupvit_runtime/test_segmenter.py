@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -91,6 +92,13 @@ def test_the_result_covers_the_image(segmenter: Segmenter, scenes: Any, demo_lab
     assert min(result.overlay().size) >= 480
     with pytest.raises(KeyError, match="a dog"):
         result.mask("a dog")
+
+
+def test_a_result_is_shown_in_a_line(segmenter: Segmenter, scenes: Any, demo_labels: list[str]) -> None:
+    names = [*demo_labels, "sky " * 5 + "\nblue"]
+    shown = repr(segmenter(scenes.image(0), names, decode="hf"))
+    assert "\n" not in shown and len(shown) < 200
+    assert re.fullmatch(r"Segmentation\(\d+x\d+, hf: '[a-z ]+' \d+\.\d%, .*\)", shown)
 
 
 @pytest.mark.parametrize("decode", ["hf", "paper"])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any, Literal, overload
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, Final, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
     Palette = Mapping[str, Color] | Sequence[Color] | Colors | None
 
+_TOLD: Final = 3
+"""Names in a line that stands for a result."""
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Segmentation(SoftResult):
     """The label map of one image, at the image's own size; equal where labels, names, image and scores are.
 
@@ -53,10 +56,17 @@ class Segmentation(SoftResult):
     background: int | None
     unlabeled: int | None
     score_names: tuple[str, ...]
-    _make_planes: Callable[[], ScorePlanes] = field(repr=False)
-    _logits: Callable[[], NDArray[np.float32]] | None = field(repr=False)
-    _groups: GroupMaps = field(repr=False)
-    _words: Callable[[int], tuple[tuple[tuple[str, float], ...], ...]] = field(repr=False)
+    _make_planes: Callable[[], ScorePlanes]
+    _logits: Callable[[], NDArray[np.float32]] | None
+    _groups: GroupMaps
+    _words: Callable[[int], tuple[tuple[tuple[str, float], ...], ...]]
+
+    def __repr__(self) -> str:
+        """One line, whatever the size and the names: what covers most of the image comes first."""
+        height, width = self.labels.shape
+        shares = [f"{name!r} {share:.1%}" for name, share in self.shares().items()]
+        told = [*shares[:_TOLD], f"{len(shares) - _TOLD} more"] if len(shares) > _TOLD else shares
+        return f"Segmentation({width}x{height}, {self.decode}: {', '.join(told)})"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Segmentation):
