@@ -30,6 +30,8 @@ from groupvit_export.pipeline.api import ExportOptions, export_bundle
 _ERRORS: Final = (errno.ENOSPC, errno.EACCES, errno.EIO, errno.EMFILE)
 _TAKES_SPACE: Final = ("create", "write", "mkdir", "fsync")
 _RACES: Final = 100
+_SAYS_EVERY: Final = 60.0
+"""Seconds. Of hours that were ended from outside, at least what they found so far is known."""
 
 Step = Callable[[], Mapping[str, int]]
 """Raises `AssertionError`; gives what it counted."""
@@ -58,9 +60,15 @@ def run(seconds: float, only: Sequence[str] = ("",)) -> dict[str, int]:
         with writers.workplace(Path(folder) / "work", bundle) as place:
             place.learn()
             end = time.monotonic() + seconds
+            said = time.monotonic()
             for name, step in _in_turn(_kinds(place, tuple(only))):
-                if time.monotonic() > end:
+                now = time.monotonic()
+                if now > end:
                     break
+                if now > said + _SAYS_EVERY:
+                    said = now
+                    left = f"{end - now:.0f} s left, {failed} failed"
+                    print(f"{left}: {dict(counts)}", file=sys.stderr, flush=True)
                 try:
                     counts.update(step())
                     counts[name] += 1
