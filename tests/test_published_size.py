@@ -91,7 +91,9 @@ def skip_what_cannot_be_exported_here(target: str, precision: str) -> None:
         pytest.skip("OpenVINO does not compute in bf16 on this CPU; its graph is checked by another test")
     if target == "trt":
         pytest.importorskip("tensorrt_rtx")
-    if precision == "int8":
+    if target == "litert":
+        pytest.importorskip("litert_torch")
+    elif precision == "int8":
         pytest.importorskip("nncf")
 
 
@@ -110,7 +112,7 @@ def export_verified(checkpoint: Path, folder: Path, target: str, precision: str,
     assert manifest.engine("image").precision == precision
     assert [len(item) for item in (manifest.model.groups, manifest.engine("image").outputs)] == [2, 7]
     check_verdict(manifest, provenance)
-    if target == "openvino" or (target == "onnx" and precision in ("fp32", "int8")):
+    if target in ("openvino", "litert") or (target == "onnx" and precision in ("fp32", "int8")):
         assert provenance.parity.substitute is None
         labels = Segmenter.load(result.path)(DEMO_SAMPLE, VOC).labels
         assert len(np.unique(labels)) > 1
@@ -212,10 +214,11 @@ def phrases(count: int) -> Sequence[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", ["onnx", "openvino"])
+@pytest.mark.parametrize("target", ["onnx", "openvino", "litert"])
 @pytest.mark.parametrize("shape", ["square", "wide", "tall"])
 @pytest.mark.parametrize("stages", STAGES)
 def test_stages_shapes_and_words(tmp_path: Path, stages: str, shape: str, target: str) -> None:
+    skip_what_cannot_be_exported_here(target, "fp32")
     checkpoint = write_checkpoint(tmp_path, STAGES[stages].config)
     result = export_bundle(
         ExportOptions(
@@ -235,11 +238,12 @@ def test_stages_shapes_and_words(tmp_path: Path, stages: str, shape: str, target
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", ["onnx", "openvino"])
+@pytest.mark.parametrize("target", ["onnx", "openvino", "litert"])
 @pytest.mark.parametrize("count", [1, 150])
 def test_few_and_many_words_are_verified(
     one_layer_a_stage: Path, tmp_path: Path, count: int, target: str
 ) -> None:
+    skip_what_cannot_be_exported_here(target, "fp32")
     options = ExportOptions(
         target=target, precision="fp32", checkpoint=str(one_layer_a_stage), output=tmp_path / "bundle"
     )
