@@ -76,9 +76,9 @@ def export_bundle(
     cautions = () if images is None else images.cautions
     for caution in cautions:
         progress(f"note: {caution}")
-    announced = TARGETS[options.target].announce(target_options)
-    if announced is not None:
-        progress(f"note: {announced}")
+    for remark in (TARGETS[options.target].announce(target_options), plan.nothing_to_choose(options.target)):
+        if remark is not None:
+            progress(f"note: {remark}")
     clock = Clock(progress, report)
 
     with clock.step("load the checkpoint"):

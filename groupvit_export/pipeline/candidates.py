@@ -63,6 +63,12 @@ class PrecisionPlan:
         """Whether there is nothing to choose, and one image engine."""
         return len(self.order) == 1
 
+    def nothing_to_choose(self, target: str) -> str | None:
+        """That "auto" builds one precision of several, in words; None where it does not."""
+        if not (self.auto and self.single and len(TARGETS[target].precisions) > 1):
+            return None
+        return f"{self.order[0]} is the only candidate for {self.processor}; --precision builds others"
+
 
 def plan_precisions(options: PrecisionRequest, flags: Collection[str]) -> PrecisionPlan:
     """What `--precision`, `--also` and `--for` mean.

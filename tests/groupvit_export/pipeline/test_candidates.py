@@ -78,8 +78,15 @@ def test_what_is_asked_for_is_required(
 
 
 def test_of_one_candidate_nothing_is_chosen_and_what_decodes_in_the_graph_is_not_int8() -> None:
-    assert plan_precisions(PrecisionRequest("openvino"), _AVX2).single
-    assert plan_precisions(PrecisionRequest("torch"), _AMX).single
+    alone = plan_precisions(PrecisionRequest("openvino"), _AVX2)
+    assert alone.single
+    assert (
+        alone.nothing_to_choose("openvino")
+        == "fp32 is the only candidate for avx2; --precision builds others"
+    )
+    assert plan_precisions(PrecisionRequest("openvino"), _AMX).nothing_to_choose("openvino") is None
+    one = plan_precisions(PrecisionRequest("torch"), _AMX)
+    assert one.single and one.nothing_to_choose("torch") is None
     decoding = plan_precisions(PrecisionRequest("openvino", decode_in_graph=True), _ZEN)
     assert decoding.order == ("bf16", "fp32")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import subprocess
@@ -140,3 +141,30 @@ def test_a_file_equals_the_reference_ties_included(
         assert rows[f"stage_{stage}_safe_flips"].value == 0
         assert rows[f"grouping_{stage}_alone_decisions"].value == 0
     assert read_manifest(bundle).engine("image").max_batch == batch
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_two_exports_differ_in_nothing_but_when_they_were_made(
+    tiny: Path, tmp_path: Path, precision: str
+) -> None:
+    first, second = (export(tiny, tmp_path / name / "bundle", precision) for name in ("a", "b"))
+    ours, theirs = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in (first, second))
+    assert ours.keys() == theirs.keys()
+    assert {name for name in ours if ours[name] != theirs[name]} == {"provenance.json"}
+
+
+def test_the_verbs_know_it(tiny: Path, tmp_path: Path) -> None:
+    """`verify --targets` puts another target beside it, `bench` times both, `inspect` says what it is."""
+
+    def groupvit(*arguments: object) -> str:
+        command = [sys.executable, "-m", "groupvit_export.cli", *map(str, arguments)]
+        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    bundle, times = export(tiny, tmp_path / "bundle", "fp32"), tmp_path / "times.json"
+    report = json.loads(groupvit("verify", bundle, "--targets", "onnx", "--limit", 1, "--json"))
+    assert report["verdict"] == "PASS"
+    assert [row["target"] for row in report["matrix"]] == ["litert", "onnx"]
+    groupvit("bench", bundle, "--labels", "sky,tree", "--rounds", 2, "--cold", 1, "--json", times)
+    (record,) = map(json.loads, times.read_text().splitlines())
+    assert record["engine"].startswith("litert")
+    assert "image.tflite" in groupvit("inspect", bundle)
