@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ def label_record(
             "fingerprint": segmenter.manifest.fingerprint,
             "engine": segmenter.engine_description,
         },
-        "versions": _versions(),
+        "versions": dict(_versions()),
     }
 
 
@@ -82,7 +84,9 @@ def _image(path: Path) -> dict[str, str]:
     return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
-def _versions() -> dict[str, str]:
+@cache
+def _versions() -> Mapping[str, str]:
+    """Looked for once: it takes longer than the rest of a record."""
     found = {}
     for package in ("groupvit-runtime", "groupvit-export", "numpy", "pillow"):
         try:
@@ -90,4 +94,4 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             # A runtime is used without what exports.
             continue
-    return found
+    return MappingProxyType(found)

@@ -232,13 +232,20 @@ def _blended(
     colors: Colors,
     weight: npt.NDArray[np.uint16],
 ) -> npt.NDArray[np.uint8]:
-    share = weight[labels]
-    share[edge] = 256
-    paint = colors[labels]
-    # At most 255 * 256, which 16 bits hold.
-    mixed = rgb * (256 - share)[:, :, None]
-    mixed += paint * share[:, :, None]
-    return (mixed >> 8).astype(np.uint8)
+    # A channel at a time: NumPy's loops over the three of a pixel cost more than the arithmetic. Labels were
+    # checked; told to clip, `take` does not check them again.
+    places = labels.astype(np.intp)
+    kept = (256 - weight).take(places, mode="clip")
+    painted = colors * weight[:, None]
+    mixed, paint, out = np.empty_like(kept), np.empty_like(kept), np.empty_like(rgb)
+    for channel in range(3):
+        # At most 255 * 256, which 16 bits hold.
+        np.multiply(rgb[:, :, channel], kept, out=mixed)
+        mixed += painted[:, channel].take(places, mode="clip", out=paint)
+        mixed >>= 8
+        out[:, :, channel] = mixed
+    out[edge] = colors[labels[edge]]
+    return out
 
 
 def _outline(labels: LabelMap, width: int, is_colored: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
