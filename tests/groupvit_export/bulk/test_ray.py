@@ -8,17 +8,20 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
 import time
 import tomllib
 import venv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
+from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
@@ -32,6 +35,8 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 SCRIPT = REPOSITORY / "tests" / "support" / "bulk_in_ray.py"
 WORDS = ["water", "grass", "red car"]
 UNREACHABLE = re.compile(r"NewConnectionError|NameResolutionError|ConnectTimeoutError|Could not fetch URL")
+MOTO = "moto[server]==5.2.5"
+"""A server that answers as S3 does."""
 SECONDS = 300
 """For what takes twenty on a machine that does nothing else."""
 
@@ -44,8 +49,9 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ray")
     venv.create(folder, with_pip=True)
     interpreter = folder / "bin" / "python"
+    install: list[str | Path] = [interpreter, "-m", "pip", "install", "-q"]
     done = subprocess.run(
-        [interpreter, "-m", "pip", "install", "-q", "-c", REPOSITORY / "constraints.txt", *_requirements()],
+        [*install, "-c", REPOSITORY / "constraints.txt", *_requirements(), MOTO],
         capture_output=True,
         text=True,
         env={name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
@@ -95,7 +101,7 @@ Command = Callable[..., list[str | Path]]
 
 @pytest.fixture
 def bulk(python: Path, bundle: Path) -> Command:
-    def command(images: Path, output: Path, *more: str) -> list[str | Path]:
+    def command(images: Path | str, output: Path | str, *more: str) -> list[str | Path]:
         program: list[str | Path] = [python, "-m", "groupvit_export", "bulk", bundle, images, output]
         return [*program, "--labels", ",".join(WORDS), "--actors", "2", "--batch-size", "4", "--json", *more]
 
@@ -305,3 +311,59 @@ def test_a_tar_file_of_images(
     found = rows(output)
     assert [row["path"] for row in found] == [f"{shard}#{name}" for name in (*range(6), 9)]
     assert [row["path"] for row in found if row["error"]] == [f"{shard}#9"]
+
+
+@pytest.fixture
+def bucket(place: Path, zeros: Path, environment: dict[str, str], python: Path) -> Iterator[dict[str, str]]:
+    """The environment in which ``s3://bucket`` has the images, below ``photos``, and a text."""
+    if subprocess.run([python, "-c", "import moto.server, flask"], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip(f"the server of the bucket is missing: {python} -m pip install '{MOTO}'")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    command = [python, "-m", "moto.server", "-p", address.rpartition(":")[2]]
+    with (
+        (place / "server.log").open("wb") as log,
+        subprocess.Popen(command, stdout=log, stderr=log) as server,
+    ):
+        try:
+            _put(f"{address}/bucket", b"", server)
+            for path in zeros.iterdir():
+                _put(f"{address}/bucket/photos/{path.name}", path.read_bytes(), server)
+            _put(f"{address}/bucket/photos/read.me", b"no image", server)
+            yield environment | {
+                "AWS_ENDPOINT_URL": address,
+                "AWS_ACCESS_KEY_ID": "anyone",
+                "AWS_SECRET_ACCESS_KEY": "anything",
+                "AWS_DEFAULT_REGION": "us-east-1",
+            }
+        finally:
+            server.kill()
+
+
+def _put(url: str, data: bytes, server: subprocess.Popen[bytes]) -> None:
+    request = Request(url, data, {"Content-Type": "application/octet-stream"}, method="PUT")
+    end = time.monotonic() + SECONDS
+    while True:
+        try:
+            urlopen(request, timeout=SECONDS).close()
+            return
+        except URLError:
+            # It does not listen yet.
+            assert server.poll() is None and time.monotonic() < end
+            time.sleep(0.2)
+
+
+def test_a_bucket_of_images(bucket: dict[str, str], bulk: Command, python: Path) -> None:
+    images, output = "s3://bucket/photos", "s3://bucket/rows"
+    count, _ = _run(bulk(images, output), bucket, status=1)
+    assert (count["images"], count["failed"], count["before"]) == (7, 1, 0)
+    count, _ = _run(bulk(images, output), bucket)
+    assert (count["images"], count["before"]) == (0, 7)
+    done = subprocess.run([python, SCRIPT, "rows", output], capture_output=True, env=bucket)
+    assert done.returncode == 0, done.stderr
+    found = {row["path"]: row["error"] for row in json.loads(done.stdout)}
+    assert sorted(found) == [f"{images}/{name}.png" for name in (*range(6), 9)]
+    assert [path for path, error in found.items() if error] == [f"{images}/9.png"]
+    with_secret = bulk("s3://key:secret@bucket/photos", output)
+    done = subprocess.run(with_secret, capture_output=True, env=bucket)
+    assert done.returncode and b"AWS_SECRET_ACCESS_KEY" in done.stderr
