@@ -75,6 +75,7 @@ litert: $(LITERT)/.litert
 test-litert: $(LITERT)/.litert
 	$(LITERT)/bin/pip install -c constraints-litert.txt hypothesis pytest pytest-xdist
 	$(LITERT)/bin/python -m pytest tests/groupvit_export/targets/litert tests/groupvit_runtime/test_litert_engine.py
+	$(LITERT)/bin/python -m pytest tests/test_published_size.py -k litert
 
 site: $(VENV)/.test
 	$(BIN)/python -m tools.site build/site

@@ -45,6 +45,15 @@ def test_it_computes_what_transformers_computes(expected: Mapping[str, np.ndarra
     np.testing.assert_allclose(text["text_embeds"], expected["text_embeds"], atol=2e-6)
 
 
+@pytest.mark.parametrize(("precision", "most"), [("w16", 2e-3), ("int8", 3e-2)])
+def test_lower_precisions_are_near(precision: str, most: float, expected: Mapping[str, np.ndarray]) -> None:
+    loaded = engine(bundle=BUNDLE.with_name(f"litert-{precision}"))
+    found = loaded.run({"pixel_values": expected["pixel_values"]})
+    error = np.abs(found["image_embeds"] - expected["image_embeds"]).max()
+    # Something was rounded, too.
+    assert 2e-6 < error < most
+
+
 @pytest.mark.parametrize("batch", [1, 2, 5])
 def test_an_image_is_decided_alike_in_every_batch(batch: int) -> None:
     pixels = np.random.default_rng(batch).normal(size=(batch, 3, 32, 32)).astype(np.float32)

@@ -271,6 +271,24 @@ def package_flags(prefix: Path, *kind: str) -> list[str]:
     return run(*command, env={"PKG_CONFIG_PATH": str(folder)}).split()
 
 
+@pytest.mark.parametrize(
+    ("engine", "package", "library"),
+    [
+        ("openvino", "openvino", "libopenvino.so*"),
+        ("onnx", "onnxruntime", "libonnxruntime.so*"),
+        ("litert", "ai_edge_litert", "libLiteRt.so"),
+    ],
+)
+def test_the_engines_libraries_are_installed_beside_it(
+    prefix: Path, cpp_library: Library, engine: str, package: str, library: str
+) -> None:
+    pytest.importorskip(package)
+    if engine not in cpp_library.engines():
+        pytest.skip(f"the library was built without an engine for {engine}")
+    found = [path for path in prefix.rglob(library) if path.parent.name == "groupvit"]
+    assert found and all(path.is_file() for path in found), sorted(prefix.rglob("*.so*"))
+
+
 def test_the_installed_library_is_small(prefix: Path) -> None:
     (library,) = [path for path in prefix.rglob("libgroupvit.so.*.*.*") if not path.is_symlink()]
     assert library.stat().st_size <= 1_750_000, "with three engines and the tables of text cleaning"

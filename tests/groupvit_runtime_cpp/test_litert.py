@@ -22,6 +22,11 @@ from groupvit_runtime.manifest import FileInfo
 pytest.importorskip("ai_edge_litert", reason="LiteRT is missing, which the extra litert-runtime brings")
 
 BUNDLE = Path(__file__).resolve().parents[1] / "data" / "litert"
+IN_USE = {
+    BUNDLE: "fp32",
+    BUNDLE.with_name("litert-w16"): "fp16 weights, computed in float32",
+    BUNDLE.with_name("litert-int8"): "int8 weights, activations quantized as they come",
+}
 WORDS = ["sky", "water", "red car"]
 RGB = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
 WIDE = np.random.default_rng(1).integers(0, 256, (64, 200, 3), np.uint8)
@@ -36,9 +41,12 @@ def library(cpp_library: Library) -> Library:
 
 @pytest.mark.parametrize("decode", ["hf", "paper"])
 @pytest.mark.parametrize("rgb", [RGB, WIDE], ids=["image", "windows"])
-def test_the_label_map_is_the_python_runtimes(library: Library, rgb: np.ndarray, decode: Any) -> None:
+@pytest.mark.parametrize("bundle", IN_USE, ids=lambda bundle: bundle.name)
+def test_the_label_map_is_the_python_runtimes(
+    library: Library, bundle: Path, rgb: np.ndarray, decode: Any
+) -> None:
     """A file has a batch of 2, which windows do not fill, and longer sentences than these."""
-    cpp, python = CppSegmenter(library, BUNDLE), Segmenter.load(BUNDLE)
+    cpp, python = CppSegmenter(library, bundle), Segmenter.load(bundle)
     mine = cpp.segment(rgb, cpp.encode(WORDS), decode=decode)
     theirs = python(rgb, WORDS, decode=decode)
     np.testing.assert_array_equal(mine.labels, theirs.labels)
@@ -47,8 +55,9 @@ def test_the_label_map_is_the_python_runtimes(library: Library, rgb: np.ndarray,
 
 
 def test_it_says_what_is_in_use(library: Library) -> None:
-    assert CppSegmenter(library, BUNDLE, threads=1).engine == "LiteRT, CPU, fp32, 1 thread"
-    assert CppSegmenter(library, BUNDLE, threads=3).engine == "LiteRT, CPU, fp32, 3 threads"
+    for bundle, computed in IN_USE.items():
+        assert CppSegmenter(library, bundle, threads=1).engine == f"LiteRT, CPU, {computed}, 1 thread"
+        assert CppSegmenter(library, bundle, threads=3).engine == f"LiteRT, CPU, {computed}, 3 threads"
 
 
 def test_calls_of_several_threads_take_turns(library: Library) -> None:

@@ -1,4 +1,4 @@
-"""Writes tests/data/litert: a bundle of a tiny random model, and what transformers computes of its weights.
+"""Writes tests/data/litert*: bundles of a tiny random model, and what transformers computes of its weights.
 
 python tests/support/litert_bundle.py, in the environment of `make litert`.
 """
@@ -19,10 +19,18 @@ from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file
 
 from groupvit_export.data.bundled import DEMO_CHECKPOINT
+from groupvit_export.metrics.budget import LabelBudget
 from groupvit_export.pipeline.api import ExportOptions, export_bundle
+from groupvit_export.quantization.options import QuantizationOptions
 from groupvit_export.targets.litert.options import LiteRTOptions
 
 FOLDER: Final = Path(__file__).resolve().parents[1] / "data" / "litert"
+FOLDERS: Final = {
+    "fp32": FOLDER,
+    "w16": FOLDER.with_name("litert-w16"),
+    "int8": FOLDER.with_name("litert-int8"),
+}
+"""By precision."""
 EXPECTED: Final = "expected.safetensors"
 BATCH: Final = 2
 """Of the image engine."""
@@ -93,20 +101,23 @@ def expected(model: Any) -> dict[str, np.ndarray]:
 
 
 def main() -> None:
-    """Write the folder anew."""
+    """Write the folders anew."""
     model = tiny_model()
     # Its provenance names the checkpoint as it was given: no folder of the machine at hand.
     with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
         write_checkpoint(model, Path("tiny"))
-        shutil.rmtree(FOLDER, ignore_errors=True)
-        options = ExportOptions(
-            target="litert",
-            precision="fp32",
-            checkpoint="tiny",
-            target_options=LiteRTOptions(batch=BATCH),
-            output=FOLDER,
-        )
-        export_bundle(options, print)
+        for precision, folder in FOLDERS.items():
+            shutil.rmtree(folder, ignore_errors=True)
+            options = ExportOptions(
+                target="litert",
+                precision=precision,
+                checkpoint="tiny",
+                target_options=LiteRTOptions(batch=BATCH),
+                output=folder,
+                # Random weights: mean IoU decides nothing, and the usual budget gives most layers back.
+                quantization=QuantizationOptions(budget=LabelBudget(max_miou_drop=100.0, min_agreement=90.0)),
+            )
+            export_bundle(options, print)
     save_arrays(expected(model), FOLDER / EXPECTED)
 
 
