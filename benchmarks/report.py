@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from benchmarks import report_parts, report_peers, report_runtime
+from benchmarks import report_deployment, report_parts, report_peers, report_runtime
 from benchmarks.goals import goals_table
 from benchmarks.kinds import TITLES
 from benchmarks.markdown import Record, measured_with, number, table
@@ -37,6 +37,9 @@ class Results:
     soft_scores: Record = field(default_factory=dict)
     folder: Record = field(default_factory=dict)
     static_shapes: Record = field(default_factory=dict)
+    litert: Record = field(default_factory=dict)
+    serving: Record = field(default_factory=dict)
+    bulk: Record = field(default_factory=dict)
 
 
 def main() -> None:
@@ -89,6 +92,12 @@ def render(results: Results) -> str:
         *report_runtime.folder(results.folder),
         "## One shape or a dynamic batch",
         *report_runtime.static_shapes(results.static_shapes),
+        "## LiteRT beside other engines",
+        *report_deployment.litert(results.litert),
+        "## A server beside a loop",
+        *report_deployment.serving(results.serving),
+        "## Ray beside a loop",
+        *report_deployment.bulk(results.bulk),
         "## Roofline",
         *_roofline(results.roofline),
         *demo_sections(results.evaluation, results.precisions),

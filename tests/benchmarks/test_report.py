@@ -231,9 +231,64 @@ def runtime():
     }
 
 
+def _answers(per_second, **statuses):
+    times = {"p50": 117.25, "p95": 134.5, "p99": 139.75}
+    return {"per_second": per_second, "milliseconds": times, "statuses": statuses}
+
+
 @pytest.fixture
-def results(peers, roofline, evaluation, precisions, runtime):
-    return Results(peers, roofline, evaluation, precisions, **runtime)
+def deployment():
+    measured = {"machine": {"cpu": "C", "cores": 2}, "versions": {"openvino": "2031.7.2"}}
+    facts = {"megabytes": {"image": 124.6, "text": 91.7}}
+    first = {"median_ms": 73.5, "over": {}}
+    litert = {
+        "setting": {"rounds": 13, "calls": 6},
+        "not_run": {"litert-int8": "no such file"},
+        "bundles": {
+            "openvino-fp32": {"runs": "engine 3.21", "facts": facts},
+            "litert-fp32": {"runs": "LiteRT 7.8.9", "facts": facts},
+        },
+        "image": {
+            "openvino-fp32": first,
+            "litert-fp32": {"median_ms": 84.5, "over": {"openvino-fp32": _interval(1.15625)}},
+        },
+        "text": {"openvino-fp32": first, "litert-fp32": first},
+    }
+    serving = {
+        "setting": {"callers": 9},
+        "runs": "engine 3.21",
+        "loop_per_second": 76.44,
+        "server_to_loop": 0.919,
+        "saturated": [_answers(69.45, **{"200": 299})],
+        "one_caller": _answers(51.65, **{"200": 299}),
+        "many": {"requests": 1501} | _answers(70.375, **{"200": 1501}),
+        "memory_mib": {"before": 297.5, "after": 297.8, "growth_percent": 0.13},
+        "malformed": _answers(160.96, **{"400": 701, "413": 104}),
+        "afterwards": {"200": 21},
+    }
+    bulk = {
+        "setting": {
+            "rounds": 14,
+            "images": 257,
+            "image_px": [480, 640],
+            "threads": 1,
+            "engine": "engine 3.21",
+        },
+        "sides": {
+            "loop": {"images_per_s": 8.875, "time_over_loop": _interval(1.0), "startup_s": 1.25},
+            "bulk, 64 images a part": {
+                "images_per_s": 8.625,
+                "time_over_loop": _interval(1.0375),
+                "startup_s": 9.75,
+            },
+        },
+    }
+    return {"litert": measured | litert, "serving": measured | serving, "bulk": measured | bulk}
+
+
+@pytest.fixture
+def results(peers, roofline, evaluation, precisions, runtime, deployment):
+    return Results(peers, roofline, evaluation, precisions, **runtime, **deployment)
 
 
 def _numbers(text):
@@ -263,6 +318,8 @@ def test_every_number_of_the_page_is_in_the_json(results):
         *("0.568", "0.8125", "925312", "61.25", "1.75", "5.125", "99.87", "63.75", "5.43", "99.88", "503"),
         *("98.765", "97.25", "4.75", "41", "1.3"),
         *("33.5", "1.375", "23", "41.5", "0.9375", "1.4375", "22.75", "163", "203.5", "221.3"),
+        *("84.5", "1.15625", "91.7", "7.8.9", "69.45", "134.5", "0.919", "701", "21", "297.8", "0.13"),
+        *("8.625", "1.0375", "9.75", "257"),
     ):
         assert number in _numbers(page)
 
@@ -357,10 +414,18 @@ def test_what_was_not_run_says_so(results):
 
 
 def test_parts_of_the_runtime_that_were_not_measured_say_so(results):
-    page = render(replace(results, soft_scores={}, folder={}, static_shapes={}))
-    for heading in ("Scores beside the label map", "A folder of images", "One shape or a dynamic batch"):
+    headings = {
+        "soft_scores": "Scores beside the label map",
+        "folder": "A folder of images",
+        "static_shapes": "One shape or a dynamic batch",
+        "litert": "LiteRT beside other engines",
+        "serving": "A server beside a loop",
+        "bulk": "Ray beside a loop",
+    }
+    page = render(replace(results, **{name: {} for name in headings}))
+    for heading in headings.values():
         part = page.partition(f"## {heading}\n")[2].partition("\n## ")[0]
-        assert NOT_RUN in part and not _numbers(part)
+        assert NOT_RUN in part and _numbers(part) <= _NAMES
 
 
 def test_a_part_that_was_not_run_says_why(results):
