@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -64,7 +63,8 @@ def test_the_steps_make_a_server(demo_bundles, tmp_path):
         pytest.skip("debootstrap or unshare is not installed: apt-get install debootstrap util-linux")
     else:
         base = tmp_path / "base"
-        command = ["debootstrap", "--variant=minbase", "bookworm", str(base), *mirrors()[:1]]
+        suite = "bookworm"
+        command = ["debootstrap", "--variant=minbase", suite, str(base), *mirrors(suite)[:1]]
         subprocess.run(command, check=True, capture_output=True)
     script = ROOT / "tools" / "container_steps.py"
     done = subprocess.run(
@@ -78,9 +78,11 @@ def test_the_steps_make_a_server(demo_bundles, tmp_path):
     assert not [name for name in said["largest"] if name in ("torch", "nncf", "onnx")]
 
 
-def mirrors() -> list[str]:
-    """That this machine's own packages come from."""
-    sources = [Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*")]
-    texts = [path.read_text() for path in sources if path.is_file()]
-    found = re.findall(r"^(?:URIs:|deb(?: \[[^]]*\])?) *(\S+)", "\n".join(texts), re.MULTILINE)
-    return [uri for uri in found if "security" not in uri]
+def mirrors(suite: str) -> list[str]:
+    """Where this machine's own packages of a Debian suite come from; none where it is another system."""
+    if shutil.which("apt-get") is None:
+        return []
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    pairs = (line.split() for line in done.stdout.splitlines())
+    return [uri for uri, release in pairs if release == suite]
