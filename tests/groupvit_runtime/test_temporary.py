@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -12,7 +14,7 @@ import pytest
 
 from groupvit_runtime.errors import GroupViTError
 from groupvit_runtime.files import write_atomically
-from groupvit_runtime.temporary import make_file, make_folder, scratch_folder, scratch_place
+from groupvit_runtime.temporary import make_file, make_folder, make_scratch, scratch_folder, scratch_place
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="on Windows nothing is taken for dead")
 
@@ -82,3 +84,21 @@ def test_a_place_that_is_somebody_elses_is_refused(tmp_path: Path, temporary: Pa
         place.chmod(0o777)
     with pytest.raises(GroupViTError, match="not this user's(.|\n)*TMPDIR="), scratch_folder("test"):
         pass
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.EIO, errno.EACCES])
+def test_a_folder_that_cannot_be_owned_does_not_stay(
+    tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    really = os.open
+
+    def fails(path: object, flags: int, *more: int, **named: int | None) -> int:
+        if flags & os.O_DIRECTORY:
+            raise OSError(code, os.strerror(code), str(path))
+        return really(path, flags, *more, **named)  # type: ignore[call-overload, no-any-return]
+
+    monkeypatch.setattr(os, "open", fails)
+    for make in (lambda: make_folder(tmp_path, "own-"), lambda: make_scratch("test")):
+        with pytest.raises(OSError, match=re.escape(os.strerror(code))):
+            make()
+    assert [path.name for path in tmp_path.iterdir()] == ["temporary"] and list(temporary.iterdir()) == []

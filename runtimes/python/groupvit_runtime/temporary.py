@@ -54,7 +54,13 @@ def make_folder(folder: Path, prefix: str = PREFIX, suffix: str = "") -> tuple[i
     while True:
         clear_dead(folder, prefix)
         path = Path(tempfile.mkdtemp(suffix, _own(prefix), folder))
-        descriptor = _open_folder(path)
+        try:
+            descriptor = _open_folder(path)
+        except OSError:
+            # Unowned, it would lie there until the next is made.
+            with suppress(OSError):
+                path.rmdir()
+            raise
         if descriptor is not None and (descriptor == _UNLOCKED or _try_own(descriptor, path)):
             return descriptor, path
         release(descriptor)
