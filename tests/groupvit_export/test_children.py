@@ -21,9 +21,10 @@ with lifeline() as stdin:
 """
 
 
-# As a compiler does: a program that starts another and waits for it.
+# As a compiler does: a program that starts another and waits for it. A shell's background ignores interrupts.
 COMPILES = """
-import subprocess
+import signal, subprocess
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from groupvit_export.descendants import ending_with_us
 with ending_with_us():
     subprocess.run(["sh", "-c", "sh -c 'echo $$; exec sleep 600'; true"])
