@@ -167,5 +167,5 @@ def test_the_verbs_know_it(tiny: Path, tmp_path: Path) -> None:
     assert columns == ["litert", "onnx"]
     groupvit("bench", bundle, "--labels", "sky,tree", "--rounds", 3, "--cold", 1, "--json", times)
     (record,) = map(json.loads, times.read_text().splitlines())
-    assert record["engine"].startswith("litert")
+    assert record["engine"].startswith("LiteRT")
     assert "image engine: litert fp32" in groupvit("inspect", bundle)
