@@ -102,3 +102,20 @@ def test_a_folder_that_cannot_be_owned_does_not_stay(
         with pytest.raises(OSError, match=re.escape(os.strerror(code))):
             make()
     assert [path.name for path in tmp_path.iterdir()] == ["temporary"] and list(temporary.iterdir()) == []
+
+
+def test_a_removal_that_fails_once_is_tried_again(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    really = os.open
+    failed: list[object] = []
+
+    def fails_once(path: object, flags: int, *more: int, **named: int | None) -> int:
+        if str(path).endswith("deep") and not failed:
+            failed.append(path)
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
+        return really(path, flags, *more, **named)  # type: ignore[call-overload, no-any-return]
+
+    with scratch_folder("test") as own:
+        (own / "deep").mkdir()
+        (own / "deep" / "file").touch()
+        monkeypatch.setattr(os, "open", fails_once)
+    assert failed and list(temporary.iterdir()) == []

@@ -144,8 +144,15 @@ def make_scratch(purpose: str) -> tuple[int, Path]:
 
 
 def remove_scratch(descriptor: int, folder: Path) -> None:
-    """Remove the folder, and the place where nothing else lies in it."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove the folder, and the place where nothing else lies in it.
+
+    What cannot be removed goes with the next run.
+    """
+    for _ in range(2):
+        # Once more, for what was short a moment ago: descriptors, a disk that was away.
+        shutil.rmtree(folder, ignore_errors=True)
+        if not os.path.lexists(folder):
+            break
     release(descriptor)
     with suppress(OSError):
         folder.parent.rmdir()
