@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.markdown import Record, interval, measured_with, number, table
+from benchmarks.markdown import NOT_RUN, Record, interval, measured_with, number, table
 
 
 def litert(record: Record) -> list[str]:
@@ -20,7 +20,7 @@ def litert(record: Record) -> list[str]:
         sizes = [number(bundle["facts"]["megabytes"][role]) for role in ("image", "text")]
         rows.append([name, bundle["runs"], *times, *sizes])
     rows += [
-        [name, f"not run: {reason}", *["not run"] * 6] for name, reason in record.get("not_run", {}).items()
+        [name, f"{NOT_RUN}: {reason}", *[NOT_RUN] * 6] for name, reason in record.get("not_run", {}).items()
     ]
     head = ["bundle", "", "image engine, ms", "over the first", "text engine, ms", "over the first"]
     parts = [table([*head, "image, MB", "text, MB"], rows)]
